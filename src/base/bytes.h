@@ -1,0 +1,75 @@
+/*
+ * Byte-order-free reading and writing of small integers, and comparing and
+ * copying of bytes without <string.h> surprises.  Nothing here can fail and
+ * nothing here knows about sizes beyond what it is told: callers check.
+ */
+#ifndef PF_BYTES_H
+#define PF_BYTES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+static inline uint16_t
+pf_le16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] | (unsigned)p[1] << 8);
+}
+
+static inline uint32_t
+pf_le32(const uint8_t *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+	    (uint32_t)p[3] << 24;
+}
+
+static inline uint64_t
+pf_le64(const uint8_t *p)
+{
+	return (uint64_t)pf_le32(p) | (uint64_t)pf_le32(p + 4) << 32;
+}
+
+static inline uint32_t
+pf_be32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	    (uint32_t)p[2] << 8 | (uint32_t)p[3];
+}
+
+static inline void
+pf_put_le16(uint8_t *p, uint16_t v)
+{
+	p[0] = (uint8_t)v;
+	p[1] = (uint8_t)(v >> 8);
+}
+
+static inline void
+pf_put_le32(uint8_t *p, uint32_t v)
+{
+	pf_put_le16(p, (uint16_t)v);
+	pf_put_le16(p + 2, (uint16_t)(v >> 16));
+}
+
+static inline void
+pf_put_le64(uint8_t *p, uint64_t v)
+{
+	pf_put_le32(p, (uint32_t)v);
+	pf_put_le32(p + 4, (uint32_t)(v >> 32));
+}
+
+static inline void
+pf_put_be32(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 24);
+	p[1] = (uint8_t)(v >> 16);
+	p[2] = (uint8_t)(v >> 8);
+	p[3] = (uint8_t)v;
+}
+
+static inline int
+pf_same(const void *a, const void *b, size_t len)
+{
+	return len == 0 || memcmp(a, b, len) == 0;
+}
+
+#endif
