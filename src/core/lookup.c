@@ -54,30 +54,17 @@ static int
 settle_port(const struct pinfast_store *store, uint32_t rule, uint16_t port,
     struct pf_found *found)
 {
-	uint16_t row_port = 0;
-	uint32_t rows = pf_rule_rows(store, rule);
-	uint32_t row = rule;
-
+	found->rule = rule;
+	found->port = 0;
 	found->all_rows = 0;
-	if (pf_le16(store->base + rule) == PF_TERMS_BY_PORT) {
-		if (port == 0) {
-			found->all_rows = 1;
-		} else {
-			row = pf_rule_for_port(store, rule, port);
-			if (row == 0)
-				return 0;
-			for (uint32_t i = 0; i < rows; i++) {
-				uint16_t p;
-
-				if (pf_rule_row(store, rule, i, &p) == row &&
-				    p == port)
-					row_port = port;
-			}
-		}
+	if (pf_le16(store->base + rule) != PF_TERMS_BY_PORT)
+		return 1;
+	if (port == 0) {
+		found->all_rows = 1;
+		return 1;
 	}
-	found->rule = row;
-	found->port = row_port;
-	return 1;
+	found->rule = pf_rule_for_port(store, rule, port, &found->port);
+	return found->rule != 0;
 }
 
 static int

@@ -58,20 +58,24 @@ pf_rule_row(const struct pinfast_store *store, uint32_t at, uint32_t index,
 }
 
 uint32_t
-pf_rule_for_port(
-    const struct pinfast_store *store, uint32_t at, uint16_t port)
+pf_rule_for_port(const struct pinfast_store *store, uint32_t at,
+    uint16_t port, uint16_t *row_port)
 {
 	uint32_t rows = pf_rule_rows(store, at);
 	uint32_t every = 0;
 
 	for (uint32_t i = 0; i < rows; i++) {
-		uint16_t row_port;
-		uint32_t rule = pf_rule_row(store, at, i, &row_port);
+		uint16_t has;
+		uint32_t rule = pf_rule_row(store, at, i, &has);
 
-		if (row_port == port)
-			return rule;
-		if (row_port == 0)
+		if (has == 0)
 			every = rule;
+		if (has == port) {
+			*row_port = port;
+			return rule;
+		}
 	}
+	if (every != 0)
+		*row_port = 0;
 	return every;
 }

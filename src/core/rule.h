@@ -64,8 +64,9 @@ pf_rule_rows(const struct pinfast_store *store, uint32_t at)
 uint32_t pf_rule_row(const struct pinfast_store *store, uint32_t at,
     uint32_t index, uint16_t *port);
 
-/* The row for a port: its own, else the one for every port, else 0. */
-uint32_t pf_rule_for_port(
-    const struct pinfast_store *store, uint32_t at, uint16_t port);
+/* The row for a port: its own, else the one for every port, else 0.
+ * row_port: which of the two, set when the result is not 0. */
+uint32_t pf_rule_for_port(const struct pinfast_store *store, uint32_t at,
+    uint16_t port, uint16_t *row_port);
 
 #endif

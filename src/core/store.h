@@ -51,6 +51,9 @@ struct pinfast_alloc pf_alloc_or_default(const struct pinfast_alloc *alloc);
 struct pinfast_bytes pf_store_url(
     const struct pinfast_store *store, uint32_t index);
 
+/* SHA-256 of a store's content: everything but the sum and the digest. */
+void pf_store_digest(const uint8_t *image, size_t size, uint8_t digest[32]);
+
 /* Puts a sentence into diag, which may be NULL, and returns error. */
 enum pinfast_error pf_diag(struct pinfast_diag *diag,
     enum pinfast_error error, const char *text);
