@@ -273,7 +273,7 @@ rule_extent(const struct image *im, uint32_t at, uint32_t limit)
 	if (size > limit - at)
 		return 0;
 	own = (uint32_t)n[0] + n[1] + n[2] + n[3];
-	if (own > PF_MAX_PINS || n[4] > 2 * PF_MAX_REJECT ||
+	if (own > PF_MAX_PINS || n[4] > PF_MAX_REJECT ||
 	    n[5] > PF_MAX_PINS)
 		return 0;
 	if (n[5] > 0) {
