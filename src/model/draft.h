@@ -46,24 +46,61 @@ void pf_draft_name(const struct pinfast_builder *b, const struct pf_entry *e,
 void pf_draft_sentence(char *out, size_t size, const char *a,
     const char *name, const char *b);
 
-/* A host rule: one name and scope, with its entries by port. */
+/*
+ * One name in one scope for one port.  Sorted by hash, name, scope and port,
+ * so that the entries of a name in a scope (a host rule) stand together.
+ */
 struct pf_name_key {
 	uint64_t hash;
 	uint32_t entry;
 	uint8_t scope;
 };
 
-/* The rules of meaning, over entries only (entry_rules) and over all. */
-enum pinfast_error pf_check_entries(struct pinfast_builder *b);
+struct pf_keys {
+	struct pf_name_key *at;
+	size_t count;
+	uint64_t seed;
+};
 
-/* Sorted keys of all entries; doubles and conflicts are complained about. */
-PINFAST_CHECK enum pinfast_error pf_keys_make(struct pinfast_builder *b,
-    uint64_t seed, struct pf_name_key **keys, size_t *count);
+PINFAST_CHECK enum pinfast_error pf_keys_make(
+    struct pinfast_builder *b, uint64_t seed, struct pf_keys *out);
+void pf_keys_free(struct pinfast_builder *b, struct pf_keys *keys);
 
-/* The first key of a name and scope, count when there is none; *n: its
- * entries. */
+/* The entries of the host rule that starts at position i: at least 1. */
+size_t pf_keys_rule(const struct pinfast_builder *b,
+    const struct pf_keys *keys, size_t i);
+
+/* The host rule of a name and scope: its position and number of entries, 0
+ * when there is none. */
 size_t pf_keys_find(const struct pinfast_builder *b,
-    const struct pf_name_key *keys, size_t count, uint64_t hash, uint8_t scope,
-    struct pinfast_bytes name, size_t *n);
+    const struct pf_keys *keys, struct pinfast_bytes name, uint8_t scope,
+    size_t *at);
+
+/* What an entry means when everything that covers it has been counted in. */
+struct pf_resolved {
+	const struct pf_entry *entry;
+	uint16_t port;
+	int derived; /* the entry names no port, a parent does */
+	uint8_t count[PINFAST_ROLE_COUNT];
+	uint8_t pins[PINFAST_ROLE_COUNT][3 * 64][PINFAST_PIN_LEN];
+};
+
+/* Does anything that covers other names change what they mean? */
+int pf_covering_matters(const struct pinfast_builder *b);
+
+/* Resolves the row of a host rule for one port (0: every port). */
+PINFAST_CHECK enum pinfast_error pf_resolve(struct pinfast_builder *b,
+    const struct pf_keys *keys, size_t rule, uint16_t port,
+    struct pf_resolved *out);
+
+/* The ports for which the host rule needs a row, ascending; at most
+ * PF_MAX_PORTS, else PINFAST_ELIMIT. */
+PINFAST_CHECK enum pinfast_error pf_rule_ports(struct pinfast_builder *b,
+    const struct pf_keys *keys, size_t rule, uint16_t *ports, size_t *count);
+
+/* The rules of meaning that concern one entry, or the top level. */
+void pf_check_entries(struct pinfast_builder *b);
+/* Those that concern entries of one name. */
+void pf_check_keys(struct pinfast_builder *b, const struct pf_keys *keys);
 
 #endif
