@@ -82,7 +82,7 @@ struct pf_resolved {
 	uint16_t port;
 	int derived; /* the entry names no port, a parent does */
 	uint8_t count[PINFAST_ROLE_COUNT];
-	uint8_t pins[PINFAST_ROLE_COUNT][3 * 64][PINFAST_PIN_LEN];
+	uint8_t pins[PINFAST_ROLE_COUNT][64][PINFAST_PIN_LEN];
 };
 
 /* Does anything that covers other names change what they mean? */

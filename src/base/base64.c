@@ -1,0 +1,87 @@
+#include "base/base64.h"
+
+static const char alphabet[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+int
+pf_base64_value(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	if (c == '+')
+		return 62;
+	return c == '/' ? 63 : -1;
+}
+
+static enum pinfast_error
+bad(size_t at, size_t *bad_at)
+{
+	if (bad_at != NULL)
+		*bad_at = at;
+	return PINFAST_EFORMAT;
+}
+
+/* The offset of the first character that is none, or len. */
+static size_t
+first_strange(const char *in, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len && pf_base64_value(in[i]) >= 0)
+		i++;
+	return i;
+}
+
+enum pinfast_error
+pf_base64_decode(const char *in, size_t len, uint8_t *out, size_t size,
+    size_t *out_len, size_t *bad_at)
+{
+	size_t pad = 0, chars, written = 0;
+	uint32_t bits = 0;
+
+	while (pad < 2 && pad < len && in[len - 1 - pad] == '=')
+		pad++;
+	chars = len - pad;
+	if (first_strange(in, chars) < chars)
+		return bad(first_strange(in, chars), bad_at);
+	if (len % 4 != 0)
+		return bad(len, bad_at);
+	if (len / 4 * 3 - pad > size)
+		return PINFAST_ELIMIT;
+	for (size_t i = 0; i < chars; i++) {
+		bits = bits << 6 | (uint32_t)pf_base64_value(in[i]);
+		if (i % 4 != 0)
+			out[written++] =
+			    (uint8_t)(bits >> (6 - 2 * (i % 4)));
+	}
+	/* The bits that the padding leaves over must be zero. */
+	if ((pad == 1 && (bits & 3) != 0) || (pad == 2 && (bits & 15) != 0))
+		return bad(chars - 1, bad_at);
+	*out_len = written;
+	return PINFAST_OK;
+}
+
+size_t
+pf_base64_encode(const uint8_t *in, size_t len, char *out)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < len; i += 3) {
+		size_t n = len - i < 3 ? len - i : 3;
+		uint32_t bits = (uint32_t)in[i] << 16;
+
+		if (n > 1)
+			bits |= (uint32_t)in[i + 1] << 8;
+		if (n > 2)
+			bits |= in[i + 2];
+		out[at++] = alphabet[bits >> 18];
+		out[at++] = alphabet[bits >> 12 & 63];
+		out[at++] = n > 1 ? alphabet[bits >> 6 & 63] : '=';
+		out[at++] = n > 2 ? alphabet[bits & 63] : '=';
+	}
+	return at;
+}
