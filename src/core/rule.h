@@ -45,7 +45,7 @@ pf_rule_size(const uint8_t *rule)
 	const uint8_t *n = rule + PF_RULE_COUNTS;
 	uint32_t pins = (uint32_t)n[0] + n[1] + n[2] + n[3] + n[4] + n[5];
 
-	return PF_RULE_LEN + (n[5] > 0 ? PF_RULE_SHADOW_LEN : 0) +
+	return PF_RULE_LEN + (n[5] > 0 ? PF_RULE_SHADOW_LEN : 0U) +
 	    pins * PINFAST_PIN_LEN;
 }
 

@@ -1,7 +1,6 @@
 #include "core/spki.h"
 
 #include "base/bytes.h"
-#include "base/limits.h"
 #include "base/time.h"
 #include "core/der.h"
 
@@ -169,9 +168,12 @@ version(struct walk *w, struct pf_der *tbs)
 
 	if (pf_der_done(tbs) || tbs->at[0] != PF_DER_CONTEXT(0))
 		return 1;
-	return take(w, tbs, PF_DER_CONTEXT(0), &explicit) &&
-	    take(w, &explicit, PF_DER_INTEGER, &number) &&
-	    done(w, &explicit);
+	if (!take(w, tbs, PF_DER_CONTEXT(0), &explicit) ||
+	    !take(w, &explicit, PF_DER_INTEGER, &number))
+		return 0;
+	if (number.end - number.at != 1 || number.at[0] > 2)
+		return fail(w, &number);
+	return done(w, &explicit);
 }
 
 static int
@@ -212,26 +214,14 @@ result(const struct walk *w, int fine, struct pinfast_bytes der,
 	return PINFAST_EFORMAT;
 }
 
-static enum pinfast_error
-check_size(struct pinfast_bytes der, size_t *bad_at)
-{
-	if (der.len <= PF_MAX_CERT && der.data != NULL)
-		return PINFAST_OK;
-	if (bad_at != NULL)
-		*bad_at = der.data == NULL ? 0 : PF_MAX_CERT;
-	return der.data == NULL ? PINFAST_EFORMAT : PINFAST_ELIMIT;
-}
-
 enum pinfast_error
 pf_cert_walk(struct pinfast_bytes der, struct pf_cert *out, size_t *bad_at)
 {
 	struct pf_der in = {der.data, der.data + der.len}, tbs;
 	struct walk w = {NULL};
 	struct pf_cert cert;
-	enum pinfast_error error = check_size(der, bad_at);
+	enum pinfast_error error;
 
-	if (error != PINFAST_OK)
-		return error;
 	memset(&cert.extensions, 0, sizeof cert.extensions);
 	error = result(&w,
 	    signed_object(&w, &in, &tbs) && tbs_certificate(&w, &tbs, &cert),
@@ -249,10 +239,8 @@ pf_csr_walk(struct pinfast_bytes der, struct pf_key *out,
 	struct walk w = {NULL};
 	struct pinfast_bytes who;
 	struct pf_key key;
-	enum pinfast_error error = check_size(der, bad_at);
+	enum pinfast_error error;
 
-	if (error != PINFAST_OK)
-		return error;
 	error = result(&w,
 	    signed_object(&w, &in, &info) &&
 		take(&w, &info, PF_DER_INTEGER, &part) &&
@@ -272,10 +260,8 @@ pf_spki_walk(struct pinfast_bytes der, struct pf_key *out, size_t *bad_at)
 	struct pf_der in = {der.data, der.data + der.len};
 	struct walk w = {NULL};
 	struct pf_key key;
-	enum pinfast_error error = check_size(der, bad_at);
+	enum pinfast_error error;
 
-	if (error != PINFAST_OK)
-		return error;
 	error = result(
 	    &w, spki(&w, &in, &key) && done(&w, &in), der, bad_at);
 	if (error == PINFAST_OK)

@@ -30,7 +30,9 @@ struct pf_cert {
 /*
  * bad_at   may be NULL; offset of the first byte that is not what must stand
  *          there
- * returns  PINFAST_EFORMAT, PINFAST_ELIMIT above 64 KiB
+ * returns  PINFAST_EFORMAT
+ *
+ * There is no limit on size here (the walk is linear): the judge has one.
  */
 PINFAST_CHECK enum pinfast_error pf_cert_walk(
     struct pinfast_bytes der, struct pf_cert *out, size_t *bad_at);
