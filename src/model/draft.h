@@ -21,6 +21,8 @@ struct pinfast_builder {
 	size_t anchor_room, blob_room, urls_room;
 	uint32_t *sets; /* hash table of pin sets: 1 + entry index */
 	size_t set_slots;
+	int covering_matters; /* set by finish: an entry that covers others
+				 has rejected keys, or some entry joins */
 	int open; /* the last entry still takes pins */
 	uint8_t *image;
 	size_t image_len;
