@@ -195,7 +195,8 @@ read_prefix(const char *in, size_t len, enum pf_pin_kind *kind, size_t *skip,
     struct complaint *c)
 {
 	*kind = PF_PIN_SPKI;
-	if (starts(in, len, "sha256//"))
+	/* A value may begin with a slash itself: then the length tells. */
+	if (starts(in, len, "sha256//") && len != 7 + VALUE_LEN)
 		*skip = 8;
 	else if (starts(in, len, "sha256/"))
 		*skip = 7;
