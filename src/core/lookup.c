@@ -31,6 +31,7 @@ probe(const struct pinfast_store *store, uint64_t hash, unsigned scope,
 {
 	const uint8_t *bucket = bucket_of(store, hash);
 	uint16_t want = (uint16_t)((hash & PF_TAG_HASH) | scope);
+	uint32_t further = store->run;
 
 	for (;; bucket += PF_BUCKET_LEN) {
 		for (unsigned i = 0; i < bucket[0]; i++) {
@@ -44,7 +45,7 @@ probe(const struct pinfast_store *store, uint64_t hash, unsigned scope,
 			    memcmp(record + PF_NAME_TEXT, name, len) == 0)
 				return pf_le32(record + PF_NAME_RULE);
 		}
-		if (bucket[1] == 0)
+		if (bucket[1] == 0 || further-- == 0)
 			return 0;
 	}
 }

@@ -354,17 +354,16 @@ check_names(const struct image *im, struct pinfast_diag *diag)
 {
 	const uint8_t *h = im->base;
 	const uint8_t *bucket = h + PF_HEADER_LEN;
-	uint32_t run_limit = pf_le32(h + PF_HDR_RUN);
-	uint32_t total = pf_le32(h + PF_HDR_BUCKETS) + run_limit;
+	uint32_t total =
+	    pf_le32(h + PF_HDR_BUCKETS) + pf_le32(h + PF_HDR_RUN);
 	uint32_t at = im->names_at;
-	uint32_t slots = 0, run = 0;
+	uint32_t slots = 0;
 
 	for (uint32_t b = 0; b < total; b++, bucket += PF_BUCKET_LEN) {
 		uint8_t n = bucket[0];
 
-		run = bucket[1] != 0 ? run + 1 : 0;
 		if (n > PF_BUCKET_SLOTS || bucket[1] > 1 ||
-		    pf_le16(bucket + 2) != 0 || run > run_limit)
+		    pf_le16(bucket + 2) != 0)
 			return BAD("the store's buckets are damaged");
 		for (unsigned i = 0; i < n; i++) {
 			if (pf_le32(bucket + PF_BUCKET_AT + 4 * i) != at)
@@ -375,8 +374,7 @@ check_names(const struct image *im, struct pinfast_diag *diag)
 			slots++;
 		}
 	}
-	if (run != 0 || at != im->rules_at ||
-	    slots != pf_le32(h + PF_HDR_SLOTS))
+	if (at != im->rules_at || slots != pf_le32(h + PF_HDR_SLOTS))
 		return BAD("the store's names do not add up");
 	return PINFAST_OK;
 }
@@ -439,6 +437,7 @@ read_header(struct pinfast_store *s)
 	s->seed = pf_le64(h + PF_HDR_SEED);
 	s->depths = pf_le64(h + PF_HDR_DEPTHS);
 	s->buckets = pf_le32(h + PF_HDR_BUCKETS);
+	s->run = pf_le32(h + PF_HDR_RUN);
 	s->terms = pf_le32(h + PF_HDR_TERMS);
 	s->issued = (int64_t)pf_le64(h + PF_HDR_ISSUED);
 	s->valid_until = (int64_t)pf_le64(h + PF_HDR_VALID);
@@ -576,8 +575,7 @@ pinfast_store_each(const struct pinfast_store *store,
     pinfast_store_each_fn fn, void *arg)
 {
 	const uint8_t *bucket = store->buckets_at;
-	uint32_t total =
-	    store->buckets + pf_le32(store->base + PF_HDR_RUN);
+	uint32_t total = store->buckets + store->run;
 	int result = 0;
 
 	for (uint32_t b = 0; b < total; b++, bucket += PF_BUCKET_LEN)

@@ -20,6 +20,7 @@ struct pinfast_store {
 	uint64_t seed;
 	uint64_t depths;
 	uint32_t buckets;
+	uint32_t run; /* further buckets that a probe looks at */
 	uint32_t terms;
 	int64_t issued;
 	int64_t valid_until;
