@@ -5,228 +5,366 @@
 #include "core/der.h"
 
 /*
- * A walk over one input.  The first thing that is wrong leaves its place in
- * `bad`, and every step after it does nothing.
+ * The walkers below take the cursor in front of a value and return it behind
+ * that value, or failed.
  */
-struct walk {
-	const uint8_t *bad;
-};
 
-static int
-fail(struct walk *w, const struct pf_der *in)
+/* AlgorithmIdentifier: OID and at most one value of any kind. */
+static inline struct pf_der
+walk_algorithm(struct pf_der d, struct pf_key *key)
 {
-	if (w->bad == NULL)
-		w->bad = in->at;
-	return 0;
+	struct pf_der in = pf_der_open(d, PF_DER_SEQUENCE);
+	struct pf_der oid;
+
+	if (!in.end)
+		return in;
+	oid = pf_der_open_filled(in, PF_DER_OID);
+	if (!oid.end)
+		return oid;
+	key->oid = pf_der_between(oid.at, oid.end);
+	key->params = pf_der_between(oid.end, in.end);
+	in.at = oid.end;
+	if (in.at != in.end) {
+		in = pf_der_skip_any(in);
+		if (!in.end)
+			return in;
+	}
+	return pf_der_close(d, in);
 }
 
-static int
-take(struct walk *w, struct pf_der *in, int tag, struct pf_der *content)
+/* SubjectPublicKeyInfo. */
+static inline struct pf_der
+walk_spki(struct pf_der d, struct pf_key *key)
 {
-	return pf_der_take(in, tag, content) || fail(w, in);
+	struct pf_der in = pf_der_open(d, PF_DER_SEQUENCE);
+	struct pf_der bits;
+
+	if (!in.end)
+		return in;
+	key->spki = pf_der_between(d.at, in.end);
+	in = walk_algorithm(in, key);
+	if (!in.end)
+		return in;
+	bits = pf_der_open_filled(in, PF_DER_BIT_STRING);
+	if (!bits.end)
+		return bits;
+	if (*bits.at != 0)
+		return pf_der_fail(bits.at);
+	key->bits = pf_der_between(bits.at + 1, bits.end);
+	in.at = bits.end;
+	return pf_der_close(d, in);
 }
 
-static int
-done(struct walk *w, const struct pf_der *in)
+/* SEQUENCE { OID, any }: an attribute of a name, and of a request when the
+ * value is a SET. */
+static inline struct pf_der
+walk_pair(struct pf_der d)
 {
-	return pf_der_done(in) || fail(w, in);
+	struct pf_der in = pf_der_open(d, PF_DER_SEQUENCE);
+
+	if (!in.end)
+		return in;
+	in = pf_der_behind(in, pf_der_open_filled(in, PF_DER_OID));
+	if (!in.end)
+		return in;
+	in = pf_der_skip_any(in);
+	if (!in.end)
+		return in;
+	return pf_der_close(d, in);
 }
 
-static struct pinfast_bytes
-bytes(const uint8_t *at, const uint8_t *end)
+/* Name: SEQUENCE of SET of SEQUENCE { OID, any }. */
+static struct pf_der
+walk_name(struct pf_der d)
 {
-	struct pinfast_bytes b = {at, (size_t)(end - at)};
+	struct pf_der in = pf_der_open(d, PF_DER_SEQUENCE);
+	struct pf_der set;
 
-	return b;
-}
-
-/* AlgorithmIdentifier: an OID and at most one element more. */
-static int
-algorithm(struct walk *w, struct pf_der *in, struct pf_key *key)
-{
-	struct pf_der seq, oid, params;
-
-	if (!take(w, in, PF_DER_SEQUENCE, &seq) ||
-	    !take(w, &seq, PF_DER_OID, &oid))
-		return 0;
-	key->oid = bytes(oid.at, oid.end);
-	key->params = bytes(seq.at, seq.end);
-	if (pf_der_done(&seq))
-		return 1;
-	if (pf_der_any(&seq, &params) < 0)
-		return fail(w, &seq);
-	return done(w, &seq);
-}
-
-static int
-spki(struct walk *w, struct pf_der *in, struct pf_key *key)
-{
-	const uint8_t *start = in->at;
-	struct pf_der seq, bits;
-
-	if (!take(w, in, PF_DER_SEQUENCE, &seq) ||
-	    !algorithm(w, &seq, key) ||
-	    !take(w, &seq, PF_DER_BIT_STRING, &bits))
-		return 0;
-	if (pf_der_done(&bits) || bits.at[0] != 0)
-		return fail(w, &bits);
-	key->bits = bytes(bits.at + 1, bits.end);
-	key->spki = bytes(start, in->at);
-	return done(w, &seq);
-}
-
-/* Name: SEQUENCE OF SET OF SEQUENCE { OID, any }. */
-static int
-name(struct walk *w, struct pf_der *in, struct pinfast_bytes *out)
-{
-	const uint8_t *start = in->at;
-	struct pf_der seq, set, pair, part;
-
-	if (!take(w, in, PF_DER_SEQUENCE, &seq))
-		return 0;
-	while (!pf_der_done(&seq)) {
-		if (!take(w, &seq, PF_DER_SET, &set))
-			return 0;
-		while (!pf_der_done(&set)) {
-			if (!take(w, &set, PF_DER_SEQUENCE, &pair) ||
-			    !take(w, &pair, PF_DER_OID, &part))
-				return 0;
-			if (pf_der_any(&pair, &part) < 0)
-				return fail(w, &pair);
-			if (!done(w, &pair))
-				return 0;
+	if (!in.end)
+		return in;
+	while (in.at != in.end) {
+		set = pf_der_open(in, PF_DER_SET);
+		if (!set.end)
+			return set;
+		while (set.at != set.end) {
+			set = walk_pair(set);
+			if (!set.end)
+				return set;
 		}
+		in.at = set.end;
 	}
-	*out = bytes(start, in->at);
-	return 1;
+	d.at = in.end;
+	return d;
 }
 
-static int
-time_of(struct walk *w, struct pf_der *in, struct pinfast_bytes *out)
+/* A version that exists: one octet, v1 to v3. */
+static inline struct pf_der
+walk_version(struct pf_der d)
 {
-	const uint8_t *start = in->at;
-	struct pf_der content;
+	struct pf_der value = pf_der_open_filled(d, PF_DER_INTEGER);
 
-	if (!pf_der_take(in, PF_DER_UTC_TIME, &content) &&
-	    !pf_der_take(in, PF_DER_GENERALIZED_TIME, &content))
-		return fail(w, in);
-	*out = bytes(start, in->at);
-	return 1;
+	if (!value.end)
+		return value;
+	if (*value.at > 2)
+		return pf_der_fail(value.at);
+	value.at++;
+	return pf_der_close(d, value);
 }
 
-static int
-validity(struct walk *w, struct pf_der *in, struct pf_cert *cert)
+/* The version, when it is there, and the serial number. */
+static inline struct pf_der
+walk_version_serial(struct pf_der d)
 {
-	struct pf_der seq;
+	struct pf_der in;
 
-	return take(w, in, PF_DER_SEQUENCE, &seq) &&
-	    time_of(w, &seq, &cert->not_before) &&
-	    time_of(w, &seq, &cert->not_after) && done(w, &seq);
-}
-
-/* Extensions: SEQUENCE OF SEQUENCE { OID, BOOLEAN?, OCTET STRING }. */
-static int
-extensions(struct walk *w, struct pf_der *in, struct pf_cert *cert)
-{
-	struct pf_der seq, one, part;
-
-	if (!take(w, in, PF_DER_SEQUENCE, &seq))
-		return 0;
-	cert->extensions = bytes(seq.at, seq.end);
-	while (!pf_der_done(&seq)) {
-		if (!take(w, &seq, PF_DER_SEQUENCE, &one) ||
-		    !take(w, &one, PF_DER_OID, &part))
-			return 0;
-		if (pf_der_take(&one, PF_DER_BOOLEAN, &part) &&
-		    part.end - part.at != 1)
-			return fail(w, &part);
-		if (!take(w, &one, PF_DER_OCTET_STRING, &part) ||
-		    !done(w, &one))
-			return 0;
+	if (pf_der_next_is(d, PF_DER_EXPLICIT(0))) {
+		in = pf_der_open_any(d);
+		if (!in.end)
+			return in;
+		in = walk_version(in);
+		if (!in.end)
+			return in;
+		d = pf_der_close(d, in);
+		if (!d.end)
+			return d;
 	}
-	return done(w, in);
+	return pf_der_behind(d, pf_der_open_filled(d, PF_DER_INTEGER));
 }
 
-/* Everything behind the SPKI: unique identifiers and extensions. */
-static int
-tbs_tail(struct walk *w, struct pf_der *tbs, struct pf_cert *cert)
+static inline struct pf_der
+walk_time(struct pf_der d)
 {
-	struct pf_der content;
+	unsigned tag = PF_DER_UTC_TIME;
 
-	(void)pf_der_take(tbs, 0x81, &content);
-	(void)pf_der_take(tbs, 0x82, &content);
-	if (pf_der_take(tbs, PF_DER_CONTEXT(3), &content) &&
-	    !extensions(w, &content, cert))
-		return 0;
-	return done(w, tbs);
+	if (pf_der_next_is(d, PF_DER_GENERALIZED_TIME))
+		tag = PF_DER_GENERALIZED_TIME;
+	return pf_der_behind(d, pf_der_open(d, tag));
 }
 
-static int
-version(struct walk *w, struct pf_der *tbs)
+static inline struct pf_der
+walk_validity(struct pf_der d, struct pf_cert *cert)
 {
-	struct pf_der explicit, number;
+	struct pf_der in = pf_der_open(d, PF_DER_SEQUENCE);
+	const uint8_t *from = in.at;
 
-	if (pf_der_done(tbs) || tbs->at[0] != PF_DER_CONTEXT(0))
-		return 1;
-	if (!take(w, tbs, PF_DER_CONTEXT(0), &explicit) ||
-	    !take(w, &explicit, PF_DER_INTEGER, &number))
-		return 0;
-	if (number.end - number.at != 1 || number.at[0] > 2)
-		return fail(w, &number);
-	return done(w, &explicit);
+	if (!in.end)
+		return in;
+	in = walk_time(in);
+	if (!in.end)
+		return in;
+	cert->not_before = pf_der_between(from, in.at);
+	from = in.at;
+	in = walk_time(in);
+	if (!in.end)
+		return in;
+	cert->not_after = pf_der_between(from, in.at);
+	return pf_der_close(d, in);
 }
 
-static int
-tbs_certificate(struct walk *w, struct pf_der *tbs, struct pf_cert *cert)
+/* Extension: SEQUENCE { OID, BOOLEAN?, OCTET STRING }. */
+static inline struct pf_der
+walk_extension(struct pf_der d)
 {
-	struct pf_der serial;
+	struct pf_der in = pf_der_open(d, PF_DER_SEQUENCE);
+	struct pf_der critical;
+
+	if (!in.end)
+		return in;
+	in = pf_der_behind(in, pf_der_open_filled(in, PF_DER_OID));
+	if (!in.end)
+		return in;
+	if (pf_der_next_is(in, PF_DER_BOOLEAN)) {
+		critical = pf_der_open_filled(in, PF_DER_BOOLEAN);
+		if (!critical.end)
+			return critical;
+		critical.at++;
+		in = pf_der_close(in, critical);
+		if (!in.end)
+			return in;
+	}
+	in = pf_der_behind(in, pf_der_open(in, PF_DER_OCTET_STRING));
+	if (!in.end)
+		return in;
+	return pf_der_close(d, in);
+}
+
+/* What may follow the key: [1] and [2] unique identifiers, [3] extensions. */
+static struct pf_der
+walk_tail(struct pf_der d, struct pinfast_bytes *extensions)
+{
+	struct pf_der wrapper, in;
+
+	for (unsigned n = 1; n <= 2; n++) {
+		if (!pf_der_next_is(d, PF_DER_CONTEXT(n)))
+			continue;
+		d = pf_der_behind(d, pf_der_open_filled(d, PF_DER_CONTEXT(n)));
+		if (!d.end)
+			return d;
+	}
+	if (!pf_der_next_is(d, PF_DER_EXPLICIT(3)))
+		return d;
+	wrapper = pf_der_open_any(d);
+	if (!wrapper.end)
+		return wrapper;
+	in = pf_der_open(wrapper, PF_DER_SEQUENCE);
+	if (!in.end)
+		return in;
+	*extensions = pf_der_between(in.at, in.end);
+	while (in.at != in.end) {
+		in = walk_extension(in);
+		if (!in.end)
+			return in;
+	}
+	wrapper.at = in.end;
+	return pf_der_close(d, wrapper);
+}
+
+/* A signature's algorithm and BIT STRING, the last things in an object. */
+static inline struct pf_der
+walk_signature(struct pf_der d)
+{
 	struct pf_key ignored;
 
-	return version(w, tbs) && take(w, tbs, PF_DER_INTEGER, &serial) &&
-	    algorithm(w, tbs, &ignored) && name(w, tbs, &cert->issuer) &&
-	    validity(w, tbs, cert) && name(w, tbs, &cert->subject) &&
-	    spki(w, tbs, &cert->key) && tbs_tail(w, tbs, cert);
+	d = walk_algorithm(d, &ignored);
+	if (!d.end)
+		return d;
+	return pf_der_behind(d, pf_der_open_filled(d, PF_DER_BIT_STRING));
 }
 
-/* SIGNED{}: opens the outer SEQUENCE and the element that is signed, and
- * checks the signature's structure behind it. */
-static int
-signed_object(struct walk *w, struct pf_der *in, struct pf_der *inner)
+/* What is signed; d is the content of the TBSCertificate. */
+static inline struct pf_der
+walk_tbs(struct pf_der d, struct pf_cert *cert)
 {
-	struct pf_der outer, bits;
 	struct pf_key ignored;
+	const uint8_t *from;
 
-	return take(w, in, PF_DER_SEQUENCE, &outer) &&
-	    take(w, &outer, PF_DER_SEQUENCE, inner) &&
-	    algorithm(w, &outer, &ignored) &&
-	    take(w, &outer, PF_DER_BIT_STRING, &bits) && done(w, &outer) &&
-	    done(w, in);
+	d = walk_version_serial(d);
+	if (!d.end)
+		return d;
+	d = walk_algorithm(d, &ignored);
+	if (!d.end)
+		return d;
+	from = d.at;
+	d = walk_name(d);
+	if (!d.end)
+		return d;
+	cert->issuer = pf_der_between(from, d.at);
+	d = walk_validity(d, cert);
+	if (!d.end)
+		return d;
+	from = d.at;
+	d = walk_name(d);
+	if (!d.end)
+		return d;
+	cert->subject = pf_der_between(from, d.at);
+	d = walk_spki(d, &cert->key);
+	if (!d.end)
+		return d;
+	return walk_tail(d, &cert->extensions);
 }
 
+/* A request's attributes: [0] of SEQUENCE { OID, any }.  RFC 2986 demands
+ * the [0]; requests without it are about and mean no attributes. */
+static struct pf_der
+walk_attributes(struct pf_der d)
+{
+	struct pf_der in;
+
+	if (!pf_der_next_is(d, PF_DER_EXPLICIT(0)))
+		return d;
+	in = pf_der_open_any(d);
+	if (!in.end)
+		return in;
+	while (in.at != in.end) {
+		in = walk_pair(in);
+		if (!in.end)
+			return in;
+	}
+	d.at = in.end;
+	return d;
+}
+
+/* What is signed; d is the content of the CertificationRequestInfo. */
+static struct pf_der
+walk_request(struct pf_der d, struct pf_key *key, struct pinfast_bytes *subject)
+{
+	const uint8_t *from;
+
+	d = walk_version(d);
+	if (!d.end)
+		return d;
+	from = d.at;
+	d = walk_name(d);
+	if (!d.end)
+		return d;
+	*subject = pf_der_between(from, d.at);
+	d = walk_spki(d, key);
+	if (!d.end)
+		return d;
+	return walk_attributes(d);
+}
+
+/* The cursor in front of the object. */
+static inline struct pf_der
+start(struct pinfast_bytes der)
+{
+	struct pf_der d = {der.data, der.data};
+
+	if (der.len)
+		d.end += der.len;
+	return d;
+}
+
+/* The cursor must have come to the end of all bytes. */
 static enum pinfast_error
-result(const struct walk *w, int fine, struct pinfast_bytes der,
-    size_t *bad_at)
+finish(struct pinfast_bytes der, struct pf_der d, size_t *bad_at)
 {
-	if (fine)
+	if (d.at && d.at == d.end)
 		return PINFAST_OK;
-	if (bad_at != NULL)
-		*bad_at = (size_t)(w->bad - der.data);
+	if (bad_at)
+		*bad_at = der.len ? (size_t)(d.at - der.data) : 0;
 	return PINFAST_EFORMAT;
+}
+
+/* SEQUENCE { SEQUENCE { what is signed }, algorithm, signature }. */
+static inline struct pf_der
+open_signed(struct pf_der d, struct pf_der *object)
+{
+	*object = pf_der_open(d, PF_DER_SEQUENCE);
+	if (!object->end)
+		return *object;
+	return pf_der_open(*object, PF_DER_SEQUENCE);
+}
+
+/* signed_part is what remains of the part that is signed. */
+static inline struct pf_der
+close_signed(struct pf_der d, struct pf_der object, struct pf_der signed_part)
+{
+	if (!signed_part.end)
+		return signed_part;
+	object = pf_der_close(object, signed_part);
+	if (!object.end)
+		return object;
+	object = walk_signature(object);
+	if (!object.end)
+		return object;
+	return pf_der_close(d, object);
 }
 
 enum pinfast_error
 pf_cert_walk(struct pinfast_bytes der, struct pf_cert *out, size_t *bad_at)
 {
-	struct pf_der in = {der.data, der.data + der.len}, tbs;
-	struct walk w = {NULL};
+	struct pf_der d = start(der), object, part;
 	struct pf_cert cert;
 	enum pinfast_error error;
 
-	memset(&cert.extensions, 0, sizeof cert.extensions);
-	error = result(&w,
-	    signed_object(&w, &in, &tbs) && tbs_certificate(&w, &tbs, &cert),
-	    der, bad_at);
-	if (error == PINFAST_OK)
+	cert.extensions.data = NULL;
+	cert.extensions.len = 0;
+	part = open_signed(d, &object);
+	if (part.end)
+		part = walk_tbs(part, &cert);
+	error = finish(der, close_signed(d, object, part), bad_at);
+	if (!error)
 		*out = cert;
 	return error;
 }
@@ -235,80 +373,72 @@ enum pinfast_error
 pf_csr_walk(struct pinfast_bytes der, struct pf_key *out,
     struct pinfast_bytes *subject, size_t *bad_at)
 {
-	struct pf_der in = {der.data, der.data + der.len}, info, part;
-	struct walk w = {NULL};
-	struct pinfast_bytes who;
+	struct pf_der d = start(der), object, part;
 	struct pf_key key;
+	struct pinfast_bytes name;
 	enum pinfast_error error;
 
-	error = result(&w,
-	    signed_object(&w, &in, &info) &&
-		take(&w, &info, PF_DER_INTEGER, &part) &&
-		name(&w, &info, &who) && spki(&w, &info, &key) &&
-		take(&w, &info, PF_DER_CONTEXT(0), &part) && done(&w, &info),
-	    der, bad_at);
-	if (error != PINFAST_OK)
+	part = open_signed(d, &object);
+	if (part.end)
+		part = walk_request(part, &key, &name);
+	error = finish(der, close_signed(d, object, part), bad_at);
+	if (error)
 		return error;
 	*out = key;
-	*subject = who;
+	if (subject)
+		*subject = name;
 	return PINFAST_OK;
 }
 
 enum pinfast_error
 pf_spki_walk(struct pinfast_bytes der, struct pf_key *out, size_t *bad_at)
 {
-	struct pf_der in = {der.data, der.data + der.len};
-	struct walk w = {NULL};
 	struct pf_key key;
-	enum pinfast_error error;
+	enum pinfast_error error =
+	    finish(der, walk_spki(start(der), &key), bad_at);
 
-	error = result(
-	    &w, spki(&w, &in, &key) && done(&w, &in), der, bad_at);
-	if (error == PINFAST_OK)
+	if (!error)
 		*out = key;
 	return error;
 }
 
-/* A Time's value; its length octet is one byte, since values are short. */
+/* A time so long that its length has several octets is refused for its
+ * length, wherever its content begins. */
 static enum pinfast_error
-read_time(struct pinfast_bytes t, int64_t *out)
+read_time(struct pinfast_bytes time, int64_t *out)
 {
-	if (t.len > 2 + 15)
-		return PINFAST_EFORMAT;
-	return pf_time_asn1(t.data + 2, t.len - 2,
-	    t.data[0] == PF_DER_GENERALIZED_TIME, out);
+	return pf_time_asn1(time.data + 2, time.len - 2,
+	    *time.data == PF_DER_GENERALIZED_TIME, out);
 }
 
 enum pinfast_error
-pf_cert_times(
-    const struct pf_cert *cert, int64_t *not_before, int64_t *not_after)
+pf_cert_times(const struct pf_cert *cert, int64_t *not_before,
+    int64_t *not_after)
 {
 	int64_t from, until;
 
-	if (read_time(cert->not_before, &from) != PINFAST_OK ||
-	    read_time(cert->not_after, &until) != PINFAST_OK)
+	if (read_time(cert->not_before, &from) ||
+	    read_time(cert->not_after, &until))
 		return PINFAST_EFORMAT;
 	*not_before = from;
 	*not_after = until;
 	return PINFAST_OK;
 }
 
-static int
-same(struct pinfast_bytes a, struct pinfast_bytes b)
+static inline int
+same(struct pinfast_bytes ours, struct pinfast_bytes theirs)
 {
-	return a.len == b.len && pf_same(a.data, b.data, a.len);
+	return theirs.data && ours.len == theirs.len &&
+	       pf_same(ours.data, theirs.data, ours.len);
 }
 
 int
 pf_key_same(const struct pf_key *ours, const struct pinfast_cert *theirs)
 {
-	if (theirs->key_spki.data != NULL)
+	if (theirs->key_spki.data)
 		return same(ours->spki, theirs->key_spki);
-	if (theirs->key_oid.data == NULL || theirs->key_bits.data == NULL)
-		return 0;
-	if (theirs->key_params.data != NULL &&
-	    !same(ours->params, theirs->key_params))
+	if (theirs->key_params.data && !same(ours->params, theirs->key_params))
 		return 0;
 	return same(ours->oid, theirs->key_oid) &&
-	    same(ours->bits, theirs->key_bits);
+	       same(ours->bits, theirs->key_bits);
 }
