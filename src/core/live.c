@@ -6,6 +6,10 @@
 #include "base/sha256.h"
 #include "core/sentence.h"
 
+/* 32-bit machines have no 64-bit atomics that never wait: four seconds are
+ * fine enough, and last until the year 2514. */
+#define FLOOR_UNIT 4
+
 /*
  * The guard.  `current` is what readers use.  A replaced store first stands
  * in `retired`; when nothing is being waited for it moves to `waiting`, and
@@ -20,9 +24,7 @@ struct pinfast {
 	atomic_size_t active[2];
 	atomic_flag loading;
 	atomic_uint generation;
-	/* Two halves, so that 32-bit machines need no 64-bit atomics; the
-	 * counter is odd while they change. */
-	atomic_uint floor_count, floor_low, floor_high;
+	atomic_uint floor; /* in units of FLOOR_UNIT */
 	struct pinfast_store *retired; /* by the loader only, as the next two */
 	struct pinfast_store *waiting;
 	int phase;
@@ -59,9 +61,7 @@ pinfast_new(const struct pinfast_alloc *alloc, struct pinfast **out)
 	atomic_init(&p->active[1], 0);
 	atomic_flag_clear(&p->loading);
 	atomic_init(&p->generation, 0);
-	atomic_init(&p->floor_count, 0);
-	atomic_init(&p->floor_low, 0);
-	atomic_init(&p->floor_high, 0);
+	atomic_init(&p->floor, 0);
 	p->sha256 = own_sha256;
 	*out = p;
 	return PINFAST_OK;
@@ -271,30 +271,22 @@ pf_live_hash(struct pinfast *p, const void *data, size_t len,
 int64_t
 pf_live_floor(struct pinfast *p)
 {
-	for (;;) {
-		unsigned count = atomic_load(&p->floor_count);
-		uint64_t low = atomic_load(&p->floor_low);
-		uint64_t high = atomic_load(&p->floor_high);
-
-		if ((count & 1) == 0 && atomic_load(&p->floor_count) == count)
-			return (int64_t)(high << 32 | low);
-	}
+	return (int64_t)atomic_load(&p->floor) * FLOOR_UNIT;
 }
 
 void
 pinfast_time_floor(struct pinfast *p, int64_t at)
 {
-	unsigned count;
+	const int64_t most = (int64_t)0xffffffffU * FLOOR_UNIT;
+	unsigned old = atomic_load(&p->floor);
+	unsigned next;
 
-	do {
-		if (at <= pf_live_floor(p))
-			return;
-		count = atomic_load(&p->floor_count) & ~1U;
-	} while (!atomic_compare_exchange_strong(
-	    &p->floor_count, &count, count | 1));
-	atomic_store(&p->floor_low, (unsigned)((uint64_t)at & 0xffffffffU));
-	atomic_store(&p->floor_high, (unsigned)((uint64_t)at >> 32));
-	atomic_store(&p->floor_count, count + 2);
+	if (at <= 0)
+		return;
+	next = (unsigned)((at > most ? most : at) / FLOOR_UNIT);
+	while (next > old &&
+	    !atomic_compare_exchange_weak(&p->floor, &old, next))
+		continue;
 }
 
 void
