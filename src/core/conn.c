@@ -165,6 +165,8 @@ pf_conn_begin(struct pinfast_conn *conn, uint8_t evidence, uint8_t pkix,
 struct pinfast_verdict
 pf_conn_deny(struct pinfast_conn *conn, enum pinfast_reason reason)
 {
+	/* There is no evidence that a recheck could judge again. */
+	conn->judged = 0;
 	memset(&conn->last, 0, sizeof conn->last);
 	conn->last.scope = -1;
 	conn->last.outcome.matched = -1;

@@ -72,6 +72,7 @@ void pf_conn_begin(struct pinfast_conn *conn, uint8_t evidence, uint8_t pkix,
 struct pinfast_verdict pf_conn_end(
     struct pinfast_conn *conn, struct pf_view *view);
 
+/* A deny without evidence: nothing can be rechecked or tagged afterwards. */
 struct pinfast_verdict pf_conn_deny(
     struct pinfast_conn *conn, enum pinfast_reason reason);
 
