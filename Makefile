@@ -1,3 +1,78 @@
-all:
-	@test -d build || meson setup build >/dev/null
-	@meson compile -C build
+# The front door.  Meson does the work; this file only names what people ask
+# for.  BUILD is where `make` builds, JOBS how many compilers run at once.
+BUILD = build
+JOBS = $(shell nproc 2>/dev/null || echo 2)
+DESTDIR =
+PREFIX = /usr/local
+CORPORA =
+export BUILD JOBS CORPORA
+
+.PHONY: all demo check bench fuzz matrix planted full amalgamation install \
+    corpora coverage cross format clean deps
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) -j $(JOBS) --quiet
+
+$(BUILD)/build.ninja:
+	@command -v meson >/dev/null || { \
+	    echo "meson is missing: run tools/install-deps --build"; exit 1; }
+	@meson setup $(BUILD) --prefix $(PREFIX)
+
+deps:
+	@tools/install-deps
+
+# What pinfast does, on real files, in a minute.
+demo:
+	@tools/install-deps --build
+	@$(MAKE) --no-print-directory all
+	@tools/demo
+
+# Everything that a change must pass before it is shown to anybody.
+check: deps
+	@tools/check
+
+bench:
+	@tools/install-deps --bench
+	@tools/bench
+
+fuzz: deps
+	@tools/fuzz
+
+planted: deps
+	@tools/planted
+
+coverage: deps
+	@tools/coverage
+
+cross:
+	@tools/install-deps --cross
+	@tools/cross
+
+# Everything there is; the summary is kept in docs/full-run.txt.
+full:
+	@tools/install-deps --full
+	@tools/full
+
+# The conformance table over every adapter: comes with the adapters.
+matrix:
+	@test -x tests/conform/run || { echo "make matrix: there are no" \
+	    "adapters yet, so there is nothing to run (tests/conform)" >&2; \
+	    exit 2; }
+	@tests/conform/run
+
+amalgamation:
+	@tools/amalgamate $(BUILD)/amalgamation
+
+install: all
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
+
+# CORPORA names a folder of certificates that stays outside the tree.
+corpora: all
+	@test -n "$(CORPORA)" || { echo "say make corpora CORPORA=DIR"; exit 2; }
+	@tests/corpora/run "$(CORPORA)"
+
+format:
+	@clang-format-14 -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	@rm -rf $(BUILD) $(BUILD)-*

@@ -1,0 +1,249 @@
+#define _GNU_SOURCE
+#include "os/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static enum pinfast_error
+say(struct pinfast_diag *diag, enum pinfast_error error, const char *path,
+    const char *text)
+{
+	if (diag != NULL) {
+		snprintf(diag->file, sizeof diag->file, "%s", path);
+		snprintf(diag->text, sizeof diag->text, "%s", text);
+	}
+	return error;
+}
+
+static enum pinfast_error
+say_errno(struct pinfast_diag *diag, const char *path)
+{
+	return say(diag, errno == ENOMEM ? PINFAST_ENOMEM : PINFAST_EIO, path,
+	    strerror(errno));
+}
+
+static const char *
+kind_of(mode_t mode)
+{
+	if (S_ISDIR(mode))
+		return "is a directory, not a file";
+	if (S_ISCHR(mode) || S_ISBLK(mode))
+		return "is a device, not a file";
+	if (S_ISFIFO(mode))
+		return "is a pipe, not a file";
+	return "is a socket, not a file";
+}
+
+static enum pinfast_error
+check_stat(const char *path, const struct stat *st, size_t max,
+    enum pf_file_trust trust, struct pinfast_diag *diag)
+{
+	char text[128];
+
+	if (!S_ISREG(st->st_mode))
+		return say(diag, PINFAST_EIO, path, kind_of(st->st_mode));
+	if (trust == PF_FILE_OURS && (st->st_mode & S_IWOTH) != 0)
+		return say(diag, PINFAST_EUNSAFE, path,
+		    "everybody may write this file; run `chmod o-w` on it "
+		    "and check what it says");
+	if (st->st_size < 0 || (uint64_t)st->st_size > max) {
+		snprintf(text, sizeof text,
+		    "is larger than the limit of %zu bytes", max);
+		return say(diag, PINFAST_ELIMIT, path, text);
+	}
+	return PINFAST_OK;
+}
+
+/* Opens without waiting for the other end of a pipe. */
+static enum pinfast_error
+open_checked(const char *path, size_t max, enum pf_file_trust trust,
+    struct pinfast_diag *diag, int *fd, struct stat *st)
+{
+	enum pinfast_error error;
+	int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (opened < 0)
+		return say_errno(diag, path);
+	if (fstat(opened, st) != 0)
+		error = say_errno(diag, path);
+	else
+		error = check_stat(path, st, max, trust, diag);
+	if (error != PINFAST_OK)
+		close(opened);
+	else
+		*fd = opened;
+	return error;
+}
+
+/* Reads up to size bytes; *len says how many there were. */
+static int
+read_up_to(int fd, uint8_t *data, size_t size, size_t *len)
+{
+	*len = 0;
+	while (*len < size) {
+		ssize_t n = read(fd, data + *len, size - *len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		*len += (size_t)n;
+	}
+	return 0;
+}
+
+static enum pinfast_error
+read_fd(int fd, const char *path, size_t room, size_t max,
+    struct pinfast_diag *diag, uint8_t **data, size_t *len)
+{
+	uint8_t *buffer = NULL;
+	size_t have = 0;
+
+	for (;;) {
+		uint8_t *bigger = realloc(buffer, room + 1);
+		size_t got;
+
+		if (bigger == NULL) {
+			free(buffer);
+			return say(
+			    diag, PINFAST_ENOMEM, path, "out of memory");
+		}
+		buffer = bigger;
+		if (read_up_to(fd, buffer + have, room - have, &got) != 0) {
+			free(buffer);
+			return say_errno(diag, path);
+		}
+		have += got;
+		if (have < room)
+			break;
+		if (have > max) {
+			free(buffer);
+			return say(diag, PINFAST_ELIMIT, path,
+			    "is larger than the limit");
+		}
+		room *= 2;
+	}
+	buffer[have] = '\0';
+	*data = buffer;
+	*len = have;
+	return PINFAST_OK;
+}
+
+enum pinfast_error
+pf_file_read(const char *path, size_t max, enum pf_file_trust trust,
+    struct pinfast_diag *diag, uint8_t **data, size_t *len)
+{
+	struct stat st;
+	enum pinfast_error error;
+	int fd = STDIN_FILENO;
+
+	if (strcmp(path, "-") == 0)
+		return read_fd(fd, "standard input", 65536, max, diag, data,
+		    len);
+	error = open_checked(path, max, trust, diag, &fd, &st);
+	if (error != PINFAST_OK)
+		return error;
+	error = read_fd(
+	    fd, path, (size_t)st.st_size + 1, max, diag, data, len);
+	close(fd);
+	return error;
+}
+
+/* Could somebody else shorten the file while it is mapped? */
+static int
+only_ours(const struct stat *st)
+{
+	return (st->st_uid == 0 || st->st_uid == geteuid()) &&
+	    (st->st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+/* Copies into memory that nobody can change or shorten. */
+static enum pinfast_error
+copy_sealed(int fd, const char *path, size_t len, struct pinfast_diag *diag,
+    int *sealed)
+{
+	uint8_t buffer[65536];
+	size_t done = 0;
+	int memory = memfd_create("pinfast", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (memory < 0)
+		return say_errno(diag, path);
+	while (done < len) {
+		size_t got, want = len - done;
+
+		if (want > sizeof buffer)
+			want = sizeof buffer;
+		if (read_up_to(fd, buffer, want, &got) != 0 || got == 0 ||
+		    write(memory, buffer, got) != (ssize_t)got) {
+			close(memory);
+			return say(diag, PINFAST_EIO, path,
+			    "changed while it was read");
+		}
+		done += got;
+	}
+	if (fcntl(memory, F_ADD_SEALS,
+		F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) !=
+	    0) {
+		close(memory);
+		return say_errno(diag, path);
+	}
+	*sealed = memory;
+	return PINFAST_OK;
+}
+
+enum pinfast_error
+pf_map_open(const char *path, size_t max, struct pinfast_diag *diag,
+    struct pf_map *out)
+{
+	struct stat st;
+	enum pinfast_error error;
+	int fd, sealed;
+	void *at;
+
+	error = open_checked(path, max, PF_FILE_OURS, diag, &fd, &st);
+	if (error != PINFAST_OK)
+		return error;
+	if (st.st_size == 0) {
+		close(fd);
+		return say(diag, PINFAST_EFORMAT, path, "is empty");
+	}
+	if (!only_ours(&st)) {
+		error = copy_sealed(
+		    fd, path, (size_t)st.st_size, diag, &sealed);
+		close(fd);
+		if (error != PINFAST_OK)
+			return error;
+		fd = sealed;
+	}
+	at = mmap(NULL, (size_t)st.st_size, PROT_READ,
+	    MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	if (at == MAP_FAILED)
+		error = say_errno(diag, path);
+	close(fd);
+	if (error != PINFAST_OK)
+		return error;
+	out->data = at;
+	out->len = (size_t)st.st_size;
+	return PINFAST_OK;
+}
+
+void
+pf_map_close(const struct pf_map *map)
+{
+	munmap((void *)(uintptr_t)map->data, map->len);
+}
+
+int64_t
+pf_clock_now(void)
+{
+	return (int64_t)time(NULL);
+}

@@ -1,0 +1,104 @@
+#define _GNU_SOURCE
+#include "os/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum pinfast_error
+fail(struct pinfast_diag *diag, const char *path, int number)
+{
+	if (diag != NULL) {
+		snprintf(diag->file, sizeof diag->file, "%s", path);
+		snprintf(diag->text, sizeof diag->text,
+		    "cannot be written: %s", strerror(number));
+	}
+	return PINFAST_EIO;
+}
+
+static int
+write_all(int fd, const uint8_t *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno;
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* Closes in any case; the first error counts. */
+static int
+write_and_close(int fd, const void *data, size_t len, unsigned mode)
+{
+	int number = write_all(fd, data, len);
+
+	if (number == 0 && fchmod(fd, (mode_t)mode) != 0)
+		number = errno;
+	if (number == 0 && fsync(fd) != 0)
+		number = errno;
+	if (close(fd) != 0 && number == 0)
+		number = errno;
+	return number;
+}
+
+static int
+open_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX];
+
+	if (slash == NULL)
+		return open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if ((size_t)(slash - path) + 2 > sizeof folder) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(folder, path, (size_t)(slash - path) + 1);
+	folder[slash - path + 1] = '\0';
+	return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+enum pinfast_error
+pf_file_write(const char *path, const void *data, size_t len, unsigned mode,
+    struct pinfast_diag *diag)
+{
+	char temporary[PATH_MAX];
+	struct stat st;
+	int folder, fd, number;
+
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return fail(
+		    diag, path, S_ISDIR(st.st_mode) ? EISDIR : EINVAL);
+	if (snprintf(temporary, sizeof temporary, "%s.XXXXXX", path) >=
+	    (int)sizeof temporary)
+		return fail(diag, path, ENAMETOOLONG);
+	folder = open_folder(path);
+	if (folder < 0)
+		return fail(diag, path, errno);
+	fd = mkostemp(temporary, O_CLOEXEC);
+	if (fd < 0) {
+		number = errno;
+		close(folder);
+		return fail(diag, path, number);
+	}
+	number = write_and_close(fd, data, len, mode);
+	if (number == 0 && rename(temporary, path) != 0)
+		number = errno;
+	if (number != 0)
+		unlink(temporary);
+	else if (fsync(folder) != 0 && errno != EINVAL)
+		number = errno;
+	close(folder);
+	return number == 0 ? PINFAST_OK : fail(diag, path, number);
+}
