@@ -3,30 +3,63 @@
 #include "base/base64.h"
 #include "base/bytes.h"
 #include "base/sha256.h"
+#include "core/known.h"
 #include "core/spki.h"
 
-#define VALUE_LEN 44 /* base64 of 32 bytes */
+#define VALUE_LEN PF_PIN_VALUE_LEN
 
-/* Values that stand in documentation, so that nobody can hold their key. */
+#define SHA1 "this is a SHA-1 value: only SHA-256 pins are accepted"
+#define MD5 "this is an MD5 value: only SHA-256 pins are accepted"
+#define SHA2 "this is another hash: only SHA-256 pins are accepted"
+#define HEX                                                                    \
+	"this is hexadecimal, and a pin is base64: write sha256/ if this is "  \
+	"an SPKI hash, cert-sha256/ if it is a fingerprint (it is what "       \
+	"`openssl x509 -fingerprint` prints), and behind it the same bytes "   \
+	"in base64"
+#define SLASH "write sha256/ with a slash"
+#define SMALL "write sha256/ in small letters"
+
+/* What may stand in front of a value. */
+static const struct prefix {
+	const char *text;
+	const char *behind; /* the value */
+	enum pf_pin_kind kind;
+} prefixes[] = {
+    {"sha256//", "", PF_PIN_SPKI}, /* curl */
+    {"sha256/", "", PF_PIN_SPKI},
+    {"cert-sha256/", "", PF_PIN_CERT},
+    {"pin-sha256=\"", "\"", PF_PIN_SPKI}, /* RFC 7469 */
+    {"", "", PF_PIN_SPKI},
+};
+#define CURL_PREFIX 0
+#define PREFIXES (sizeof prefixes / sizeof *prefixes)
+
+/* What people write there by mistake, in letters of any size. */
 static const struct {
-	const char *value;
+	const char *text;
 	const char *why;
-} known[] = {
-    {"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
-	"this is the hash of empty input, not of a key: the command that "
-	"made it got no certificate"},
-    {"d6qzRu9zOECb90Uez27xWltNsj0e1Md7GkYYkVoZWmM=",
-	"this is an example from RFC 7469, not your key"},
-    {"E9CZ9INDbd+2eRQozYqqbQ2yXLVKB9+xcprMF+44U1g=",
-	"this is an example from RFC 7469, not your key"},
-    {"LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=",
-	"this is an example from RFC 7469, not your key"},
-    {"7HIpactkIAq2Y49orFOOQKurWxmmSFZhBCoQYcRhJ3Y=",
-	"this is an example from Android's documentation, not your key"},
-    {"fwza0LRMXouZHRC8Ei+4PyuldPDcf3UKgO/04cDM1oE=",
-	"this is an example from Android's documentation, not your key"},
+} mistakes[] = {
+    {"sha256/", SMALL},
+    {"cert-sha256/", "write cert-sha256/ in small letters"},
+    {"pin-sha256=",
+        "write pin-sha256=\"...\" in small letters and with quotation "
+        "marks, or sha256/"},
+    {"sha-256/", "write sha256/ without a hyphen"},
+    {"sha256:", SLASH},
+    {"sha256-", SLASH},
+    {"sha256=", SLASH},
+    {"sha256 fingerprint=", HEX},
+    {"sha1 fingerprint=", SHA1},
+    {"sha1/", SHA1},
+    {"sha1:", SHA1},
+    {"sha-1/", SHA1},
+    {"md5/", MD5},
+    {"md5:", MD5},
+    {"sha384/", SHA2},
+    {"sha512/", SHA2},
 };
 
+/* What was found wrong, and where. */
 struct complaint {
 	size_t at;
 	const char *why;
@@ -48,11 +81,30 @@ starts(const char *in, size_t len, const char *with)
 	return len >= n && memcmp(in, with, n) == 0;
 }
 
+/* The same for letters of any size; `with` has small ones. */
+static int
+starts_like(const char *in, size_t len, const char *with)
+{
+	size_t n = strlen(with);
+
+	if (len < n)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		char c = in[i];
+
+		if (c >= 'A' && c <= 'Z')
+			c = (char)(c - 'A' + 'a');
+		if (c != with[i])
+			return 0;
+	}
+	return 1;
+}
+
 static int
 is_hex(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
-	    (c >= 'A' && c <= 'F');
+	       (c >= 'A' && c <= 'F');
 }
 
 /* How many hexadecimal digits, when there is nothing else but colons between
@@ -63,7 +115,7 @@ hex_digits(const char *in, size_t len)
 	size_t digits = 0;
 
 	for (size_t i = 0; i < len; i++) {
-		if (in[i] == ':' && digits > 0 && digits % 2 == 0)
+		if (in[i] == ':' && digits % 2 == 0)
 			continue;
 		if (!is_hex(in[i]))
 			return 0;
@@ -72,54 +124,45 @@ hex_digits(const char *in, size_t len)
 	return digits;
 }
 
-/* Is it 43 times the same letter, as in documentation? */
-static int
-is_placeholder(const char *in, size_t len)
-{
-	size_t n = len > 0 && in[len - 1] == '=' ? len - 1 : len;
-
-	if (n < 8)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if (in[i] != in[0])
-			return 0;
-	return 1;
-}
-
 static enum pinfast_error
 check_hex(const char *in, size_t len, struct complaint *c)
 {
 	switch (hex_digits(in, len)) {
 	case 64:
-		return complain(c, 0,
-		    "this is hexadecimal: write its base64 behind sha256/ if "
-		    "it is an SPKI hash, cert-sha256/ if it is a "
-		    "fingerprint (`openssl x509 -fingerprint` prints one); "
-		    "`pinfast pin FILE` prints both forms ready to use");
+		return complain(c, 0, HEX);
 	case 40:
-		return complain(c, 0,
-		    "this is a SHA-1 value: only SHA-256 pins are accepted");
+		return complain(c, 0, SHA1);
 	case 32:
-		return complain(c, 0,
-		    "this is an MD5 value: only SHA-256 pins are accepted");
+		return complain(c, 0, MD5);
 	default:
 		return PINFAST_OK;
 	}
+}
+
+/* One character again and again, as OkHttp's documentation has it to make a
+ * first connection fail (CertificatePinner, "sha256/AAAA...="). */
+static enum pinfast_error
+check_placeholder(const char *in, size_t len, struct complaint *c)
+{
+	size_t same = 0;
+
+	while (same < len && in[same] == in[0])
+		same++;
+	if (same < VALUE_LEN - 1)
+		return PINFAST_OK;
+	return complain(c, 0,
+	    "this is a placeholder from documentation, not your key");
 }
 
 static enum pinfast_error
 check_characters(const char *in, size_t len, struct complaint *c)
 {
 	for (size_t i = 0; i < len; i++) {
-		if (in[i] == ' ' || in[i] == '\t' || in[i] == '\n' ||
-		    in[i] == '\r')
-			return complain(
-			    c, i, "a pin holds no white space");
-		if (in[i] == ',' || in[i] == ';')
+		if (memchr(" \t\r\n", in[i], 4))
 			return complain(c, i,
-			    "one pin a line: write a list with an item for "
-			    "each pin");
-		if (in[i] == '-' || in[i] == '_')
+			    "a pin holds no white space, and a field holds "
+			    "one pin");
+		if (memchr("-_", in[i], 2))
 			return complain(c, i,
 			    "this is the URL-safe alphabet: write `+` for "
 			    "`-` and `/` for `_`");
@@ -133,89 +176,113 @@ check_characters(const char *in, size_t len, struct complaint *c)
 static enum pinfast_error
 check_length(const char *in, size_t len, struct complaint *c)
 {
-	size_t pads = 0;
+	size_t chars = len;
+	const char *inner;
 
-	while (pads < len && in[len - 1 - pads] == '=')
-		pads++;
-	if (memchr(in, '=', len - pads) != NULL)
-		return complain(c, 0,
-		    "`=` stands only at the end; one pin has one value");
-	if (len - pads == VALUE_LEN - 1 && pads == 0)
-		return complain(
-		    c, len, "the padding is missing: add `=` at the end");
-	if (len - pads == VALUE_LEN - 1 && pads > 1)
-		return complain(c, len - pads + 1,
+	while (chars > 0 && in[chars - 1] == '=')
+		chars--;
+	inner = memchr(in, '=', chars);
+	if (inner)
+		return complain(c, (size_t)(inner - in),
+		    "`=` stands only at the end, and a field holds one pin");
+	if (len == VALUE_LEN && chars == VALUE_LEN - 1)
+		return PINFAST_OK;
+	if (len == VALUE_LEN - 1 && chars == len)
+		return complain(c, len,
+		    "the padding is missing: add `=` at the end");
+	if (chars == VALUE_LEN - 1)
+		return complain(c, VALUE_LEN,
 		    "too much padding: the value ends in one `=`");
-	if (len - pads == 27)
-		return complain(c, 0,
-		    "this is a SHA-1 value: only SHA-256 pins are accepted");
-	if (len - pads == 22)
-		return complain(c, 0,
-		    "this is an MD5 value: only SHA-256 pins are accepted");
-	if (len != VALUE_LEN || pads != 1)
-		return complain(c, 0,
-		    "a SHA-256 pin is 44 characters of base64 (32 bytes); "
-		    "this has another length");
-	return PINFAST_OK;
+	if (chars == 27)
+		return complain(c, 0, SHA1);
+	if (chars == 22)
+		return complain(c, 0, MD5);
+	return complain(c, 0,
+	    "a SHA-256 pin is 44 characters of base64 (32 bytes): this has "
+	    "another length");
 }
 
-/* The 44 characters themselves. */
+/* The value itself, without what stands around it. */
 static enum pinfast_error
 read_value(const char *in, size_t len, uint8_t hash[PINFAST_PIN_LEN],
     struct complaint *c)
 {
-	uint8_t value[PINFAST_PIN_LEN];
 	size_t got, bad;
-	enum pinfast_error error = check_hex(in, len, c);
 
-	if (error == PINFAST_OK && is_placeholder(in, len))
-		error = complain(c, 0,
-		    "this is a placeholder from documentation, not your key");
-	if (error == PINFAST_OK)
-		error = check_characters(in, len, c);
-	if (error == PINFAST_OK)
-		error = check_length(in, len, c);
-	if (error != PINFAST_OK)
-		return error;
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (pf_same(in, known[i].value, VALUE_LEN))
-			return complain(c, 0, known[i].why);
-	if (pf_base64_decode(in, len, value, sizeof value, &got, &bad) !=
-	    PINFAST_OK)
+	if (len == 0)
+		return complain(c, 0, "the pin is empty");
+	if (check_hex(in, len, c) || check_placeholder(in, len, c) ||
+	    check_characters(in, len, c) || check_length(in, len, c))
+		return PINFAST_EFORMAT;
+	c->why = pf_known_pin(in);
+	if (c->why)
+		return PINFAST_EFORMAT;
+	if (pf_base64_decode(in, len, hash, PINFAST_PIN_LEN, &got, &bad))
 		return complain(c, bad,
 		    "the last character has bits that belong to nothing: the "
 		    "value was cut or mistyped");
-	memcpy(hash, value, sizeof value);
 	return PINFAST_OK;
 }
 
-/* What stands in front of the value; its length in *skip. */
-static enum pinfast_error
-read_prefix(const char *in, size_t len, enum pf_pin_kind *kind, size_t *skip,
-    struct complaint *c)
+/* A value may begin with a slash: what ends in padding at the right length
+ * is ours, not curl's. */
+static const struct prefix *
+find_prefix(const char *in, size_t len)
 {
-	*kind = PF_PIN_SPKI;
-	/* A value may begin with a slash itself: then the length tells. */
-	if (starts(in, len, "sha256//") && len != 7 + VALUE_LEN)
-		*skip = 8;
-	else if (starts(in, len, "sha256/"))
-		*skip = 7;
-	else if (starts(in, len, "pin-sha256=\""))
-		*skip = 12;
-	else if (starts(in, len, "cert-sha256/"))
-		*skip = 12;
-	else if (starts(in, len, "SHA256/") || starts(in, len, "Sha256/"))
-		return complain(c, 0, "write sha256/ in small letters");
-	else if (starts(in, len, "sha1/"))
-		return complain(c, 0,
-		    "this is a SHA-1 value: only SHA-256 pins are accepted");
-	else if (starts(in, len, "sha256:"))
-		return complain(c, 6, "write sha256/ with a slash");
-	else
-		*skip = 0;
-	if (starts(in, len, "cert-sha256/"))
-		*kind = PF_PIN_CERT;
+	size_t i = 0;
+
+	if (len == strlen("sha256/") + VALUE_LEN && in[len - 1] == '=')
+		i = CURL_PREFIX + 1;
+	while (i < PREFIXES - 1 && !starts(in, len, prefixes[i].text))
+		i++;
+	return &prefixes[i];
+}
+
+/* A bare value may begin with such letters, so what has its length is left
+ * alone. */
+static enum pinfast_error
+check_mistakes(const char *in, size_t len, struct complaint *c)
+{
+	if (len == VALUE_LEN)
+		return PINFAST_OK;
+	for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++)
+		if (starts_like(in, len, mistakes[i].text))
+			return complain(c, 0, mistakes[i].why);
 	return PINFAST_OK;
+}
+
+static enum pinfast_error
+check_list(const char *in, size_t len, struct complaint *c)
+{
+	for (size_t i = 0; i < len; i++)
+		if (memchr(",;", in[i], 2))
+			return complain(c, i,
+			    "this is a list: write an item of its own for "
+			    "each pin");
+	return PINFAST_OK;
+}
+
+static enum pinfast_error
+read_text(const char *in, size_t len, struct pf_pin *pin, struct complaint *c)
+{
+	const struct prefix *prefix = find_prefix(in, len);
+	size_t before = strlen(prefix->text);
+	size_t behind = strlen(prefix->behind);
+	enum pinfast_error error = check_list(in, len, c);
+
+	if (!error && before == 0)
+		error = check_mistakes(in, len, c);
+	if (error)
+		return error;
+	in += before;
+	len -= before;
+	if (behind > 0 && (len == 0 || in[len - 1] != *prefix->behind))
+		return complain(c, before + len,
+		    "the closing quotation mark is missing");
+	error = read_value(in, len - behind, pin->hash, c);
+	c->at += before;
+	pin->kind = prefix->kind;
+	return error;
 }
 
 enum pinfast_error
@@ -223,33 +290,15 @@ pf_pin_text(const char *in, size_t len, struct pf_pin *out, size_t *bad_at,
     const char **why)
 {
 	struct complaint c = {0, NULL};
-	enum pf_pin_kind kind;
-	uint8_t hash[PINFAST_PIN_LEN];
-	size_t skip = 0;
-	enum pinfast_error error = PINFAST_OK;
+	struct pf_pin pin;
+	enum pinfast_error error = read_text(in, len, &pin, &c);
 
-	if (len == 0)
-		error = complain(&c, 0, "the pin is empty");
-	if (error == PINFAST_OK)
-		error = read_prefix(in, len, &kind, &skip, &c);
-	if (error == PINFAST_OK && starts(in, len, "pin-sha256=\"")) {
-		if (in[len - 1] != '"' || len == skip)
-			error = complain(&c, len - 1,
-			    "the closing quotation mark is missing");
-		else
-			len--;
-	}
-	if (error == PINFAST_OK) {
-		error = read_value(in + skip, len - skip, hash, &c);
-		c.at += skip;
-	}
-	if (error != PINFAST_OK) {
+	if (error) {
 		*bad_at = c.at;
 		*why = c.why;
 		return error;
 	}
-	out->kind = kind;
-	memcpy(out->hash, hash, sizeof hash);
+	*out = pin;
 	return PINFAST_OK;
 }
 
@@ -259,48 +308,54 @@ pinfast_pin_read(const char *text, uint8_t pin[PINFAST_PIN_LEN])
 	uint8_t value[PINFAST_PIN_LEN];
 	size_t got;
 
-	if (text == NULL || !starts(text, strlen(text), "sha256/") ||
-	    strlen(text) != PINFAST_PIN_TEXT_LEN - 1)
+	if (!text || strlen(text) != PINFAST_PIN_TEXT_LEN - 1 ||
+	    !starts(text, PINFAST_PIN_TEXT_LEN - 1, "sha256/"))
 		return PINFAST_EFORMAT;
-	if (pf_base64_decode(text + 7, VALUE_LEN, value, sizeof value, &got,
-		NULL) != PINFAST_OK)
+	if (pf_base64_decode(text + strlen("sha256/"), VALUE_LEN, value,
+	        sizeof value, &got, NULL) ||
+	    got != sizeof value)
 		return PINFAST_EFORMAT;
 	memcpy(pin, value, sizeof value);
 	return PINFAST_OK;
 }
 
 void
-pinfast_pin_write(
-    const uint8_t pin[PINFAST_PIN_LEN], char text[PINFAST_PIN_TEXT_LEN])
+pinfast_pin_write(const uint8_t pin[PINFAST_PIN_LEN],
+    char text[PINFAST_PIN_TEXT_LEN])
 {
-	memcpy(text, "sha256/", 7);
-	text[7 + pf_base64_encode(pin, PINFAST_PIN_LEN, text + 7)] = '\0';
+	static const char prefix[] = {'s', 'h', 'a', '2', '5', '6', '/'};
+
+	memcpy(text, prefix, sizeof prefix);
+	text += sizeof prefix;
+	text[pf_base64_encode(pin, PINFAST_PIN_LEN, text)] = '\0';
 }
 
+/*
+ * The three kinds cannot be mistaken for each other: what comes first inside
+ * is another thing in each.  Where none fits, the one that was understood
+ * furthest says where it ends.
+ */
 enum pinfast_error
 pinfast_pin_of(struct pinfast_bytes der, uint8_t pin[PINFAST_PIN_LEN],
     size_t *bad_at)
 {
 	struct pf_cert cert;
-	struct pf_key key;
-	struct pinfast_bytes subject;
-	size_t at, furthest = 0;
+	size_t at, furthest;
 	enum pinfast_error error = pf_cert_walk(der, &cert, &furthest);
 
-	if (error == PINFAST_OK) {
-		key = cert.key;
-	} else {
-		error = pf_csr_walk(der, &key, &subject, &at);
-		if (error != PINFAST_OK) {
-			furthest = at > furthest ? at : furthest;
-			error = pf_spki_walk(der, &key, &at);
-		}
-		if (error != PINFAST_OK) {
-			if (bad_at != NULL)
-				*bad_at = at > furthest ? at : furthest;
-			return error;
-		}
+	if (error) {
+		error = pf_csr_walk(der, &cert.key, NULL, &at);
+		if (error && at > furthest)
+			furthest = at;
 	}
-	pf_sha256(key.spki.data, key.spki.len, pin);
-	return PINFAST_OK;
+	if (error) {
+		error = pf_spki_walk(der, &cert.key, &at);
+		if (error && at > furthest)
+			furthest = at;
+	}
+	if (!error)
+		pf_sha256(cert.key.spki.data, cert.key.spki.len, pin);
+	else if (bad_at)
+		*bad_at = furthest;
+	return error;
 }
