@@ -13,6 +13,8 @@ void
 pf_reader_error_at(struct pf_reader *r, uint32_t line, uint32_t column,
     const char *rule, const char *text)
 {
+	if (r->quiet)
+		return;
 	r->errors++;
 	pf_builder_at(r->builder, line, column);
 	pf_builder_fail(r->builder, PINFAST_EPOLICY, rule, text);
@@ -29,7 +31,7 @@ void
 pf_reader_warn_at(struct pf_reader *r, uint32_t line, uint32_t column,
     const char *rule, const char *text)
 {
-	if (r->sink != NULL)
+	if (r->sink != NULL && !r->quiet)
 		r->sink->say(
 		    r->sink->arg, PF_LEVEL_WARNING, line, column, rule, text);
 }

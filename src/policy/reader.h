@@ -53,6 +53,7 @@ struct pf_reader {
 	struct pf_named_set *sets;
 	struct pf_draft_entry entry;
 	int pinsets_only; /* the first of two passes */
+	int quiet;	  /* complaints are left to the second pass */
 	int errors;
 };
 

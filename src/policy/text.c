@@ -213,15 +213,16 @@ top_pinsets(struct pf_reader *r, void *object)
 	(void)object;
 	if (!passing_over(r))
 		return pf_yaml_skip(&r->yaml);
+	r->quiet = 0;
 	if (r->yaml.event.type != YAML_MAPPING_START_EVENT) {
 		pf_reader_error(r, "kind", "`pinsets` must be a mapping");
-		return pf_yaml_skip(&r->yaml);
+		return -1;
 	}
 	for (;;) {
 		yaml_event_type_t type = pf_yaml_next(&r->yaml);
 
 		if (type == YAML_MAPPING_END_EVENT)
-			return 0;
+			return -1; /* the first pass wants no more */
 		if (type != YAML_SCALAR_EVENT) {
 			if (type != YAML_NO_EVENT)
 				pf_reader_error(r, "key",
@@ -308,7 +309,7 @@ one_pass(struct pf_reader *r, struct pinfast_bytes text, int pinsets_only)
 
 	if (error != PINFAST_OK)
 		return error;
-	r->pinsets_only = pinsets_only;
+	r->pinsets_only = r->quiet = pinsets_only;
 	if (read_document(r) < 0 || r->yaml.failed)
 		error = PINFAST_EPOLICY;
 	pf_yaml_close(&r->yaml);

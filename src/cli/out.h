@@ -1,0 +1,55 @@
+/*
+ * What the programs print.  Hides escaping: nothing that came from a file can
+ * reach a terminal as a control character or break the JSON around it.
+ */
+#ifndef PF_OUT_H
+#define PF_OUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "pinfast.h"
+
+enum pf_exit {
+	PF_EXIT_FINE = 0,
+	PF_EXIT_NO = 1,	       /* the policy says no; lint: errors found */
+	PF_EXIT_USAGE = 2,
+	PF_EXIT_UNDECIDED = 3
+};
+
+/* JSON, written as it comes: objects, arrays, members. */
+struct pf_json {
+	FILE *out;
+	int first; /* no comma before the next value */
+};
+
+void pf_json_begin(struct pf_json *j, const char *key, char bracket);
+void pf_json_end(struct pf_json *j, char bracket);
+void pf_json_text(
+    struct pf_json *j, const char *key, const char *text, size_t len);
+void pf_json_string(struct pf_json *j, const char *key, const char *text);
+void pf_json_number(struct pf_json *j, const char *key, int64_t number);
+void pf_json_bool(struct pf_json *j, const char *key, int value);
+void pf_json_pin(struct pf_json *j, const char *key,
+    const uint8_t pin[PINFAST_PIN_LEN]);
+
+/* Text for people: control characters as \xNN. */
+void pf_print_safe(FILE *out, const char *text, size_t len);
+
+/* "pinfast: FILE: TEXT" on standard error. */
+void pf_complain(const char *file, const char *text);
+void pf_complain_diag(const struct pinfast_diag *diag);
+
+/* A wrong command line: says what and where help is; PF_EXIT_USAGE. */
+int pf_usage(const char *command, const char *text, const char *word);
+
+/* Flushes standard output; PF_EXIT_UNDECIDED when that fails (a full disk,
+ * a closed pipe), else status. */
+int pf_finish(int status);
+
+/* The value of an option: "--name=V" or the next argument.  *i moves. */
+const char *pf_option(
+    int argc, char *const argv[], int *i, const char *name);
+
+#endif
