@@ -87,29 +87,20 @@ static const char *
 strange(struct pf_yaml *y)
 {
 	const yaml_event_t *e = &y->event;
+	const void *anchor = NULL, *tag = NULL;
 
-	switch (e->type) {
-	case YAML_ALIAS_EVENT:
-		return "anchors and aliases are not accepted in a policy";
-	case YAML_SCALAR_EVENT:
+	if (e->type == YAML_SCALAR_EVENT)
 		return strange_scalar(y);
-	case YAML_SEQUENCE_START_EVENT:
-		if (e->data.sequence_start.anchor != NULL)
-			return "anchors and aliases are not accepted in a "
-			       "policy";
-		return e->data.sequence_start.tag != NULL
-		    ? "tags are not accepted in a policy"
-		    : NULL;
-	case YAML_MAPPING_START_EVENT:
-		if (e->data.mapping_start.anchor != NULL)
-			return "anchors and aliases are not accepted in a "
-			       "policy";
-		return e->data.mapping_start.tag != NULL
-		    ? "tags are not accepted in a policy"
-		    : NULL;
-	default:
-		return NULL;
+	if (e->type == YAML_SEQUENCE_START_EVENT) {
+		anchor = e->data.sequence_start.anchor;
+		tag = e->data.sequence_start.tag;
+	} else if (e->type == YAML_MAPPING_START_EVENT) {
+		anchor = e->data.mapping_start.anchor;
+		tag = e->data.mapping_start.tag;
 	}
+	if (anchor != NULL || e->type == YAML_ALIAS_EVENT)
+		return "anchors and aliases are not accepted in a policy";
+	return tag != NULL ? "tags are not accepted in a policy" : NULL;
 }
 
 static const char *

@@ -1,0 +1,365 @@
+#define _POSIX_C_SOURCE 200809L
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/pem.h"
+#include "base/sha256.h"
+#include "cli/command.h"
+#include "cli/out.h"
+#include "cli/subject.h"
+#include "os/file.h"
+
+#define MAX_KEY_FILE (4UL * 1024 * 1024)
+#define MAX_CHAIN 16
+
+static const char help[] =
+    "usage: pinfast pin [OPTIONS] FILE...\n\n"
+    "Prints `sha256/BASE64  ROLE  SUBJECT` for a certificate, chain,\n"
+    "certificate request or public key, PEM or DER; `-` reads standard "
+    "input.\n\n"
+    "  --plain      print only the pins\n"
+    "  --chain all  every certificate of a file, not only the first\n"
+    "  --cert-hash  cert-sha256/ pins of whole certificates\n"
+    "  --tlsa       TLSA record data (RFC 6698)\n"
+    "  --json       one JSON document\n"
+    "  --help\n";
+
+struct options {
+	int plain, chain, cert_hash, tlsa, json;
+	struct pf_json j;
+};
+
+/* One object of a file. */
+struct object {
+	const char *file;
+	struct pinfast_bytes der;
+	uint8_t pin[PINFAST_PIN_LEN];
+	const char *role;
+	const char *caveat;
+	char subject[512];
+	int is_cert;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void
+on_interrupt(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
+static void
+complain_at(const char *file, const char *what, size_t bad_at)
+{
+	char text[256];
+
+	snprintf(text, sizeof text,
+	    "%s (byte %zu is wrong); nothing can be pinned safely here",
+	    what, bad_at);
+	pf_complain(file, text);
+}
+
+static void
+set_key(struct object *o, const struct pf_key *key, const char *role)
+{
+	pf_sha256(key->spki.data, key->spki.len, o->pin);
+	o->role = role;
+	o->caveat = pf_pin_caveat(key);
+}
+
+/* What the bytes are; 0 after a complaint. */
+static int
+identify(struct object *o)
+{
+	struct pf_cert cert;
+	struct pf_key key;
+	struct pinfast_bytes subject;
+	size_t at[3], furthest = 0;
+
+	o->subject[0] = '\0';
+	o->is_cert = pf_cert_walk(o->der, &cert, &at[0]) == PINFAST_OK;
+	if (o->is_cert) {
+		set_key(o, &cert.key, pf_cert_role(&cert));
+		pf_subject_text(
+		    cert.subject, o->subject, sizeof o->subject);
+		return 1;
+	}
+	if (pf_csr_walk(o->der, &key, &subject, &at[1]) == PINFAST_OK) {
+		set_key(o, &key, "csr");
+		pf_subject_text(subject, o->subject, sizeof o->subject);
+		return 1;
+	}
+	if (pf_spki_walk(o->der, &key, &at[2]) == PINFAST_OK) {
+		set_key(o, &key, "public-key");
+		return 1;
+	}
+	for (unsigned i = 0; i < 3; i++)
+		if (at[i] > furthest)
+			furthest = at[i];
+	complain_at(o->file,
+	    "not a certificate, request or public key in exact DER",
+	    furthest);
+	return 0;
+}
+
+static void
+print_hex(FILE *out, const uint8_t *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		fprintf(out, "%02x", bytes[i]);
+}
+
+static void
+print_json(struct options *o, const struct object *ob, const char *pin)
+{
+	pf_json_begin(&o->j, NULL, '{');
+	pf_json_string(&o->j, "file", ob->file);
+	pf_json_string(&o->j, "pin", pin);
+	pf_json_string(&o->j, "role", ob->role);
+	pf_json_string(&o->j, "subject", ob->subject);
+	if (ob->caveat != NULL)
+		pf_json_string(&o->j, "warning", ob->caveat);
+	pf_json_end(&o->j, '}');
+}
+
+/* TLSA: usage 3 (leaf) or 2 (issuer), selector 1, SHA-256. */
+static void
+print_tlsa(const struct object *ob)
+{
+	int ca = strcmp(ob->role, "root") == 0 ||
+	    strcmp(ob->role, "intermediate") == 0;
+
+	printf("%d 1 1 ", ca ? 2 : 3);
+	print_hex(stdout, ob->pin, PINFAST_PIN_LEN);
+	putchar('\n');
+}
+
+static void
+print_object(struct options *o, struct object *ob)
+{
+	char pin[PINFAST_PIN_TEXT_LEN + 5];
+
+	if (o->cert_hash) {
+		memcpy(pin, "cert-", 5);
+		pf_sha256(ob->der.data, ob->der.len, ob->pin);
+	}
+	pinfast_pin_write(ob->pin, o->cert_hash ? pin + 5 : pin);
+	if (o->json) {
+		print_json(o, ob, pin);
+	} else if (o->tlsa) {
+		print_tlsa(ob);
+	} else if (o->plain) {
+		puts(pin);
+	} else {
+		printf("%s  %s  ", pin, ob->role);
+		if (ob->subject[0] != '\0')
+			pf_print_safe(
+			    stdout, ob->subject, strlen(ob->subject));
+		else
+			putchar('-');
+		putchar('\n');
+	}
+	if (ob->caveat != NULL && !o->cert_hash)
+		pf_complain(ob->file, ob->caveat);
+}
+
+static int
+handle(struct options *o, const char *file, struct pinfast_bytes der)
+{
+	struct object ob;
+
+	ob.file = file;
+	ob.der = der;
+	if (!identify(&ob))
+		return PF_EXIT_UNDECIDED;
+	if (o->cert_hash && !ob.is_cert) {
+		pf_complain(file, "--cert-hash is for certificates");
+		return PF_EXIT_UNDECIDED;
+	}
+	print_object(o, &ob);
+	return PF_EXIT_FINE;
+}
+
+static int
+is_private(const struct pf_pem *block)
+{
+	return block->label_len >= 11 &&
+	    memcmp(block->label + block->label_len - 11, "PRIVATE KEY", 11) ==
+	    0;
+}
+
+static int
+is_known(const struct pf_pem *block)
+{
+	return pf_pem_is(block, "CERTIFICATE") ||
+	    pf_pem_is(block, "CERTIFICATE REQUEST") ||
+	    pf_pem_is(block, "NEW CERTIFICATE REQUEST") ||
+	    pf_pem_is(block, "PUBLIC KEY");
+}
+
+static int
+complain_block(const char *file, const struct pf_pem *block)
+{
+	char text[256];
+
+	if (is_private(block))
+		snprintf(text, sizeof text,
+		    "line %zu: this is a private key; make its public key "
+		    "first: openssl pkey -in KEY -pubout | pinfast pin -",
+		    block->line);
+	else
+		snprintf(text, sizeof text,
+		    "line %zu: `%.*s` is nothing that has a pin",
+		    block->line, (int)block->label_len, block->label);
+	pf_complain(file, text);
+	return PF_EXIT_UNDECIDED;
+}
+
+/* Every PEM block, or the first; status so far. */
+static int
+handle_pem(struct options *o, const char *file, struct pinfast_bytes text,
+    uint8_t *buffer, int *blocks)
+{
+	struct pf_pem block;
+	struct pinfast_bytes der;
+	size_t pos = 0;
+	int status = PF_EXIT_FINE, others = 0;
+
+	for (*blocks = 0;; (*blocks)++) {
+		char line[64];
+		enum pinfast_error error = pf_pem_next(
+		    text, &pos, &block, buffer, text.len + 4, &der.len);
+
+		if (error == PINFAST_ENOTFOUND)
+			break;
+		if (error != PINFAST_OK) {
+			snprintf(line, sizeof line,
+			    "line %zu: this PEM block is damaged",
+			    block.line);
+			pf_complain(file, line);
+			return PF_EXIT_UNDECIDED;
+		}
+		if (*blocks == MAX_CHAIN) {
+			pf_complain(file,
+			    "more than 16 certificates: that is no chain");
+			return PF_EXIT_UNDECIDED;
+		}
+		if (*blocks > 0 && !o->chain) {
+			others++;
+			continue;
+		}
+		der.data = buffer;
+		if (!is_known(&block))
+			status = complain_block(file, &block);
+		else if (handle(o, file, der) != PF_EXIT_FINE)
+			status = PF_EXIT_UNDECIDED;
+	}
+	if (others > 0 && !o->plain && !o->json)
+		fprintf(stderr,
+		    "pinfast: %d more in the file; --chain all prints "
+		    "them\n",
+		    others);
+	return status;
+}
+
+static int
+handle_file(struct options *o, const char *file)
+{
+	struct pinfast_diag diag;
+	struct pinfast_bytes text;
+	uint8_t *data, *buffer;
+	int status, blocks = 0;
+
+	memset(&diag, 0, sizeof diag);
+	if (pf_file_read(file, MAX_KEY_FILE, PF_FILE_ANY, &diag, &data,
+		&text.len) != PINFAST_OK) {
+		pf_complain_diag(&diag);
+		if (errno == ENOENT && strchr(file, '.') != NULL)
+			fputs("pinfast: live servers are not supported yet; "
+			      "save the certificate to a file\n",
+			    stderr);
+		return PF_EXIT_UNDECIDED;
+	}
+	text.data = data;
+	buffer = malloc(text.len + 4);
+	if (text.len == 0 || buffer == NULL) {
+		pf_complain(
+		    file, text.len == 0 ? "is empty" : "out of memory");
+		status = PF_EXIT_UNDECIDED;
+	} else {
+		status = handle_pem(o, file, text, buffer, &blocks);
+		if (blocks == 0 && status == PF_EXIT_FINE)
+			status = handle(o, file, text);
+	}
+	free(buffer);
+	free(data);
+	return status;
+}
+
+/* Reads the options; the index of the first file, or 0 and a status. */
+static int
+read_options(int argc, char *argv[], struct options *o, int *status)
+{
+	int i;
+
+	for (i = 1; i < argc && argv[i][0] == '-' && argv[i][1] != '\0';
+	     i++) {
+		const char *value;
+
+		if (strcmp(argv[i], "--") == 0)
+			return i + 1;
+		if (strcmp(argv[i], "--help") == 0) {
+			fputs(help, stdout);
+			*status = PF_EXIT_FINE;
+			return 0;
+		}
+		if (strcmp(argv[i], "--plain") == 0)
+			o->plain = 1;
+		else if (strcmp(argv[i], "--cert-hash") == 0)
+			o->cert_hash = 1;
+		else if (strcmp(argv[i], "--tlsa") == 0)
+			o->tlsa = 1;
+		else if (strcmp(argv[i], "--json") == 0)
+			o->json = 1;
+		else if ((value = pf_option(argc, argv, &i, "--chain")) !=
+			NULL &&
+		    strcmp(value, "all") == 0)
+			o->chain = 1;
+		else {
+			*status = pf_usage("pin", "no such option", argv[i]);
+			return 0;
+		}
+	}
+	return i;
+}
+
+int
+pf_cmd_pin(int argc, char *argv[])
+{
+	struct options o = {0, 0, 0, 0, 0, {stdout, 1}};
+	struct sigaction action;
+	int status = PF_EXIT_FINE;
+	int i = read_options(argc, argv, &o, &status);
+
+	if (i == 0)
+		return status;
+	if (i >= argc)
+		return pf_usage("pin", "name at least one file", NULL);
+	memset(&action, 0, sizeof action);
+	action.sa_handler = on_interrupt;
+	sigaction(SIGINT, &action, NULL);
+	if (o.json)
+		pf_json_begin(&o.j, NULL, '[');
+	for (; i < argc && !interrupted; i++)
+		if (handle_file(&o, argv[i]) != PF_EXIT_FINE)
+			status = PF_EXIT_UNDECIDED;
+	if (o.json) {
+		pf_json_end(&o.j, ']');
+		putchar('\n');
+	}
+	return interrupted ? 130 : status;
+}

@@ -1,0 +1,170 @@
+#include "cli/subject.h"
+
+#include <stdio.h>
+
+#include "base/bytes.h"
+#include "core/der.h"
+
+/* OIDs by their content octets. */
+struct oid {
+	const char *name;
+	uint8_t len;
+	uint8_t bytes[9];
+};
+
+/* Takes the next value if it has this tag; the cursor goes on behind it. */
+static int
+take(struct pf_der *in, unsigned tag, struct pf_der *content)
+{
+	struct pf_der value = pf_der_open(*in, tag);
+
+	if (value.end == NULL)
+		return 0;
+	in->at = value.end;
+	*content = value;
+	return 1;
+}
+
+static const struct oid attributes[] = {
+    {"CN", 3, {0x55, 4, 3}}, {"O", 3, {0x55, 4, 10}},
+    {"OU", 3, {0x55, 4, 11}}, {"C", 3, {0x55, 4, 6}},
+    {"L", 3, {0x55, 4, 7}}, {"ST", 3, {0x55, 4, 8}},
+    {"SN", 3, {0x55, 4, 4}}, {"serialNumber", 3, {0x55, 4, 5}},
+    {"E", 9, {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1}}};
+
+struct text {
+	char *out;
+	size_t size, len;
+};
+
+static void
+add(struct text *t, const char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len && t->len + 1 < t->size; i++)
+		t->out[t->len++] = bytes[i];
+	t->out[t->len] = '\0';
+}
+
+static int
+is_oid(struct pf_der in, const struct oid *oid)
+{
+	return (size_t)(in.end - in.at) == oid->len &&
+	    pf_same(in.at, oid->bytes, oid->len);
+}
+
+static void
+add_attribute(struct text *t, struct pf_der oid, int tag, struct pf_der value)
+{
+	const char *name = "?";
+
+	for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
+		if (is_oid(oid, &attributes[i]))
+			name = attributes[i].name;
+	if (t->len > 0)
+		add(t, ", ", 2);
+	add(t, name, strlen(name));
+	add(t, "=", 1);
+	/* BMPString: two bytes a character; ASCII of it is enough here. */
+	if (tag == 0x1e)
+		for (const uint8_t *p = value.at; p + 1 < value.end; p += 2)
+			add(t, p[0] == 0 ? (const char *)p + 1 : "?", 1);
+	else
+		add(t, (const char *)value.at, (size_t)(value.end - value.at));
+}
+
+void
+pf_subject_text(struct pinfast_bytes name, char *out, size_t size)
+{
+	struct pf_der in = {name.data, name.data + name.len};
+	struct pf_der seq, set, pair, oid, value;
+	struct text t = {out, size, 0};
+
+	out[0] = '\0';
+	if (!take(&in, PF_DER_SEQUENCE, &seq))
+		return;
+	while (take(&seq, PF_DER_SET, &set))
+		while (take(&set, PF_DER_SEQUENCE, &pair)) {
+			if (!take(&pair, PF_DER_OID, &oid))
+				return;
+			value = pf_der_open_any(pair);
+			if (value.end != NULL)
+				add_attribute(&t, oid, pair.at[0], value);
+		}
+}
+
+/* Is `cA` TRUE in basicConstraints (2.5.29.19)? */
+static int
+is_ca(const struct pf_cert *cert)
+{
+	static const struct oid wanted = {"", 3, {0x55, 0x1d, 0x13}};
+	struct pf_der seq = {cert->extensions.data,
+	    cert->extensions.data + cert->extensions.len};
+	struct pf_der one, oid, part, value, constraints, flag;
+
+	if (cert->extensions.len == 0)
+		return 0;
+	while (take(&seq, PF_DER_SEQUENCE, &one)) {
+		if (!take(&one, PF_DER_OID, &oid))
+			return 0;
+		if (!is_oid(oid, &wanted))
+			continue;
+		(void)take(&one, PF_DER_BOOLEAN, &part);
+		return take(&one, PF_DER_OCTET_STRING, &value) &&
+		    take(&value, PF_DER_SEQUENCE, &constraints) &&
+		    take(&constraints, PF_DER_BOOLEAN, &flag) &&
+		    flag.end - flag.at == 1 && flag.at[0] != 0;
+	}
+	return 0;
+}
+
+const char *
+pf_cert_role(const struct pf_cert *cert)
+{
+	int own = cert->issuer.len == cert->subject.len &&
+	    pf_same(cert->issuer.data, cert->subject.data,
+		cert->issuer.len);
+
+	if (!is_ca(cert))
+		return "leaf";
+	return own ? "root" : "intermediate";
+}
+
+static int
+key_is(const struct pf_key *key, const struct oid *oid)
+{
+	return key->oid.len == oid->len &&
+	    pf_same(key->oid.data, oid->bytes, oid->len);
+}
+
+const char *
+pf_pin_caveat(const struct pf_key *key)
+{
+	static const struct oid rsa = {
+	    "", 9, {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1}};
+	static const struct oid pss = {
+	    "", 9, {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10}};
+	static const struct oid ec = {
+	    "", 7, {0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1}};
+	static const struct oid dsa = {
+	    "", 7, {0x2a, 0x86, 0x48, 0xce, 0x38, 4, 1}};
+
+	if (key_is(key, &rsa) && key->params.len == 0)
+		return "this RSA key lacks the NULL parameters: GnuTLS, Java, "
+		       "Node and Python's cryptography compute another pin";
+	if (key_is(key, &pss))
+		return "this is an RSASSA-PSS key: GnuTLS and Python's "
+		       "cryptography compute another pin";
+	if (key_is(key, &ec) && key->params.len > 0 &&
+	    key->params.data[0] == PF_DER_SEQUENCE)
+		return "this key spells its curve out: Node and Python's "
+		       "cryptography compute another pin, and many clients "
+		       "refuse it";
+	if (key_is(key, &ec) && key->bits.len > 0 &&
+	    key->bits.data[0] != 4)
+		return "this key's point is compressed: Java, Node and "
+		       "Python's cryptography compute another pin";
+	if (key_is(key, &dsa) && key->params.len == 0)
+		return "this DSA key inherits its parameters: Java and Node "
+		       "compute another pin";
+	return NULL;
+}
