@@ -332,7 +332,8 @@ record_end(const struct image *im, uint32_t at)
 	    record[PF_NAME_LEN] > im->rules_at - at - PF_NAME_TEXT)
 		return 0;
 	end = at + PF_NAME_TEXT + record[PF_NAME_LEN];
-	if (rule != end)
+	/* Behind the last name begin the rules that names share. */
+	if (rule != end || end == im->rules_at)
 		return rule >= im->rules_at &&
 			rule_extent(im, rule, im->terms_at) != 0
 		    ? end
