@@ -1,0 +1,557 @@
+/*
+ * Stores from hostile hands: whatever is changed, the answer is an error, the
+ * same verdict, and never a crash.
+ */
+#include "world.h"
+
+#include "base/bytes.h"
+#include "base/host.h"
+#include "core/layout.h"
+#include "core/lookup.h"
+#include "core/rule.h"
+#include "core/store.h"
+#include "core/sum.h"
+
+static void
+pin(struct pinfast_builder *b, enum pinfast_role role, int cert)
+{
+	assert_int_equal(pinfast_builder_pin(b, role, certs[cert].pin), 0);
+}
+
+static void
+entry(struct pinfast_builder *b, const char *name, uint16_t port, int scope)
+{
+	assert_int_equal(pinfast_builder_entry(b, name, port,
+			     (enum pinfast_scope)scope),
+	    0);
+}
+
+/* A small policy that uses every part of the layout. */
+static struct pinfast_bytes
+small_store(struct pinfast_builder *b)
+{
+	struct pinfast_bytes image;
+	struct pinfast_diag diag = {0};
+
+	assert_int_equal(
+	    pinfast_builder_set(b, PINFAST_POLICY_SERIAL, 7), 0);
+	assert_int_equal(
+	    pinfast_builder_report_to(b, "https://r.test/v1"), 0);
+	assert_int_equal(pinfast_builder_reject(b, certs[OTHER].pin), 0);
+	entry(b, "www.example.test", 0, PINFAST_SCOPE_EXACT);
+	pin(b, PINFAST_ROLE_LEAF, LEAF);
+	pin(b, PINFAST_ROLE_SHADOW_CA, ROOT);
+	entry(b, "www.example.test", 8443, PINFAST_SCOPE_EXACT);
+	pin(b, PINFAST_ROLE_CA, INTER);
+	assert_int_equal(
+	    pinfast_builder_anchor(b, certs[ROOT].item.der), 0);
+	entry(b, "example.test", 0, PINFAST_SCOPE_ANY);
+	pin(b, PINFAST_ROLE_ANY, ROOT);
+	pin(b, PINFAST_ROLE_REJECT, OTHER);
+	entry(b, "a.test", 0, PINFAST_SCOPE_EXACT);
+	pin(b, PINFAST_ROLE_LEAF, INTER);
+	entry(b, "b.test", 0, PINFAST_SCOPE_EXACT);
+	pin(b, PINFAST_ROLE_LEAF, INTER);
+	entry(b, "192.0.2.7", 0, PINFAST_SCOPE_EXACT);
+	assert_int_equal(pinfast_builder_entry_set(
+			     b, PINFAST_ENTRY_MODE, PINFAST_OFF),
+	    0);
+	if (pinfast_builder_finish(b, &diag, &image) != PINFAST_OK)
+		fail_msg("%s", diag.text);
+	return image;
+}
+
+static const struct {
+	const char *host;
+	uint16_t port;
+} asked[] = {{"www.example.test", 443}, {"www.example.test", 8443},
+    {"x.y.example.test", 0}, {"a.test", 443}, {"b.test", 0},
+    {"192.0.2.7", 443}, {"unlisted.test", 443}};
+#define ASKED (sizeof asked / sizeof *asked)
+
+static void
+answers(struct pinfast_store *store, struct pinfast_verdict out[ASKED])
+{
+	struct pinfast *policy;
+
+	assert_int_equal(pinfast_new(NULL, &policy), 0);
+	assert_int_equal(pinfast_load(policy, store, NULL), 0);
+	for (size_t i = 0; i < ASKED; i++) {
+		struct pinfast_conn *conn =
+		    world_conn(policy, asked[i].host, asked[i].port);
+
+		out[i] = pinfast_judge_path(conn, path3, 3);
+		pinfast_conn_free(conn);
+	}
+	pinfast_free(policy);
+}
+
+static void
+every_change_of_one_byte_is_an_error(void **state)
+{
+	struct pinfast_builder *b = world_builder();
+	struct pinfast_bytes image = small_store(b);
+	uint8_t *copy = malloc(image.len);
+	struct pinfast_bytes changed = {copy, image.len};
+	struct pinfast_store *store;
+
+	(void)state;
+	memcpy(copy, image.data, image.len);
+	for (size_t at = 0; at < image.len; at++)
+		for (unsigned flip = 1; flip < 256; flip++) {
+			copy[at] ^= (uint8_t)flip;
+			if (pinfast_store_open_memory(
+				changed, NULL, NULL, &store) == PINFAST_OK)
+				fail_msg("byte %zu ^ %u opens", at, flip);
+			copy[at] ^= (uint8_t)flip;
+		}
+	free(copy);
+	pinfast_builder_free(b);
+}
+
+static void
+every_truncation_is_an_error(void **state)
+{
+	struct pinfast_builder *b = world_builder();
+	struct pinfast_bytes image = small_store(b);
+	struct pinfast_store *store;
+
+	(void)state;
+	for (size_t len = 0; len < image.len; len++) {
+		/* A heap copy of that size, so that a read beyond is seen. */
+		uint8_t *copy = malloc(len + 1);
+		struct pinfast_bytes cut = {copy, len};
+
+		memcpy(copy, image.data, len);
+		assert_true(pinfast_store_open_memory(
+				cut, NULL, NULL, &store) != PINFAST_OK);
+		free(copy);
+	}
+	pinfast_builder_free(b);
+}
+
+/* A forger can make the sum fit: then the structure must hold. */
+static void
+a_forged_sum_never_crashes(void **state)
+{
+	struct pinfast_builder *b = world_builder();
+	struct pinfast_bytes image = small_store(b);
+	unsigned opened = 0;
+
+	(void)state;
+	for (size_t at = 8; at < image.len; at++)
+		for (unsigned k = 0; k < 8; k++) {
+			static const uint8_t with[8] = {
+			    0x00, 0xff, 0x01, 0x80, 0x7f, 0x40, 0x02, 0xfe};
+			uint8_t *copy = malloc(image.len);
+			struct pinfast_bytes forged = {copy, image.len};
+			struct pinfast_store *store;
+			struct pinfast_verdict v[ASKED];
+
+			memcpy(copy, image.data, image.len);
+			copy[at] = with[k];
+			pf_put_le64(copy + PF_HDR_SUM,
+			    pf_sum_store(copy, image.len));
+			if (pinfast_store_open_memory(
+				forged, NULL, NULL, &store) == PINFAST_OK) {
+				opened++;
+				answers(store, v);
+			}
+			free(copy);
+		}
+	assert_true(opened > 0);
+	pinfast_builder_free(b);
+}
+
+static void
+a_changed_digest_is_found_by_verify(void **state)
+{
+	struct pinfast_builder *b = world_builder();
+	struct pinfast_bytes image = small_store(b);
+	uint8_t *copy = malloc(image.len);
+	struct pinfast_bytes forged = {copy, image.len};
+	struct pinfast_store *store;
+
+	(void)state;
+	memcpy(copy, image.data, image.len);
+	assert_int_equal(
+	    pinfast_store_open_memory(forged, NULL, NULL, &store), 0);
+	assert_int_equal(pinfast_store_verify(store), PINFAST_OK);
+	assert_int_equal(pinfast_store_serial(store), 7);
+	assert_int_equal(pf_store_url(store, 0).len, 17);
+	assert_int_equal(pf_store_url(store, 1).len, 0);
+	pinfast_store_free(store);
+	copy[PF_HDR_DIGEST] ^= 1;
+	pf_put_le64(copy + PF_HDR_SUM, pf_sum_store(copy, image.len));
+	assert_int_equal(
+	    pinfast_store_open_memory(forged, NULL, NULL, &store), 0);
+	assert_int_equal(pinfast_store_verify(store), PINFAST_EFORMAT);
+	pinfast_store_free(store);
+	free(copy);
+	pinfast_builder_free(b);
+}
+
+static int
+count(void *arg, const char *name, size_t len, enum pinfast_scope scope,
+    uint16_t port)
+{
+	(void)name;
+	(void)scope;
+	(void)port;
+	assert_true(len > 0);
+	++*(int *)arg;
+	return 0;
+}
+
+static int
+stop(void *arg, const char *name, size_t len, enum pinfast_scope scope,
+    uint16_t port)
+{
+	(void)name;
+	(void)len;
+	(void)scope;
+	(void)port;
+	++*(int *)arg;
+	return 42;
+}
+
+static void
+each_names_every_key_once(void **state)
+{
+	struct pinfast_builder *b = world_builder();
+	struct pinfast_bytes image = small_store(b);
+	struct pinfast_store *store;
+	int n = 0;
+
+	(void)state;
+	assert_int_equal(
+	    pinfast_store_open_memory(image, NULL, NULL, &store), 0);
+	assert_int_equal(pinfast_store_each(store, count, &n), 0);
+	assert_int_equal(n, 6);
+	n = 0;
+	assert_int_equal(pinfast_store_each(store, stop, &n), 42);
+	assert_int_equal(n, 1);
+	pinfast_store_free(store);
+	pinfast_store_free(NULL);
+	pinfast_builder_free(b);
+}
+
+static void
+equal_content_gives_equal_bytes_in_any_order(void **state)
+{
+	struct pinfast_builder *a = world_builder(), *b = world_builder();
+	struct pinfast_bytes x, y;
+
+	(void)state;
+	entry(a, "a.test", 0, 0);
+	pin(a, PINFAST_ROLE_LEAF, LEAF);
+	pin(a, PINFAST_ROLE_LEAF, INTER);
+	entry(a, "b.test", 0, 0);
+	pin(a, PINFAST_ROLE_CA, ROOT);
+	entry(b, "B.test.", 0, 0);
+	pin(b, PINFAST_ROLE_CA, ROOT);
+	entry(b, "a.test", 0, 0);
+	pin(b, PINFAST_ROLE_LEAF, INTER);
+	pin(b, PINFAST_ROLE_LEAF, LEAF);
+	pin(b, PINFAST_ROLE_LEAF, LEAF);
+	assert_int_equal(pinfast_builder_finish(a, NULL, &x), 0);
+	assert_int_equal(pinfast_builder_finish(b, NULL, &y), 0);
+	assert_int_equal(x.len, y.len);
+	assert_memory_equal(x.data, y.data, x.len);
+	pinfast_builder_free(a);
+	pinfast_builder_free(b);
+}
+
+static void
+the_longest_covering_parent_wins(void **state)
+{
+	static const struct {
+		const char *host;
+		int out; /* certs index that matches, -1: unlisted */
+		const char *name;
+	} rows[] = {
+	    {"example.test", -1, "the parent itself is left out"},
+	    {"x.example.test", INTER, "one label below: one beats any"},
+	    {"x.y.example.test", LEAF, "two labels below: any"},
+	    {"deep.example.test", ROOT, "exact beats all"},
+	    {"x.deep.example.test", LEAF, "below an exact name"},
+	    {"notexample.test", -1, "a suffix without a dot"},
+	    {"example.test.evil.test", -1, "the name in front"},
+	    {"xexample.test", -1, "no dot"},
+	};
+	struct pinfast_builder *b = world_builder();
+	struct pinfast_bytes image;
+	struct pinfast_diag diag = {0};
+	struct pinfast_store *store;
+
+	(void)state;
+	entry(b, "example.test", 0, PINFAST_SCOPE_ANY);
+	pin(b, PINFAST_ROLE_LEAF, LEAF);
+	pinfast_builder_entry_set(b, PINFAST_ENTRY_INHERIT_UNION, 1);
+	entry(b, "example.test", 0, PINFAST_SCOPE_ONE);
+	pin(b, PINFAST_ROLE_LEAF, INTER);
+	pinfast_builder_entry_set(b, PINFAST_ENTRY_INHERIT_UNION, 1);
+	entry(b, "deep.example.test", 0, PINFAST_SCOPE_EXACT);
+	pin(b, PINFAST_ROLE_LEAF, ROOT);
+	if (pinfast_builder_finish(b, &diag, &image) != 0)
+		fail_msg("%s", diag.text);
+	assert_int_equal(
+	    pinfast_store_open_memory(image, NULL, NULL, &store), 0);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct pf_host host;
+		struct pf_found found;
+		struct pf_rule rule;
+		uint8_t wanted[32];
+		int hit, seen = 0;
+
+		assert_int_equal(pf_host_parse(rows[i].host,
+				     strlen(rows[i].host), &host),
+		    0);
+		hit = pf_lookup_host(store, &host, 443, &found);
+		if (hit != (rows[i].out >= 0))
+			fail_msg("%s", rows[i].name);
+		if (!hit)
+			continue;
+		pf_rule_read(store, found.rule, &rule);
+		assert_int_equal(
+		    pinfast_pin_read(certs[rows[i].out].pin, wanted), 0);
+		for (unsigned p = 0; p < rule.own.count[1]; p++)
+			seen |= memcmp(rule.own.pins[1] + 32 * p, wanted,
+				    32) == 0;
+		if (!seen)
+			fail_msg("%s", rows[i].name);
+	}
+	pinfast_store_free(store);
+	pinfast_builder_free(b);
+}
+
+/* A parent's reject list counts, also for a port that only it names. */
+static void
+rejects_of_every_covering_parent_add_up(void **state)
+{
+	struct pinfast_builder *b = world_builder();
+	struct pinfast *policy;
+	struct pinfast_conn *conn;
+
+	(void)state;
+	entry(b, "www.example.test", 0, PINFAST_SCOPE_EXACT);
+	pin(b, PINFAST_ROLE_LEAF, LEAF);
+	entry(b, "example.test", 8443, PINFAST_SCOPE_ANY);
+	pin(b, PINFAST_ROLE_REJECT, ROOT);
+	policy = world_serve(b);
+	conn = world_conn(policy, "www.example.test", 443);
+	expect(pinfast_judge_path(conn, path3, 3), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	pinfast_conn_free(conn);
+	conn = world_conn(policy, "www.example.test", 8443);
+	expect(pinfast_judge_path(conn, path3, 3), 0,
+	    PINFAST_REASON_REJECTED_KEY);
+	pinfast_conn_free(conn);
+	conn = world_conn(policy, "www.example.test", 0);
+	expect(pinfast_judge_path(conn, path3, 3), 0,
+	    PINFAST_REASON_REJECTED_KEY);
+	pinfast_conn_free(conn);
+	pinfast_free(policy);
+	pinfast_builder_free(b);
+}
+
+static void
+a_thousand_names_are_all_found(void **state)
+{
+	struct pinfast_builder *b = world_builder();
+	struct pinfast_bytes image;
+	struct pinfast_store *store;
+	char name[64];
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof name, "h%d.example%d.test", i, i % 31);
+		entry(b, name, 0, i % 10 == 3 ? PINFAST_SCOPE_ANY : 0);
+		pin(b, PINFAST_ROLE_LEAF, i % 3);
+	}
+	assert_int_equal(pinfast_builder_finish(b, NULL, &image), 0);
+	assert_int_equal(
+	    pinfast_store_open_memory(image, NULL, NULL, &store), 0);
+	for (int i = 0; i < 1000; i++) {
+		struct pf_host host;
+		struct pf_found found;
+
+		snprintf(name, sizeof name, "%sh%d.example%d.test",
+		    i % 10 == 3 ? "x.y." : "", i, i % 31);
+		assert_int_equal(pf_host_parse(name, strlen(name), &host), 0);
+		assert_int_equal(
+		    pf_lookup_host(store, &host, 0, &found), 1);
+		snprintf(name, sizeof name, "z%d.example%d.test", i, i % 31);
+		assert_int_equal(pf_host_parse(name, strlen(name), &host), 0);
+		assert_int_equal(
+		    pf_lookup_host(store, &host, 0, &found), 0);
+	}
+	pinfast_store_free(store);
+	pinfast_builder_free(b);
+}
+
+static void
+contradictions_are_refused_with_a_sentence(void **state)
+{
+	static const struct {
+		const char *name;
+		const char *says;
+		int mode, none, cert_role, anchors, expires, on_expiry,
+		    require, dates;
+	} rows[] = {
+	    {"no pins", "needs pins", PINFAST_ENFORCE, 0, -1, 0, 0, 0, 0, 0},
+	    {"off with pins", "exempts", PINFAST_OFF, 0, PINFAST_ROLE_LEAF, 0,
+		0, 0, 0, 0},
+	    {"none in report mode", "always enforced", PINFAST_REPORT, 1,
+		PINFAST_ROLE_LEAF, 0, 0, 0, 0, 0},
+	    {"none with ca", "only `leaf`", PINFAST_ENFORCE, 1,
+		PINFAST_ROLE_CA, 0, 0, 0, 0, 0},
+	    {"none with pins", "only `leaf`", PINFAST_ENFORCE, 1,
+		PINFAST_ROLE_ANY, 0, 0, 0, 0, 0},
+	    {"none with trust", "`trust`", PINFAST_ENFORCE, 1,
+		PINFAST_ROLE_LEAF, 1, 0, 0, 0, 0},
+	    {"none with require", "`require`", PINFAST_ENFORCE, 1,
+		PINFAST_ROLE_LEAF, 0, 0, 0, 1, 0},
+	    {"none loosened by expiry", "enforce or deny", PINFAST_ENFORCE, 1,
+		PINFAST_ROLE_LEAF, 0, 5, PINFAST_UNPIN, 0, 0},
+	    {"none without pins", "needs", PINFAST_ENFORCE, 1, -1, 0, 0, 0, 0,
+		0},
+	    {"expires alone", "on-expiry", PINFAST_ENFORCE, 0,
+		PINFAST_ROLE_LEAF, 0, 5, 0, 0, 0},
+	    {"on-expiry alone", "without `expires`", PINFAST_ENFORCE, 0,
+		PINFAST_ROLE_LEAF, 0, 0, PINFAST_DENY, 0, 0},
+	    {"off expiring into enforce", "no pins", PINFAST_OFF, 0, -1, 0, 5,
+		PINFAST_ENFORCE, 0, 0},
+	    {"dates without none", "dates", PINFAST_ENFORCE, 0,
+		PINFAST_ROLE_LEAF, 0, 0, 0, 0, 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct pinfast_builder *b = world_builder();
+		struct pinfast_bytes image;
+		struct pinfast_diag diag = {0};
+
+		entry(b, "h.test", 0, 0);
+		pinfast_builder_entry_set(
+		    b, PINFAST_ENTRY_MODE, rows[i].mode);
+		pinfast_builder_entry_set(
+		    b, PINFAST_ENTRY_PKIX_NONE, rows[i].none);
+		if (rows[i].cert_role >= 0)
+			pin(b, (enum pinfast_role)rows[i].cert_role, LEAF);
+		if (rows[i].anchors)
+			pinfast_builder_anchor(b, certs[ROOT].item.der);
+		if (rows[i].expires)
+			pinfast_builder_entry_set(
+			    b, PINFAST_ENTRY_EXPIRES, rows[i].expires);
+		if (rows[i].on_expiry)
+			pinfast_builder_entry_set(
+			    b, PINFAST_ENTRY_ON_EXPIRY, rows[i].on_expiry);
+		if (rows[i].require)
+			pinfast_builder_entry_set(
+			    b, PINFAST_ENTRY_REQUIRE_ALL, 1);
+		if (rows[i].dates)
+			pinfast_builder_entry_set(
+			    b, PINFAST_ENTRY_IGNORE_DATES, 1);
+		if (pinfast_builder_finish(b, &diag, &image) !=
+		    PINFAST_EPOLICY)
+			fail_msg("%s is accepted", rows[i].name);
+		if (strstr(diag.text, rows[i].says) == NULL)
+			fail_msg("%s: %s", rows[i].name, diag.text);
+		pinfast_builder_free(b);
+	}
+}
+
+static void
+entries_that_collide_are_refused(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		uint16_t port_a, port_b;
+		int scope_a, scope_b;
+		int fine;
+	} rows[] = {
+	    {"h.test", "H.test.", 0, 0, 0, 0, 0},
+	    {"h.test", "h.test", 443, 443, 0, 0, 0},
+	    {"h.test", "h.test", 443, 0, 0, 0, 1},
+	    {"h.test", "h.test", 443, 444, 0, 0, 1},
+	    {"h.test", "h.test", 0, 0, 0, 2, 1},
+	    {"h.test", "h.test", 0, 0, 1, 2, 0},
+	    {"h.test", "h.test", 0, 0, 2, 2, 0},
+	    {"192.0.2.1", "::ffff:192.0.2.1", 0, 0, 0, 0, 0},
+	    {"h", "h", 0, 0, 3, 0, 1},
+	    {"h", "h", 0, 0, 3, 3, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct pinfast_builder *b = world_builder();
+		struct pinfast_bytes image;
+
+		entry(b, rows[i].a, rows[i].port_a, rows[i].scope_a);
+		pin(b, PINFAST_ROLE_LEAF, LEAF);
+		entry(b, rows[i].b, rows[i].port_b, rows[i].scope_b);
+		pin(b, PINFAST_ROLE_LEAF, LEAF);
+		if ((pinfast_builder_finish(b, NULL, &image) == PINFAST_OK) !=
+		    rows[i].fine)
+			fail_msg("row %zu", i);
+		pinfast_builder_free(b);
+	}
+}
+
+static void
+misuse_of_the_builder_is_an_error(void **state)
+{
+	struct pinfast_builder *b = world_builder();
+	struct pinfast_bytes image, empty = {NULL, 0};
+
+	(void)state;
+	assert_int_equal(pinfast_builder_new(NULL, NULL), PINFAST_EUSAGE);
+	assert_int_equal(pinfast_builder_pin(b, PINFAST_ROLE_LEAF,
+			     certs[LEAF].pin),
+	    PINFAST_EUSAGE);
+	assert_int_equal(pinfast_builder_entry(b, "a..b", 0, 0),
+	    PINFAST_EHOST);
+	assert_int_equal(pinfast_builder_entry(b, NULL, 0, 0), PINFAST_EHOST);
+	assert_int_equal(pinfast_builder_entry(b, "192.0.2.1", 0,
+			     PINFAST_SCOPE_ANY),
+	    PINFAST_EPOLICY);
+	assert_true(pinfast_builder_pin(b, PINFAST_ROLE_LEAF, NULL) != 0);
+	assert_true(
+	    pinfast_builder_pin(b, PINFAST_ROLE_LEAF, "sha256/AAAA") != 0);
+	assert_int_equal(pinfast_builder_anchor(b, empty), PINFAST_EUSAGE);
+	assert_int_equal(
+	    pinfast_builder_set(b, PINFAST_POLICY_UNLISTED, 0),
+	    PINFAST_EUSAGE);
+	assert_int_equal(pinfast_builder_set(b, PINFAST_POLICY_SERIAL, -1),
+	    PINFAST_EUSAGE);
+	assert_int_equal(pinfast_builder_report_to(b, "http://x/"),
+	    PINFAST_EUSAGE);
+	assert_true(pinfast_builder_finish(b, NULL, &image) != PINFAST_OK);
+	assert_int_equal(
+	    pinfast_builder_finish(b, NULL, NULL), PINFAST_EUSAGE);
+	pinfast_builder_free(b);
+	pinfast_builder_free(NULL);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(every_change_of_one_byte_is_an_error),
+	    cmocka_unit_test(every_truncation_is_an_error),
+	    cmocka_unit_test(a_forged_sum_never_crashes),
+	    cmocka_unit_test(a_changed_digest_is_found_by_verify),
+	    cmocka_unit_test(each_names_every_key_once),
+	    cmocka_unit_test(equal_content_gives_equal_bytes_in_any_order),
+	    cmocka_unit_test(the_longest_covering_parent_wins),
+	    cmocka_unit_test(rejects_of_every_covering_parent_add_up),
+	    cmocka_unit_test(a_thousand_names_are_all_found),
+	    cmocka_unit_test(contradictions_are_refused_with_a_sentence),
+	    cmocka_unit_test(entries_that_collide_are_refused),
+	    cmocka_unit_test(misuse_of_the_builder_is_an_error),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, world_setup, NULL);
+}
