@@ -83,6 +83,7 @@ static const struct {
         "SHA-1"},
     {"SHA-1 behind another prefix", "SHA-1/2jmj7l5rSw0yVb/vlWAYkK/YBwk=", 0,
         "SHA-1"},
+    {"another hash's prefix alone", "sha1/", 0, "SHA-1"},
     {"MD5 in hexadecimal", MD5_HEX, 0, "MD5"},
     {"MD5 in base64", "1B2M2Y8AsgTpgAmY7PhCfg==", 0, "MD5"},
     {"MD5 behind its prefix", "md5/1B2M2Y8AsgTpgAmY7PhCfg==", 0, "MD5"},
@@ -304,6 +305,7 @@ what_has_no_pin_is_refused_where_it_goes_wrong(void **state)
 	} rows[] = {
 	    {"leaf.der", 0, 0, 0},            /* no sequence */
 	    {"leaf.der", 9999, 1, 1},         /* outer length */
+	    {"leaf.der", 156, 0, 156},        /* the key's tag */
 	    {"leaf-request.der", 9999, 1, 1}, /* outer length */
 	    {"leaf-request.der", 3, 0, 3},
 	    {"leaf-request.der", 5, 0, 5},
