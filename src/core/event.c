@@ -2,7 +2,7 @@
 #include "core/live.h"
 
 static void
-fill(const struct pinfast_conn *conn, struct pinfast_event *e)
+fill_event(const struct pinfast_conn *conn, struct pinfast_event *e)
 {
 	const struct pf_judgement *j = &conn->last;
 	const struct pf_shown *s = &conn->shown;
@@ -43,7 +43,7 @@ pinfast_conn_settle(struct pinfast_conn *conn)
 		return conn->last.verdict;
 	conn->settled = 1;
 	memset(&event, 0, sizeof event);
-	fill(conn, &event);
+	fill_event(conn, &event);
 	pf_live_event(conn->policy, &event);
 	return conn->last.verdict;
 }

@@ -1,7 +1,7 @@
 #include "core/sentence.h"
 
 static void
-put(struct pf_sentence *s, char c)
+put_char(struct pf_sentence *s, char c)
 {
 	if (s->len + 1 < s->size) {
 		s->out[s->len] = c;
@@ -16,7 +16,7 @@ pf_say(struct pf_sentence *s, const char *text)
 	if (s->len == 0 && s->size > 0)
 		s->out[0] = '\0';
 	for (; *text != '\0'; text++)
-		put(s, *text);
+		put_char(s, *text);
 }
 
 void

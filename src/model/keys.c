@@ -74,7 +74,7 @@ sort_equal_hashes(
 }
 
 static size_t
-fill(const struct pinfast_builder *b, uint64_t seed, struct pf_name_key *keys)
+fill_keys(const struct pinfast_builder *b, uint64_t seed, struct pf_name_key *keys)
 {
 	size_t count = 0;
 
@@ -111,7 +111,7 @@ pf_keys_make(struct pinfast_builder *b, uint64_t seed, struct pf_keys *out)
 		pf_draft_release(b, places);
 		return PINFAST_ENOMEM;
 	}
-	count = fill(b, seed, keys);
+	count = fill_keys(b, seed, keys);
 	radix_pass(keys, spare, count, 0, places);
 	radix_pass(spare, keys, count, 16, places);
 	radix_pass(keys, spare, count, 32, places);

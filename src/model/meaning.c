@@ -4,7 +4,7 @@
 #include "base/limits.h"
 
 static void
-complain(struct pinfast_builder *b, const struct pf_entry *e,
+blame(struct pinfast_builder *b, const struct pf_entry *e,
     const char *rule, const char *text)
 {
 	char name[PINFAST_HOST_LEN];
@@ -71,24 +71,24 @@ check_pkix_none(struct pinfast_builder *b, const struct pf_entry *e,
     const struct counts *n)
 {
 	if (e->mode != PINFAST_ENFORCE)
-		complain(b, e, "pkix-none-loosened",
+		blame(b, e, "pkix-none-loosened",
 		    ": `pkix: none` is always enforced; its mode cannot be "
 		    "report or off");
 	if (e->on_expiry == PINFAST_REPORT || e->on_expiry == PINFAST_UNPIN)
-		complain(b, e, "pkix-none-loosened",
+		blame(b, e, "pkix-none-loosened",
 		    ": with `pkix: none` an expiry can only enforce or deny");
 	if (n->role[PINFAST_ROLE_ANY] + n->role[PINFAST_ROLE_CA] +
 		n->role[PINFAST_ROLE_SHADOW_ANY] +
 		n->role[PINFAST_ROLE_SHADOW_CA] >
 	    0)
-		complain(b, e, "pkix-none-pins",
+		blame(b, e, "pkix-none-pins",
 		    ": with `pkix: none` only `leaf` pins have a meaning, "
 		    "not `pins` or `ca`");
 	if (e->anchors != 0)
-		complain(b, e, "pkix-none-trust",
+		blame(b, e, "pkix-none-trust",
 		    ": `trust` has no meaning with `pkix: none`");
 	if (e->flags & PF_ENTRY_REQUIRE_SAID)
-		complain(b, e, "pkix-none-require",
+		blame(b, e, "pkix-none-require",
 		    ": `require` has no meaning with `pkix: none`");
 }
 
@@ -96,14 +96,14 @@ static void
 check_expiry(struct pinfast_builder *b, const struct pf_entry *e)
 {
 	if (e->expires != 0 && e->on_expiry == 0)
-		complain(b, e, "on-expiry",
+		blame(b, e, "on-expiry",
 		    ": `expires` needs `on-expiry`: enforce, report, deny or "
 		    "unpin");
 	if (e->expires == 0 && e->on_expiry != 0)
-		complain(b, e, "on-expiry",
+		blame(b, e, "on-expiry",
 		    ": `on-expiry` has no meaning without `expires`");
 	if (e->mode == PINFAST_OFF && e->on_expiry == PINFAST_ENFORCE)
-		complain(b, e, "on-expiry",
+		blame(b, e, "on-expiry",
 		    ": with `mode: off` there are no pins that "
 		    "`on-expiry: enforce` could enforce");
 }
@@ -115,23 +115,23 @@ check_entry(struct pinfast_builder *b, const struct pf_entry *e)
 
 	if (n.own > PF_MAX_PINS || n.shadow > PF_MAX_PINS ||
 	    n.role[PINFAST_ROLE_REJECT] > PF_MAX_REJECT)
-		complain(b, e, "limit", ": a set has more than 64 pins");
+		blame(b, e, "limit", ": a set has more than 64 pins");
 	if (e->mode == PINFAST_OFF && n.own + n.shadow > 0)
-		complain(b, e, "off-with-pins",
+		blame(b, e, "off-with-pins",
 		    ": `mode: off` exempts the host, so it takes no pins; "
 		    "use `mode: report` to watch them");
 	if (e->mode == PINFAST_ENFORCE && n.own == 0 &&
 	    n.role[PINFAST_ROLE_REJECT] == 0 && !(e->flags & PF_ENTRY_UNION))
-		complain(b, e, "no-pins",
+		blame(b, e, "no-pins",
 		    ": an enforced entry needs pins; write `mode: off` to "
 		    "exempt the host");
 	if (e->flags & PF_ENTRY_PKIX_NONE) {
 		check_pkix_none(b, e, &n);
 		if (n.own == 0)
-			complain(b, e, "no-pins",
+			blame(b, e, "no-pins",
 			    ": `pkix: none` needs at least one `leaf` pin");
 	} else if (e->flags & PF_ENTRY_IGNORE_DATES) {
-		complain(b, e, "dates",
+		blame(b, e, "dates",
 		    ": `dates: ignore` has a meaning only with "
 		    "`pkix: none`");
 	}
@@ -176,18 +176,18 @@ check_rule(struct pinfast_builder *b, const struct pf_keys *keys, size_t at,
 	for (size_t i = at + 1; i < at + n; i++)
 		if (entries[keys->at[i].entry].port ==
 		    entries[keys->at[i - 1].entry].port)
-			complain(b, &entries[keys->at[i].entry],
+			blame(b, &entries[keys->at[i].entry],
 			    "duplicate-entry",
 			    ": two entries for the same name and port");
 	if (n > PF_MAX_PORTS)
-		complain(b, e, "limit", ": more than 255 ports of one name");
+		blame(b, e, "limit", ": more than 255 ports of one name");
 	if (keys->at[at].scope != PINFAST_SCOPE_ONE)
 		return;
 	any_n = pf_keys_find(b, keys, pf_entry_name(&b->model, e),
 	    PINFAST_SCOPE_ANY, &any_at);
 	if (any_n > 0 &&
 	    (!all_union(b, keys, at, n) || !all_union(b, keys, any_at, any_n)))
-		complain(b, e, "one-and-any",
+		blame(b, e, "one-and-any",
 		    ": `subdomains: one` and `any` below the same name need "
 		    "`inherit: union` in both");
 }

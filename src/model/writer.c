@@ -564,7 +564,7 @@ find_covering(const struct pf_model *m)
 
 /* Everything up to the bytes; check only: no bytes. */
 static enum pinfast_error
-finish(struct pinfast_builder *b, int check_only)
+finish_draft(struct pinfast_builder *b, int check_only)
 {
 	struct writer w;
 	enum pinfast_error error;
@@ -596,7 +596,7 @@ finish(struct pinfast_builder *b, int check_only)
 enum pinfast_error
 pf_builder_check(struct pinfast_builder *b)
 {
-	return finish(b, 1);
+	return finish_draft(b, 1);
 }
 
 enum pinfast_error
@@ -609,7 +609,7 @@ pinfast_builder_finish(struct pinfast_builder *b, struct pinfast_diag *diag,
 		return PINFAST_EUSAGE;
 	error = b->error != PINFAST_OK && b->error != PINFAST_EPOLICY
 	    ? b->error
-	    : finish(b, 0);
+	    : finish_draft(b, 0);
 	if (error != PINFAST_OK) {
 		if (diag != NULL)
 			*diag = b->first;
