@@ -29,6 +29,16 @@ say_errno(struct pinfast_diag *diag, const char *path)
 	    strerror(errno));
 }
 
+static enum pinfast_error
+say_limit(struct pinfast_diag *diag, const char *path, size_t max)
+{
+	char text[128];
+
+	snprintf(text, sizeof text, "is larger than the limit of %zu bytes",
+	    max);
+	return say(diag, PINFAST_ELIMIT, path, text);
+}
+
 static const char *
 kind_of(mode_t mode)
 {
@@ -45,19 +55,14 @@ static enum pinfast_error
 check_stat(const char *path, const struct stat *st, size_t max,
     enum pf_file_trust trust, struct pinfast_diag *diag)
 {
-	char text[128];
-
 	if (!S_ISREG(st->st_mode))
 		return say(diag, PINFAST_EIO, path, kind_of(st->st_mode));
 	if (trust == PF_FILE_OURS && (st->st_mode & S_IWOTH) != 0)
 		return say(diag, PINFAST_EUNSAFE, path,
 		    "everybody may write this file; run `chmod o-w` on it "
 		    "and check what it says");
-	if (st->st_size < 0 || (uint64_t)st->st_size > max) {
-		snprintf(text, sizeof text,
-		    "is larger than the limit of %zu bytes", max);
-		return say(diag, PINFAST_ELIMIT, path, text);
-	}
+	if (st->st_size < 0 || (uint64_t)st->st_size > max)
+		return say_limit(diag, path, max);
 	return PINFAST_OK;
 }
 
@@ -82,7 +87,8 @@ open_checked(const char *path, size_t max, enum pf_file_trust trust,
 	return error;
 }
 
-/* Reads up to size bytes; *len says how many there were. */
+/* Reads up to size bytes; *len says how many there were.  A signal that the
+ * program catches ends the wait for standard input, so that it can stop. */
 static int
 read_up_to(int fd, uint8_t *data, size_t size, size_t *len)
 {
@@ -90,7 +96,7 @@ read_up_to(int fd, uint8_t *data, size_t size, size_t *len)
 	while (*len < size) {
 		ssize_t n = read(fd, data + *len, size - *len);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && errno == EINTR && fd != STDIN_FILENO)
 			continue;
 		if (n < 0)
 			return -1;
@@ -114,8 +120,7 @@ read_fd(int fd, const char *path, size_t room, size_t max,
 
 		if (bigger == NULL) {
 			free(buffer);
-			return say(
-			    diag, PINFAST_ENOMEM, path, "out of memory");
+			return say(diag, PINFAST_ENOMEM, path, "out of memory");
 		}
 		buffer = bigger;
 		if (read_up_to(fd, buffer + have, room - have, &got) != 0) {
@@ -123,13 +128,12 @@ read_fd(int fd, const char *path, size_t room, size_t max,
 			return say_errno(diag, path);
 		}
 		have += got;
-		if (have < room)
-			break;
 		if (have > max) {
 			free(buffer);
-			return say(diag, PINFAST_ELIMIT, path,
-			    "is larger than the limit");
+			return say_limit(diag, path, max);
 		}
+		if (have < room)
+			break;
 		room *= 2;
 	}
 	buffer[have] = '\0';
@@ -152,8 +156,7 @@ pf_file_read(const char *path, size_t max, enum pf_file_trust trust,
 	error = open_checked(path, max, trust, diag, &fd, &st);
 	if (error != PINFAST_OK)
 		return error;
-	error = read_fd(
-	    fd, path, (size_t)st.st_size + 1, max, diag, data, len);
+	error = read_fd(fd, path, (size_t)st.st_size + 1, max, diag, data, len);
 	close(fd);
 	return error;
 }
@@ -163,7 +166,7 @@ static int
 only_ours(const struct stat *st)
 {
 	return (st->st_uid == 0 || st->st_uid == geteuid()) &&
-	    (st->st_mode & (S_IWGRP | S_IWOTH)) == 0;
+	       (st->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 /* Copies into memory that nobody can change or shorten. */
@@ -191,7 +194,7 @@ copy_sealed(int fd, const char *path, size_t len, struct pinfast_diag *diag,
 		done += got;
 	}
 	if (fcntl(memory, F_ADD_SEALS,
-		F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) !=
+	        F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) !=
 	    0) {
 		close(memory);
 		return say_errno(diag, path);
@@ -217,8 +220,8 @@ pf_map_open(const char *path, size_t max, struct pinfast_diag *diag,
 		return say(diag, PINFAST_EFORMAT, path, "is empty");
 	}
 	if (!only_ours(&st)) {
-		error = copy_sealed(
-		    fd, path, (size_t)st.st_size, diag, &sealed);
+		error =
+		    copy_sealed(fd, path, (size_t)st.st_size, diag, &sealed);
 		close(fd);
 		if (error != PINFAST_OK)
 			return error;
