@@ -2,23 +2,79 @@
 
 #include <string.h>
 
-static void
-escape(FILE *out, unsigned char c)
+/*
+ * The length of the character at text and its number; 0: not UTF-8
+ * (RFC 3629: no surrogates, no long forms).
+ */
+static size_t
+utf8(const unsigned char *text, size_t left, uint32_t *number)
 {
-	if (c == '"' || c == '\\')
-		fprintf(out, "\\%c", c);
-	else if (c < 0x20 || c >= 0x7f)
-		fprintf(out, "\\u%04x", c);
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t len = text[0] < 0x80   ? 1
+	             : text[0] < 0xc2 ? 0
+	             : text[0] < 0xe0 ? 2
+	             : text[0] < 0xf0 ? 3
+	             : text[0] < 0xf5 ? 4
+	                              : 0;
+	uint32_t n = len < 2 ? text[0] : text[0] & (0x7fU >> len);
+
+	if (len > left)
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+		n = n << 6 | (text[i] & 0x3fU);
+	}
+	if (len == 0 || n < least[len] || n > 0x10ffff ||
+	    (n >= 0xd800 && n < 0xe000))
+		return 0;
+	*number = n;
+	return len;
+}
+
+/* Characters that steer a terminal, turn the direction of writing or cannot
+ * be seen: first and last of each range. */
+static const uint32_t unseen[][2] = {{0, 0x1f}, {0x7f, 0x9f}, {0xad, 0xad},
+    {0x61c, 0x61c}, {0x180e, 0x180e}, {0x200b, 0x200f}, {0x2028, 0x202e},
+    {0x2060, 0x206f}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}, {0xfff0, 0xfffb},
+    {0xe0000, 0x10ffff}};
+
+static int
+is_seen(uint32_t number)
+{
+	for (size_t i = 0; i < sizeof unseen / sizeof *unseen; i++)
+		if (number >= unseen[i][0] && number <= unseen[i][1])
+			return 0;
+	return 1;
+}
+
+static void
+escape(FILE *out, const char *text, size_t len, uint32_t number)
+{
+	if (len == 0)
+		fputs("\\ufffd", out);
+	else if (number == '"' || number == '\\')
+		fprintf(out, "\\%c", *text);
+	else if (is_seen(number))
+		fwrite(text, 1, len, out);
+	else if (number < 0x10000)
+		fprintf(out, "\\u%04x", (unsigned)number);
 	else
-		putc(c, out);
+		fprintf(out, "\\u%04x\\u%04x",
+		    (unsigned)(0xd7c0 + (number >> 10)),
+		    (unsigned)(0xdc00 + (number & 0x3ff)));
 }
 
 static void
 quote(FILE *out, const char *text, size_t len)
 {
 	putc('"', out);
-	for (size_t i = 0; i < len; i++)
-		escape(out, (unsigned char)text[i]);
+	for (size_t i = 0, step; i<len; i += step> 0 ? step : 1) {
+		uint32_t number = 0;
+
+		step = utf8((const unsigned char *)text + i, len - i, &number);
+		escape(out, text + i, step, number);
+	}
 	putc('"', out);
 }
 
@@ -50,8 +106,7 @@ pf_json_end(struct pf_json *j, char bracket)
 }
 
 void
-pf_json_text(
-    struct pf_json *j, const char *key, const char *text, size_t len)
+pf_json_text(struct pf_json *j, const char *key, const char *text, size_t len)
 {
 	member(j, key);
 	quote(j->out, text, len);
@@ -90,13 +145,17 @@ pf_json_pin(struct pf_json *j, const char *key,
 void
 pf_print_safe(FILE *out, const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
+	for (size_t i = 0, step; i < len; i += step) {
+		uint32_t number = 0;
 
-		if (c < 0x20 || c == 0x7f)
-			fprintf(out, "\\x%02x", c);
-		else
-			putc(c, out);
+		step = utf8((const unsigned char *)text + i, len - i, &number);
+		if (step > 0 && is_seen(number)) {
+			fwrite(text + i, 1, step, out);
+			continue;
+		}
+		step = step > 0 ? step : 1;
+		for (size_t k = 0; k < step; k++)
+			fprintf(out, "\\x%02x", (unsigned char)text[i + k]);
 	}
 }
 

@@ -13,12 +13,15 @@
 
 enum pf_exit {
 	PF_EXIT_FINE = 0,
-	PF_EXIT_NO = 1,	       /* the policy says no; lint: errors found */
+	PF_EXIT_NO = 1, /* the policy says no; lint: errors found */
 	PF_EXIT_USAGE = 2,
 	PF_EXIT_UNDECIDED = 3
 };
 
-/* JSON, written as it comes: objects, arrays, members. */
+/*
+ * JSON, written as it comes: objects, arrays, members.  Text may hold any
+ * bytes: those that are not UTF-8 become U+FFFD.
+ */
 struct pf_json {
 	FILE *out;
 	int first; /* no comma before the next value */
@@ -26,15 +29,18 @@ struct pf_json {
 
 void pf_json_begin(struct pf_json *j, const char *key, char bracket);
 void pf_json_end(struct pf_json *j, char bracket);
-void pf_json_text(
-    struct pf_json *j, const char *key, const char *text, size_t len);
+void pf_json_text(struct pf_json *j, const char *key, const char *text,
+    size_t len);
 void pf_json_string(struct pf_json *j, const char *key, const char *text);
 void pf_json_number(struct pf_json *j, const char *key, int64_t number);
 void pf_json_bool(struct pf_json *j, const char *key, int value);
 void pf_json_pin(struct pf_json *j, const char *key,
     const uint8_t pin[PINFAST_PIN_LEN]);
 
-/* Text for people: control characters as \xNN. */
+/*
+ * Text for people.  What would steer a terminal, turn the direction of
+ * writing or stay unseen, and what is not UTF-8, comes as \xNN.
+ */
 void pf_print_safe(FILE *out, const char *text, size_t len);
 
 /* "pinfast: FILE: TEXT" on standard error. */
@@ -49,7 +55,6 @@ int pf_usage(const char *command, const char *text, const char *word);
 int pf_finish(int status);
 
 /* The value of an option: "--name=V" or the next argument.  *i moves. */
-const char *pf_option(
-    int argc, char *const argv[], int *i, const char *name);
+const char *pf_option(int argc, char *const argv[], int *i, const char *name);
 
 #endif
