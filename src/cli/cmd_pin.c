@@ -1,4 +1,4 @@
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -8,8 +8,10 @@
 #include "base/pem.h"
 #include "base/sha256.h"
 #include "cli/command.h"
+#include "cli/keyfile.h"
 #include "cli/out.h"
 #include "cli/subject.h"
+#include "core/der.h"
 #include "os/file.h"
 
 #define MAX_KEY_FILE (4UL * 1024 * 1024)
@@ -18,8 +20,8 @@
 static const char help[] =
     "usage: pinfast pin [OPTIONS] FILE...\n\n"
     "Prints `sha256/BASE64  ROLE  SUBJECT` for a certificate, chain,\n"
-    "certificate request or public key, PEM or DER; `-` reads standard "
-    "input.\n\n"
+    "certificate request, public or private key, PEM or DER; `-` reads\n"
+    "standard input.\n\n"
     "  --plain      print only the pins\n"
     "  --chain all  every certificate of a file, not only the first\n"
     "  --cert-hash  cert-sha256/ pins of whole certificates\n"
@@ -41,7 +43,12 @@ struct object {
 	const char *caveat;
 	char subject[512];
 	int is_cert;
+	uint8_t made[PF_KEYFILE_MAX]; /* a private key's public half */
 };
+
+static const char remedy[] =
+    "a private key from which the public one must be computed: run "
+    "`openssl pkey -in KEY -pubout | pinfast pin -`";
 
 static volatile sig_atomic_t interrupted;
 
@@ -58,8 +65,8 @@ complain_at(const char *file, const char *what, size_t bad_at)
 	char text[256];
 
 	snprintf(text, sizeof text,
-	    "%s (byte %zu is wrong); nothing can be pinned safely here",
-	    what, bad_at);
+	    "%s (byte %zu is wrong); nothing can be pinned safely here", what,
+	    bad_at);
 	pf_complain(file, text);
 }
 
@@ -77,15 +84,14 @@ identify(struct object *o)
 {
 	struct pf_cert cert;
 	struct pf_key key;
-	struct pinfast_bytes subject;
+	struct pinfast_bytes subject, spki;
 	size_t at[3], furthest = 0;
 
 	o->subject[0] = '\0';
 	o->is_cert = pf_cert_walk(o->der, &cert, &at[0]) == PINFAST_OK;
 	if (o->is_cert) {
 		set_key(o, &cert.key, pf_cert_role(&cert));
-		pf_subject_text(
-		    cert.subject, o->subject, sizeof o->subject);
+		pf_subject_text(cert.subject, o->subject, sizeof o->subject);
 		return 1;
 	}
 	if (pf_csr_walk(o->der, &key, &subject, &at[1]) == PINFAST_OK) {
@@ -97,11 +103,26 @@ identify(struct object *o)
 		set_key(o, &key, "public-key");
 		return 1;
 	}
+	switch (pf_keyfile_public(o->der, o->made, &spki.len)) {
+	case PF_KEYFILE_MADE:
+		spki.data = o->made;
+		if (pf_spki_walk(spki, &key, NULL) != PINFAST_OK)
+			break;
+		set_key(o, &key, "private-key");
+		return 1;
+	case PF_KEYFILE_NEEDS_MORE:
+		pf_complain(o->file, remedy);
+		return 0;
+	case PF_KEYFILE_NONE:
+		break;
+	}
 	for (unsigned i = 0; i < 3; i++)
 		if (at[i] > furthest)
 			furthest = at[i];
 	complain_at(o->file,
-	    "not a certificate, request or public key in exact DER",
+	    o->der.data[0] != PF_DER_SEQUENCE
+	        ? "neither a PEM block nor DER"
+	        : "not a certificate, request or key in exact DER",
 	    furthest);
 	return 0;
 }
@@ -126,14 +147,15 @@ print_json(struct options *o, const struct object *ob, const char *pin)
 	pf_json_end(&o->j, '}');
 }
 
-/* TLSA: usage 3 (leaf) or 2 (issuer), selector 1, SHA-256. */
+/* TLSA: usage 3 (leaf) or 2 (issuer), selector 1 (key) or 0 (certificate),
+ * SHA-256. */
 static void
-print_tlsa(const struct object *ob)
+print_tlsa(const struct options *o, const struct object *ob)
 {
 	int ca = strcmp(ob->role, "root") == 0 ||
-	    strcmp(ob->role, "intermediate") == 0;
+	         strcmp(ob->role, "intermediate") == 0;
 
-	printf("%d 1 1 ", ca ? 2 : 3);
+	printf("%d %d 1 ", ca ? 2 : 3, !o->cert_hash);
 	print_hex(stdout, ob->pin, PINFAST_PIN_LEN);
 	putchar('\n');
 }
@@ -151,14 +173,13 @@ print_object(struct options *o, struct object *ob)
 	if (o->json) {
 		print_json(o, ob, pin);
 	} else if (o->tlsa) {
-		print_tlsa(ob);
+		print_tlsa(o, ob);
 	} else if (o->plain) {
 		puts(pin);
 	} else {
 		printf("%s  %s  ", pin, ob->role);
 		if (ob->subject[0] != '\0')
-			pf_print_safe(
-			    stdout, ob->subject, strlen(ob->subject));
+			pf_print_safe(stdout, ob->subject, strlen(ob->subject));
 		else
 			putchar('-');
 		putchar('\n');
@@ -188,35 +209,45 @@ static int
 is_private(const struct pf_pem *block)
 {
 	return block->label_len >= 11 &&
-	    memcmp(block->label + block->label_len - 11, "PRIVATE KEY", 11) ==
-	    0;
+	       memcmp(block->label + block->label_len - 11, "PRIVATE KEY",
+	           11) == 0;
 }
 
 static int
 is_known(const struct pf_pem *block)
 {
 	return pf_pem_is(block, "CERTIFICATE") ||
-	    pf_pem_is(block, "CERTIFICATE REQUEST") ||
-	    pf_pem_is(block, "NEW CERTIFICATE REQUEST") ||
-	    pf_pem_is(block, "PUBLIC KEY");
+	       pf_pem_is(block, "CERTIFICATE REQUEST") ||
+	       pf_pem_is(block, "NEW CERTIFICATE REQUEST") ||
+	       pf_pem_is(block, "PUBLIC KEY") ||
+	       pf_pem_is(block, "RSA PUBLIC KEY") ||
+	       pf_pem_is(block, "PRIVATE KEY") ||
+	       pf_pem_is(block, "RSA PRIVATE KEY") ||
+	       pf_pem_is(block, "EC PRIVATE KEY");
 }
 
 static int
-complain_block(const char *file, const struct pf_pem *block)
+complain_block(const char *file, const struct pf_pem *block, const char *what)
 {
 	char text[256];
 
 	if (is_private(block))
-		snprintf(text, sizeof text,
-		    "line %zu: this is a private key; make its public key "
-		    "first: openssl pkey -in KEY -pubout | pinfast pin -",
-		    block->line);
+		snprintf(text, sizeof text, "line %zu: %s", block->line,
+		    remedy);
 	else
-		snprintf(text, sizeof text,
-		    "line %zu: `%.*s` is nothing that has a pin",
-		    block->line, (int)block->label_len, block->label);
+		snprintf(text, sizeof text, "line %zu: `%.*s` %s", block->line,
+		    (int)block->label_len, block->label, what);
 	pf_complain(file, text);
 	return PF_EXIT_UNDECIDED;
+}
+
+static int
+handle_block(struct options *o, const char *file, const struct pf_pem *block,
+    struct pinfast_bytes der)
+{
+	if (!is_known(block))
+		return complain_block(file, block, "is nothing that has a pin");
+	return handle(o, file, der);
 }
 
 /* Every PEM block, or the first; status so far. */
@@ -229,33 +260,29 @@ handle_pem(struct options *o, const char *file, struct pinfast_bytes text,
 	size_t pos = 0;
 	int status = PF_EXIT_FINE, others = 0;
 
-	for (*blocks = 0;; (*blocks)++) {
-		char line[64];
-		enum pinfast_error error = pf_pem_next(
-		    text, &pos, &block, buffer, text.len + 4, &der.len);
+	der.data = buffer;
+	for (;;) {
+		enum pinfast_error error = pf_pem_next(text, &pos, &block,
+		    buffer, text.len + 4, &der.len);
 
 		if (error == PINFAST_ENOTFOUND)
 			break;
 		if (error != PINFAST_OK) {
-			snprintf(line, sizeof line,
-			    "line %zu: this PEM block is damaged",
-			    block.line);
-			pf_complain(file, line);
-			return PF_EXIT_UNDECIDED;
+			++*blocks;
+			return complain_block(file, &block,
+			    "is a damaged PEM block");
 		}
-		if (*blocks == MAX_CHAIN) {
+		/* openssl ecparam -genkey writes one in front of the key. */
+		if (pf_pem_is(&block, "EC PARAMETERS"))
+			continue;
+		if (++*blocks > MAX_CHAIN) {
 			pf_complain(file,
 			    "more than 16 certificates: that is no chain");
 			return PF_EXIT_UNDECIDED;
 		}
-		if (*blocks > 0 && !o->chain) {
+		if (*blocks > 1 && !o->chain)
 			others++;
-			continue;
-		}
-		der.data = buffer;
-		if (!is_known(&block))
-			status = complain_block(file, &block);
-		else if (handle(o, file, der) != PF_EXIT_FINE)
+		else if (handle_block(o, file, &block, der) != PF_EXIT_FINE)
 			status = PF_EXIT_UNDECIDED;
 	}
 	if (others > 0 && !o->plain && !o->json)
@@ -276,7 +303,9 @@ handle_file(struct options *o, const char *file)
 
 	memset(&diag, 0, sizeof diag);
 	if (pf_file_read(file, MAX_KEY_FILE, PF_FILE_ANY, &diag, &data,
-		&text.len) != PINFAST_OK) {
+	        &text.len) != PINFAST_OK) {
+		if (interrupted)
+			return PF_EXIT_UNDECIDED;
 		pf_complain_diag(&diag);
 		if (errno == ENOENT && strchr(file, '.') != NULL)
 			fputs("pinfast: live servers are not supported yet; "
@@ -287,14 +316,17 @@ handle_file(struct options *o, const char *file)
 	text.data = data;
 	buffer = malloc(text.len + 4);
 	if (text.len == 0 || buffer == NULL) {
-		pf_complain(
-		    file, text.len == 0 ? "is empty" : "out of memory");
+		pf_complain(file, text.len == 0 ? "is empty" : "out of memory");
 		status = PF_EXIT_UNDECIDED;
 	} else {
 		status = handle_pem(o, file, text, buffer, &blocks);
 		if (blocks == 0 && status == PF_EXIT_FINE)
 			status = handle(o, file, text);
 	}
+	/* It may have been a private key. */
+	if (buffer != NULL)
+		explicit_bzero(buffer, text.len + 4);
+	explicit_bzero(data, text.len);
 	free(buffer);
 	free(data);
 	return status;
@@ -306,12 +338,13 @@ read_options(int argc, char *argv[], struct options *o, int *status)
 {
 	int i;
 
-	for (i = 1; i < argc && argv[i][0] == '-' && argv[i][1] != '\0';
-	     i++) {
-		const char *value;
+	for (i = 1; i < argc && argv[i][0] == '-' && argv[i][1] != '\0'; i++) {
+		const char *value = NULL;
 
-		if (strcmp(argv[i], "--") == 0)
-			return i + 1;
+		if (strcmp(argv[i], "--") == 0) {
+			i++;
+			break;
+		}
 		if (strcmp(argv[i], "--help") == 0) {
 			fputs(help, stdout);
 			*status = PF_EXIT_FINE;
@@ -326,13 +359,21 @@ read_options(int argc, char *argv[], struct options *o, int *status)
 		else if (strcmp(argv[i], "--json") == 0)
 			o->json = 1;
 		else if ((value = pf_option(argc, argv, &i, "--chain")) !=
-			NULL &&
-		    strcmp(value, "all") == 0)
+		             NULL &&
+		         strcmp(value, "all") == 0)
 			o->chain = 1;
 		else {
-			*status = pf_usage("pin", "no such option", argv[i]);
+			*status = pf_usage("pin",
+			    value != NULL ? "--chain takes all, not"
+			                  : "no such option",
+			    argv[i]);
 			return 0;
 		}
+	}
+	if (o->plain + o->tlsa + o->json > 1) {
+		*status = pf_usage("pin",
+		    "choose one of --plain, --tlsa and --json", NULL);
+		return 0;
 	}
 	return i;
 }

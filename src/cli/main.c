@@ -27,12 +27,12 @@ struct command {
 
 static const struct command commands[] = {
     {"pin", "print the pins of certificates, requests and keys", pf_cmd_pin,
-	NULL},
+        NULL},
     {"lint", "check a policy and say what is unwise in it", NULL,
-	"pinfast-policy"},
+        "pinfast-policy"},
     {"compile", "turn a policy into a store", NULL, "pinfast-policy"},
     {"explain", "say which entry of a policy speaks for a host", NULL,
-	"pinfast-policy"},
+        "pinfast-policy"},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
@@ -93,13 +93,13 @@ unknown(const char *name)
 
 /* Runs a program that lies in a folder; returns only when it cannot. */
 static void
-try_folder(
-    const char *folder, int folder_len, const char *program, char *argv[])
+try_folder(const char *folder, int folder_len, const char *program,
+    char *argv[])
 {
 	char path[PATH_MAX];
 
 	if (snprintf(path, sizeof path, "%.*s/%s", folder_len, folder,
-		program) < (int)sizeof path)
+	        program) < (int)sizeof path)
 		execv(path, argv);
 }
 
@@ -112,16 +112,14 @@ run_program(const struct command *c, char *argv[])
 	char *slash;
 
 	if (override != NULL && getauxval(AT_SECURE) == 0)
-		try_folder(
-		    override, (int)strlen(override), c->program, argv);
+		try_folder(override, (int)strlen(override), c->program, argv);
 	len = readlink("/proc/self/exe", self, sizeof self - 1);
 	if (len > 0) {
 		self[len] = '\0';
 		slash = strrchr(self, '/');
 		try_folder(self, (int)(slash - self), c->program, argv);
 	}
-	try_folder(
-	    PF_LIBEXECDIR, (int)strlen(PF_LIBEXECDIR), c->program, argv);
+	try_folder(PF_LIBEXECDIR, (int)strlen(PF_LIBEXECDIR), c->program, argv);
 	fprintf(stderr,
 	    "pinfast: cannot run %s: %s\nIt belongs beside pinfast or into "
 	    "%s.\n",
@@ -137,7 +135,7 @@ run(int argc, char *argv[])
 	if (c == NULL)
 		return unknown(argv[0]);
 	return c->run != NULL ? pf_finish(c->run(argc, argv))
-			      : run_program(c, argv);
+	                      : run_program(c, argv);
 }
 
 int

@@ -25,11 +25,10 @@ take(struct pf_der *in, unsigned tag, struct pf_der *content)
 	return 1;
 }
 
-static const struct oid attributes[] = {
-    {"CN", 3, {0x55, 4, 3}}, {"O", 3, {0x55, 4, 10}},
-    {"OU", 3, {0x55, 4, 11}}, {"C", 3, {0x55, 4, 6}},
-    {"L", 3, {0x55, 4, 7}}, {"ST", 3, {0x55, 4, 8}},
-    {"SN", 3, {0x55, 4, 4}}, {"serialNumber", 3, {0x55, 4, 5}},
+static const struct oid attributes[] = {{"CN", 3, {0x55, 4, 3}},
+    {"O", 3, {0x55, 4, 10}}, {"OU", 3, {0x55, 4, 11}}, {"C", 3, {0x55, 4, 6}},
+    {"L", 3, {0x55, 4, 7}}, {"ST", 3, {0x55, 4, 8}}, {"SN", 3, {0x55, 4, 4}},
+    {"serialNumber", 3, {0x55, 4, 5}},
     {"E", 9, {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1}}};
 
 struct text {
@@ -49,7 +48,7 @@ static int
 is_oid(struct pf_der in, const struct oid *oid)
 {
 	return (size_t)(in.end - in.at) == oid->len &&
-	    pf_same(in.at, oid->bytes, oid->len);
+	       pf_same(in.at, oid->bytes, oid->len);
 }
 
 static void
@@ -110,9 +109,9 @@ is_ca(const struct pf_cert *cert)
 			continue;
 		(void)take(&one, PF_DER_BOOLEAN, &part);
 		return take(&one, PF_DER_OCTET_STRING, &value) &&
-		    take(&value, PF_DER_SEQUENCE, &constraints) &&
-		    take(&constraints, PF_DER_BOOLEAN, &flag) &&
-		    flag.end - flag.at == 1 && flag.at[0] != 0;
+		       take(&value, PF_DER_SEQUENCE, &constraints) &&
+		       take(&constraints, PF_DER_BOOLEAN, &flag) &&
+		       flag.end - flag.at == 1 && flag.at[0] != 0;
 	}
 	return 0;
 }
@@ -120,9 +119,9 @@ is_ca(const struct pf_cert *cert)
 const char *
 pf_cert_role(const struct pf_cert *cert)
 {
-	int own = cert->issuer.len == cert->subject.len &&
-	    pf_same(cert->issuer.data, cert->subject.data,
-		cert->issuer.len);
+	int own =
+	    cert->issuer.len == cert->subject.len &&
+	    pf_same(cert->issuer.data, cert->subject.data, cert->issuer.len);
 
 	if (!is_ca(cert))
 		return "leaf";
@@ -133,7 +132,7 @@ static int
 key_is(const struct pf_key *key, const struct oid *oid)
 {
 	return key->oid.len == oid->len &&
-	    pf_same(key->oid.data, oid->bytes, oid->len);
+	       pf_same(key->oid.data, oid->bytes, oid->len);
 }
 
 const char *
@@ -159,8 +158,7 @@ pf_pin_caveat(const struct pf_key *key)
 		return "this key spells its curve out: Node and Python's "
 		       "cryptography compute another pin, and many clients "
 		       "refuse it";
-	if (key_is(key, &ec) && key->bits.len > 0 &&
-	    key->bits.data[0] != 4)
+	if (key_is(key, &ec) && key->bits.len > 0 && key->bits.data[0] != 4)
 		return "this key's point is compressed: Java, Node and "
 		       "Python's cryptography compute another pin";
 	if (key_is(key, &dsa) && key->params.len == 0)
