@@ -36,24 +36,24 @@ compare(const struct pinfast_builder *b, const struct pf_name_key *x,
 	return x->entry < y->entry ? -1 : 1;
 }
 
-/* One pass of a radix sort over 16 bits of the hash. */
+/* One pass of a radix sort over 8 bits of the hash. */
 static void
 radix_pass(const struct pf_name_key *from, struct pf_name_key *to,
-    size_t count, unsigned shift, uint32_t *places)
+    size_t count, unsigned shift)
 {
+	uint32_t places[256] = {0};
 	uint32_t sum = 0;
 
-	memset(places, 0, 65536 * sizeof *places);
 	for (size_t i = 0; i < count; i++)
-		places[from[i].hash >> shift & 0xffff]++;
-	for (size_t i = 0; i < 65536; i++) {
+		places[from[i].hash >> shift & 0xff]++;
+	for (size_t i = 0; i < 256; i++) {
 		uint32_t n = places[i];
 
 		places[i] = sum;
 		sum += n;
 	}
 	for (size_t i = 0; i < count; i++)
-		to[places[from[i].hash >> shift & 0xffff]++] = from[i];
+		to[places[from[i].hash >> shift & 0xff]++] = from[i];
 }
 
 /* Orders what the radix sort left in order of the text. */
@@ -102,23 +102,20 @@ pf_keys_make(struct pinfast_builder *b, uint64_t seed, struct pf_keys *out)
 	size_t room = b->model.entry_count * 2;
 	struct pf_name_key *keys = pf_draft_alloc(b, room, sizeof *keys);
 	struct pf_name_key *spare = pf_draft_alloc(b, room, sizeof *keys);
-	uint32_t *places = pf_draft_alloc(b, 65536, sizeof *places);
 	size_t count;
 
-	if (keys == NULL || spare == NULL || places == NULL) {
+	if (keys == NULL || spare == NULL) {
 		pf_draft_release(b, keys);
 		pf_draft_release(b, spare);
-		pf_draft_release(b, places);
 		return PINFAST_ENOMEM;
 	}
 	count = fill_keys(b, seed, keys);
-	radix_pass(keys, spare, count, 0, places);
-	radix_pass(spare, keys, count, 16, places);
-	radix_pass(keys, spare, count, 32, places);
-	radix_pass(spare, keys, count, 48, places);
+	for (unsigned shift = 0; shift < 64; shift += 16) {
+		radix_pass(keys, spare, count, shift);
+		radix_pass(spare, keys, count, shift + 8);
+	}
 	sort_equal_hashes(b, keys, count);
 	pf_draft_release(b, spare);
-	pf_draft_release(b, places);
 	out->at = keys;
 	out->count = count;
 	out->seed = seed;

@@ -209,7 +209,7 @@ pf_map_open(const char *path, size_t max, struct pinfast_diag *diag,
 {
 	struct stat st;
 	enum pinfast_error error;
-	int fd, sealed;
+	int fd = -1, sealed = -1;
 	void *at;
 
 	error = open_checked(path, max, PF_FILE_OURS, diag, &fd, &st);
