@@ -125,6 +125,36 @@ compare(struct library *l, const struct records *r)
 	}
 }
 
+/* Requests: OpenSSL alone reads them. */
+static struct {
+	size_t reads, agrees;
+} requests;
+
+static void
+compare_request(const struct records *r)
+{
+	const unsigned char *at = r->der.data;
+	unsigned char *spki = NULL;
+	struct pf_key key;
+	X509_REQ *request;
+	int len;
+
+	if (pf_csr_walk(r->der, &key, NULL, NULL))
+		return;
+	request = d2i_X509_REQ(NULL, &at, (long)r->der.len);
+	ERR_clear_error();
+	if (!request)
+		return;
+	requests.reads++;
+	len = i2d_X509_PUBKEY(X509_REQ_get_X509_PUBKEY(request), &spki);
+	if (len > 0 && bytes_same(key.spki, spki, (size_t)len))
+		requests.agrees++;
+	else
+		(void)printf("record %zu: request differs\n", r->number);
+	OPENSSL_free(spki);
+	X509_REQ_free(request);
+}
+
 static int
 report(const struct library *l)
 {
@@ -153,10 +183,14 @@ main(int argc, char **argv)
 		return 2;
 	}
 	records_open(&r, argv[1], argv[2]);
-	while (records_next(&r))
+	while (records_next(&r)) {
 		for (size_t i = 0; i < LIBRARIES; i++)
 			compare(&libraries[i], &r);
+		compare_request(&r);
+	}
 	for (size_t i = 0; i < LIBRARIES; i++)
 		bad |= report(&libraries[i]);
-	return bad;
+	(void)printf("requests: OpenSSL agrees on %zu of the %zu it reads\n",
+	    requests.agrees, requests.reads);
+	return bad || requests.agrees != requests.reads;
 }
