@@ -2,7 +2,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -10,6 +9,7 @@
 #include "core/known.h"
 #include "core/pin.h"
 #include "claim.h"
+#include "data_file.h"
 
 /* Pins of two keys, and a value that begins with a slash. */
 #define CHARS "l4sCzpu5d+phJDSv1aKFrSh56fpvnoIcbkRcIhIaMoM"
@@ -250,22 +250,6 @@ the_library_reads_one_spelling_only(void **state)
 
 /* ----------------------------------------------------------- pins of DER */
 
-static size_t
-read_file(const char *name, uint8_t *data, size_t size)
-{
-	char path[1024];
-	FILE *file;
-	size_t len;
-
-	(void)snprintf(path, sizeof path, "%s/certs/%s", PF_TEST_DATA, name);
-	file = fopen(path, "rb");
-	if (!file)
-		fail_msg("%s: missing", path);
-	len = fread(data, 1, size, file);
-	(void)fclose(file);
-	return len;
-}
-
 /* pins.tsv was written by openssl. */
 static void
 pins_are_those_that_openssl_gives(void **state)
@@ -276,7 +260,7 @@ pins_are_those_that_openssl_gives(void **state)
 	char *line;
 
 	(void)state;
-	list[read_file("pins.tsv", list, sizeof list - 1)] = '\0';
+	list[data_file("pins.tsv", list, sizeof list - 1)] = '\0';
 	for (line = strtok((char *)list, "\n"); line;
 	     line = strtok(NULL, "\n")) {
 		char *want = strchr(line, '\t');
@@ -284,7 +268,7 @@ pins_are_those_that_openssl_gives(void **state)
 
 		assert_non_null(want);
 		*want++ = '\0';
-		der.len = read_file(line, data, sizeof data);
+		der.len = data_file(line, data, sizeof data);
 		claim(line, pinfast_pin_of(der, pin, &bad_at) == PINFAST_OK);
 		pinfast_pin_write(pin, text);
 		claim(line, strcmp(text, want) == 0);
@@ -322,7 +306,7 @@ what_has_no_pin_is_refused_where_it_goes_wrong(void **state)
 		size_t bad_at = 9999;
 
 		der.len =
-		    read_file(rows[i].file, data, sizeof data) - rows[i].cut;
+		    data_file(rows[i].file, data, sizeof data) - rows[i].cut;
 		if (rows[i].change < der.len)
 			data[rows[i].change] ^= 0x80;
 		claim(rows[i].file,
