@@ -25,7 +25,7 @@ deps:
 demo:
 	@tools/install-deps --build
 	@$(MAKE) --no-print-directory all
-	@tools/demo
+	@tests/demo/demo.sh $(BUILD)
 
 # Everything that a change must pass before it is shown to anybody.
 check: deps
