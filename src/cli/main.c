@@ -61,32 +61,62 @@ find(const char *name)
 	return NULL;
 }
 
-/* Words that differ in one letter, or of which one begins the other. */
-static int
-is_near(const char *a, const char *b)
-{
-	size_t front = 0, back = 0, la = strlen(a), lb = strlen(b);
-	size_t least = la < lb ? la : lb, most = la < lb ? lb : la;
+#define LONGEST 16
 
-	while (front < least && a[front] == b[front])
-		front++;
-	while (back < least - front && a[la - 1 - back] == b[lb - 1 - back])
-		back++;
-	return front + back + 1 >= most || (front == least && least >= 2);
+static unsigned
+least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * How many letters must be put in, left out, changed or swapped with their
+ * neighbour to make one word the other; 0 also when it is only cut short.
+ */
+static unsigned
+mistyped(const char *typed, const char *meant)
+{
+	unsigned d[LONGEST + 1][LONGEST + 1];
+	size_t n = strlen(typed), m = strlen(meant);
+
+	if (n > LONGEST || m > LONGEST)
+		return LONGEST;
+	if (n >= 2 && strncmp(typed, meant, n) == 0)
+		return 0;
+	for (size_t i = 0; i <= n; i++)
+		for (size_t k = 0; k <= m; k++) {
+			if (i == 0 || k == 0) {
+				d[i][k] = (unsigned)(i + k);
+				continue;
+			}
+			d[i][k] = least(least(d[i - 1][k], d[i][k - 1]) + 1,
+			    d[i - 1][k - 1] + (typed[i - 1] != meant[k - 1]));
+			if (i > 1 && k > 1 && typed[i - 1] == meant[k - 2] &&
+			    typed[i - 2] == meant[k - 1])
+				d[i][k] = least(d[i][k], d[i - 2][k - 2] + 1);
+		}
+	return d[n][m];
 }
 
 static int
 unknown(const char *name)
 {
+	const char *meant = NULL;
+	unsigned nearest = 3;
+
+	for (size_t i = 0; i < COMMANDS; i++) {
+		unsigned far = mistyped(name, commands[i].name);
+
+		if (far < nearest && far < strlen(name)) {
+			nearest = far;
+			meant = commands[i].name;
+		}
+	}
 	fputs("pinfast: there is no command `", stderr);
 	pf_print_safe(stderr, name, strlen(name));
 	fputs("`", stderr);
-	for (size_t i = 0; i < COMMANDS; i++)
-		if (is_near(name, commands[i].name)) {
-			fprintf(stderr, "; did you mean `%s`?",
-			    commands[i].name);
-			break;
-		}
+	if (meant != NULL)
+		fprintf(stderr, "; did you mean `%s`?", meant);
 	fputs("\nTry `pinfast --help`.\n", stderr);
 	return PF_EXIT_USAGE;
 }
