@@ -20,7 +20,7 @@ void
 pf_judge_stop(struct pf_outcome *out, enum pinfast_reason reason)
 {
 	out->go = PF_STOP;
-	out->reason = reason;
+	out->reason = (int32_t)reason;
 	out->reported = 0;
 }
 
@@ -28,7 +28,7 @@ static void
 go(struct pf_outcome *out, enum pinfast_reason reason)
 {
 	out->go = PF_GO;
-	out->reason = reason;
+	out->reason = (int32_t)reason;
 }
 
 static void
