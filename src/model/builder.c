@@ -414,11 +414,12 @@ pf_builder_pin(struct pinfast_builder *b, enum pinfast_role role,
 
 	if (e == NULL || (unsigned)role >= PINFAST_ROLE_COUNT)
 		return PINFAST_EUSAGE;
-	set = m->pins + e->pins_at;
-	for (unsigned i = 0; i < e->pin_count; i++)
-		if (set[i].role == (uint8_t)role &&
-		    pf_same(set[i].hash, hash, PINFAST_PIN_LEN))
+	for (unsigned i = 0; i < e->pin_count; i++) {
+		set = &m->pins[e->pins_at + i];
+		if (set->role == (uint8_t)role &&
+		    pf_same(set->hash, hash, PINFAST_PIN_LEN))
 			return PINFAST_OK;
+	}
 	if (e->pin_count >= 3 * PF_MAX_PINS)
 		return FAIL(
 		    PINFAST_ELIMIT, "limit", "a set has more than 64 pins");
