@@ -15,7 +15,7 @@ static struct pinfast *
 pinned(void)
 {
 	static struct pinfast *policy;
-	struct pinfast_builder *b;
+	static struct pinfast_builder *b; /* holds the store's bytes */
 	struct pinfast_bytes image;
 	struct pinfast_store *store;
 	uint8_t pin[32];
