@@ -39,8 +39,8 @@ say_limit(struct pinfast_diag *diag, const char *path, size_t max)
 	return say(diag, PINFAST_ELIMIT, path, text);
 }
 
-static const char *
-kind_of(mode_t mode)
+const char *
+pf_file_kind(unsigned mode)
 {
 	if (S_ISDIR(mode))
 		return "is a directory, not a file";
@@ -56,7 +56,7 @@ check_stat(const char *path, const struct stat *st, size_t max,
     enum pf_file_trust trust, struct pinfast_diag *diag)
 {
 	if (!S_ISREG(st->st_mode))
-		return say(diag, PINFAST_EIO, path, kind_of(st->st_mode));
+		return say(diag, PINFAST_EIO, path, pf_file_kind(st->st_mode));
 	if (trust == PF_FILE_OURS && (st->st_mode & S_IWOTH) != 0)
 		return say(diag, PINFAST_EUNSAFE, path,
 		    "everybody may write this file; run `chmod o-w` on it "

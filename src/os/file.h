@@ -19,7 +19,7 @@ enum pf_file_trust {
  * Reads a regular file, or standard input for "-", into memory that the
  * caller frees with free().  A NUL is put behind the data.
  *
- * max      bytes; limit_text names the limit in the complaint
+ * max      bytes
  * returns  PINFAST_EIO, PINFAST_EUNSAFE, PINFAST_ELIMIT, PINFAST_ENOMEM
  */
 PINFAST_CHECK enum pinfast_error pf_file_read(const char *path, size_t max,
@@ -32,6 +32,9 @@ PINFAST_CHECK enum pinfast_error pf_file_read(const char *path, size_t max,
  */
 PINFAST_CHECK enum pinfast_error pf_file_write(const char *path,
     const void *data, size_t len, unsigned mode, struct pinfast_diag *diag);
+
+/* A sentence for what is no regular file, by its st_mode. */
+const char *pf_file_kind(unsigned mode);
 
 struct pf_map {
 	const uint8_t *data;

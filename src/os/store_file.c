@@ -35,8 +35,8 @@ pinfast_store_open_file(const char *path, const struct pinfast_alloc *alloc,
 }
 
 enum pinfast_error
-pinfast_load_file(
-    struct pinfast *policy, const char *path, struct pinfast_diag *diag)
+pinfast_load_file(struct pinfast *policy, const char *path,
+    struct pinfast_diag *diag)
 {
 	struct pinfast_store *store;
 	enum pinfast_error error;

@@ -15,8 +15,20 @@ fail(struct pinfast_diag *diag, const char *path, int number)
 {
 	if (diag != NULL) {
 		snprintf(diag->file, sizeof diag->file, "%s", path);
-		snprintf(diag->text, sizeof diag->text,
-		    "cannot be written: %s", strerror(number));
+		snprintf(diag->text, sizeof diag->text, "cannot be written: %s",
+		    strerror(number));
+	}
+	return PINFAST_EIO;
+}
+
+/* What is there already is no file. */
+static enum pinfast_error
+fail_kind(struct pinfast_diag *diag, const char *path, mode_t mode)
+{
+	if (diag != NULL) {
+		snprintf(diag->file, sizeof diag->file, "%s", path);
+		snprintf(diag->text, sizeof diag->text, "%s",
+		    pf_file_kind(mode));
 	}
 	return PINFAST_EIO;
 }
@@ -78,8 +90,7 @@ pf_file_write(const char *path, const void *data, size_t len, unsigned mode,
 	int folder, fd, number;
 
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-		return fail(
-		    diag, path, S_ISDIR(st.st_mode) ? EISDIR : EINVAL);
+		return fail_kind(diag, path, st.st_mode);
 	if (snprintf(temporary, sizeof temporary, "%s.XXXXXX", path) >=
 	    (int)sizeof temporary)
 		return fail(diag, path, ENAMETOOLONG);

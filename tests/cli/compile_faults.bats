@@ -122,12 +122,12 @@ every_call() { # how, what is there before: old or nothing
 	run pinfast compile new.yaml -o none/store
 	gives 3 'none/store: cannot be written: No such file'
 	run pinfast compile new.yaml -o out
-	gives 3 'out: cannot be written: Is a directory'
+	gives 3 'out: is a directory, not a file'
 	[ -z "$(ls -A out)" ]
 }
 
 @test "a full disk: /dev/full is no place for a store" {
 	run pinfast compile new.yaml -o /dev/full
-	gives 3 '/dev/full: '
+	gives 3 '/dev/full: is a device, not a file'
 	[ -c /dev/full ]
 }
