@@ -13,6 +13,35 @@
 #define RELOADS 10000
 #endif
 
+/* Memory that is spoilt before it is freed, so that late readers crash. */
+static void *
+take(void *arg, size_t size)
+{
+	size_t *p = malloc(size + 64);
+
+	(void)arg;
+	if (p == NULL)
+		return NULL;
+	*p = size;
+	return (char *)p + 64;
+}
+
+static void
+spoil(void *arg, void *ptr)
+{
+	char *p = ptr;
+	size_t size;
+
+	(void)arg;
+	if (p == NULL)
+		return;
+	memcpy(&size, p - 64, sizeof size);
+	memset(p, 0xdd, size);
+	free(p - 64);
+}
+
+static const struct pinfast_alloc spoiling = {take, spoil, NULL};
+
 static struct pinfast_store *
 make_store(struct pinfast_builder *b, int64_t serial, int pinned)
 {
@@ -24,7 +53,7 @@ make_store(struct pinfast_builder *b, int64_t serial, int pinned)
 	pinfast_builder_pin(b, PINFAST_ROLE_LEAF, certs[pinned].pin);
 	assert_int_equal(pinfast_builder_finish(b, NULL, &image), 0);
 	assert_int_equal(
-	    pinfast_store_open_memory(image, NULL, NULL, &store), 0);
+	    pinfast_store_open_memory(image, &spoiling, NULL, &store), 0);
 	return store;
 }
 

@@ -269,15 +269,20 @@ the_longest_covering_parent_wins(void **state)
 		const char *host;
 		int out; /* certs index that matches, -1: unlisted */
 		const char *name;
+		int scope;
 	} rows[] = {
-	    {"example.test", -1, "the parent itself is left out"},
-	    {"x.example.test", INTER, "one label below: one beats any"},
-	    {"x.y.example.test", LEAF, "two labels below: any"},
-	    {"deep.example.test", ROOT, "exact beats all"},
-	    {"x.deep.example.test", LEAF, "below an exact name"},
-	    {"notexample.test", -1, "a suffix without a dot"},
-	    {"example.test.evil.test", -1, "the name in front"},
-	    {"xexample.test", -1, "no dot"},
+	    {"example.test", -1, "the parent itself is left out", 0},
+	    {"x.example.test", INTER, "one label below: one beats any",
+		PINFAST_SCOPE_ONE},
+	    {"x.y.example.test", LEAF, "two labels below: any",
+		PINFAST_SCOPE_ANY},
+	    {"deep.example.test", ROOT, "exact beats all",
+		PINFAST_SCOPE_EXACT},
+	    {"x.deep.example.test", LEAF, "below an exact name",
+		PINFAST_SCOPE_ANY},
+	    {"notexample.test", -1, "a suffix without a dot", 0},
+	    {"example.test.evil.test", -1, "the name in front", 0},
+	    {"xexample.test", -1, "no dot", 0},
 	};
 	struct pinfast_builder *b = world_builder();
 	struct pinfast_bytes image;
@@ -312,6 +317,8 @@ the_longest_covering_parent_wins(void **state)
 			fail_msg("%s", rows[i].name);
 		if (!hit)
 			continue;
+		if (found.scope != rows[i].scope)
+			fail_msg("%s", rows[i].name);
 		pf_rule_read(store, found.rule, &rule);
 		assert_int_equal(
 		    pinfast_pin_read(certs[rows[i].out].pin, wanted), 0);
@@ -386,6 +393,43 @@ a_thousand_names_are_all_found(void **state)
 		assert_int_equal(
 		    pf_lookup_host(store, &host, 0, &found), 0);
 	}
+	pinfast_store_free(store);
+	pinfast_builder_free(b);
+}
+
+/* Names whose hashes agree in all that a bucket keeps of them. */
+static void
+names_are_compared_in_full(void **state)
+{
+	struct pinfast_builder *b = world_builder();
+	struct pinfast_bytes image;
+	struct pinfast_store *store;
+	struct pf_host host;
+	struct pf_found found;
+	uint64_t own;
+	int collisions = 0;
+	char name[32];
+
+	(void)state;
+	entry(b, "host000000.test", 0, 0);
+	pin(b, PINFAST_ROLE_LEAF, LEAF);
+	assert_int_equal(pinfast_builder_finish(b, NULL, &image), 0);
+	assert_int_equal(
+	    pinfast_store_open_memory(image, NULL, NULL, &store), 0);
+	own = pf_name_hash(
+	    store->seed, (const uint8_t *)"host000000.test", 15);
+	for (int i = 1; i < 400000; i++) {
+		uint64_t hash;
+
+		snprintf(name, sizeof name, "host%06d.test", i);
+		assert_int_equal(pf_host_parse(name, 15, &host), 0);
+		hash = pf_name_hash(store->seed, host.key, host.key_len);
+		collisions += ((hash ^ own) & PF_TAG_HASH) == 0 &&
+		    pf_name_bucket(hash, store->buckets) ==
+			pf_name_bucket(own, store->buckets);
+		assert_int_equal(pf_lookup_host(store, &host, 0, &found), 0);
+	}
+	assert_true(collisions > 0);
 	pinfast_store_free(store);
 	pinfast_builder_free(b);
 }
@@ -547,6 +591,7 @@ main(void)
 	    cmocka_unit_test(the_longest_covering_parent_wins),
 	    cmocka_unit_test(rejects_of_every_covering_parent_add_up),
 	    cmocka_unit_test(a_thousand_names_are_all_found),
+	    cmocka_unit_test(names_are_compared_in_full),
 	    cmocka_unit_test(contradictions_are_refused_with_a_sentence),
 	    cmocka_unit_test(entries_that_collide_are_refused),
 	    cmocka_unit_test(misuse_of_the_builder_is_an_error),
