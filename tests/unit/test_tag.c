@@ -94,6 +94,10 @@ a_tag_resumes_what_it_belongs_to(void **state)
 	    PINFAST_REASON_PIN_MATCHED);
 	expect(resume(&s, "other.test", 443, NOW, no_blob), 0,
 	    PINFAST_REASON_TAG_MISMATCH);
+	expect(resume(&s, "wwx.example.test", 443, NOW, no_blob), 0,
+	    PINFAST_REASON_TAG_MISMATCH);
+	expect(resume(&s, "www.example.tes", 443, NOW, no_blob), 0,
+	    PINFAST_REASON_TAG_MISMATCH);
 	expect(resume(&s, "www.example.test", 444, NOW, no_blob), 0,
 	    PINFAST_REASON_TAG_MISMATCH);
 	expect(resume(&s, NULL, 443, NOW, no_blob), 0,
