@@ -158,6 +158,7 @@ pf_cmd_compile(int argc, char *argv[])
 		return status;
 	pf_listener_init(&l, o.path);
 	l.quiet_below = PF_LEVEL_ERROR;
+	l.out = stderr;
 	status = pf_policy_load(o.path, o.now, &l, &policy);
 	if (status == PF_EXIT_FINE)
 		status = write_output(&o, policy.store);

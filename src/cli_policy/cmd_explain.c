@@ -303,6 +303,7 @@ pf_cmd_explain(int argc, char *argv[])
 		return pf_usage("explain", "name a policy and a host", NULL);
 	pf_listener_init(&l, words[0]);
 	l.quiet_below = PF_LEVEL_ERROR;
+	l.out = stderr;
 	status = pf_policy_load(words[0], now, &l, &policy);
 	if (status == PF_EXIT_FINE)
 		status = explain(policy.store, words[1], now);

@@ -26,12 +26,12 @@ print_finding(struct pf_listener *l, enum pf_level level, uint32_t line,
 		pf_json_end(l->json, '}');
 		return;
 	}
-	pf_print_safe(stdout, l->path, strlen(l->path));
+	pf_print_safe(l->out, l->path, strlen(l->path));
 	if (line > 0)
-		printf(":%u:%u", line, column);
-	printf(": %s: ", names[level]);
-	pf_print_safe(stdout, text, strlen(text));
-	printf(" [%s]\n", rule);
+		fprintf(l->out, ":%u:%u", line, column);
+	fprintf(l->out, ": %s: ", names[level]);
+	pf_print_safe(l->out, text, strlen(text));
+	fprintf(l->out, " [%s]\n", rule);
 }
 
 static void
@@ -52,6 +52,7 @@ pf_listener_init(struct pf_listener *l, const char *path)
 	memset(l, 0, sizeof *l);
 	l->path = path;
 	l->quiet_below = PF_LEVEL_NOTE;
+	l->out = stdout;
 	l->sink.say = hear;
 	l->sink.arg = l;
 }

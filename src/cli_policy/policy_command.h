@@ -6,6 +6,8 @@
 #ifndef PF_POLICY_COMMAND_H
 #define PF_POLICY_COMMAND_H
 
+#include <stdio.h>
+
 #include "policy/lint.h"
 #include "policy/text.h"
 
@@ -27,6 +29,7 @@ struct pf_listener {
 	unsigned errors, warnings;
 	int quiet_below; /* enum pf_level: levels above it are not printed */
 	struct pf_sink sink;
+	FILE *out;	      /* standard output by default */
 	struct pf_json *json; /* findings as JSON instead */
 };
 void pf_listener_init(struct pf_listener *l, const char *path);

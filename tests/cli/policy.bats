@@ -1,0 +1,291 @@
+#!/usr/bin/env bats
+# `pinfast lint`, `compile` and `explain`, as a person runs them: what bad
+# input gets, and what the exit status is.
+
+load helper
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	cat >policy.yaml <<END
+pinfast: 1
+serial: 7
+hosts:
+  - name: www.example.test
+    subdomains: any
+    leaf: [$(expected leaf.der), $(expected p384.der)]
+  - { name: port.example.test, port: 8443, ca: [$(expected root.der),
+      $(expected p384.der)], mode: report }
+  - { name: free.example.test, mode: off }
+END
+	pinfast compile --quiet policy.yaml -o policy.store
+}
+
+# A value of explain's JSON: member, POLICY, HOST.
+member() {
+	pinfast explain "$2" "$3" | python3 -c '
+import json, sys
+v = json.load(sys.stdin)[sys.argv[1]]
+print(" ".join(map(str, v)) if isinstance(v, list) else v)' "$1"
+}
+
+# Every command that takes a policy refuses it with these words.
+all_refuse() { # policy, text
+	run pinfast lint "$1"
+	gives 3 "$1: " "$2"
+	run pinfast compile "$1" -o new.store
+	gives 3 "$1: " "$2"
+	run pinfast explain "$1" www.example.test
+	gives 3 "$1: " "$2"
+	[ ! -e new.store ]
+}
+
+@test "a good policy: no words, status 0, and the store is made again" {
+	run pinfast lint policy.yaml
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	pinfast compile --quiet policy.yaml -o again.store
+	cmp policy.store again.store
+	run pinfast compile policy.yaml -o again.store
+	gives 0 'again.store: 4 entries' 'serial 7, digest '
+}
+
+@test "a policy from standard input" {
+	pinfast compile --quiet - -o again.store <policy.yaml
+	cmp policy.store again.store
+}
+
+# ---------------------------------------------------- files that are refused
+
+@test "a missing policy" {
+	all_refuse nothing 'No such file'
+}
+
+@test "a folder as policy" {
+	mkdir folder
+	all_refuse folder 'is a directory, not a file'
+}
+
+@test "a device as policy" {
+	all_refuse /dev/zero 'is a device, not a file'
+}
+
+@test "a pipe as policy is not waited for" {
+	mkfifo pipe
+	all_refuse pipe 'is a pipe, not a file'
+}
+
+@test "a policy that anybody may write" {
+	chmod o+w policy.yaml policy.store
+	all_refuse policy.yaml 'run `chmod o-w` on it'
+	all_refuse policy.store 'run `chmod o-w` on it'
+}
+
+@test "junk as policy" {
+	cp "$CERTS/rsa.der" junk
+	all_refuse junk 'is neither policy text nor a compiled policy'
+}
+
+@test "a policy text beyond 1 GiB" {
+	truncate -s 1073741825 large.yaml
+	all_refuse large.yaml 'is larger than the limit of 1073741824 bytes'
+}
+
+@test "a truncated store" {
+	head -c 300 policy.store >cut.store
+	all_refuse cut.store 'truncated'
+}
+
+@test "a store with a changed byte" {
+	size=$(stat -c %s policy.store)
+	for at in 9 60 120 256 300 $((size - 1)); do
+		python3 - "$at" <<'END'
+import sys
+data = bytearray(open("policy.store", "rb").read())
+data[int(sys.argv[1])] ^= 0x10
+open("bad.store", "wb").write(data)
+END
+		run pinfast explain bad.store www.example.test
+		gives 3 'bad.store: '
+	done
+}
+
+@test "an unreadable policy" {
+	[ "$(id -u)" -ne 0 ] || skip 'root reads everything'
+	chmod 0 policy.yaml
+	all_refuse policy.yaml 'Permission denied'
+}
+
+# ------------------------------------------------------------ wrong policies
+
+# A policy text: lint says 1, the others 3; nothing is written.
+wrong() { # text that must be said
+	run pinfast lint policy.yaml
+	gives 1 "policy.yaml:" ": error: " "$1"
+	run pinfast compile policy.yaml -o new.store
+	gives 3 "policy.yaml:" "$1"
+	[ ! -e new.store ]
+	run pinfast explain policy.yaml www.example.test
+	gives 3 "policy.yaml:" "$1"
+	# Standard output is for JSON alone.
+	[ -z "$(pinfast explain policy.yaml www.example.test 2>/dev/null)" ]
+}
+
+@test "an empty file" {
+	: >policy.yaml
+	wrong 'the policy is empty'
+}
+
+@test "an empty host list" {
+	printf 'pinfast: 1\nhosts: []\n' >policy.yaml
+	wrong '2:8: error: `hosts` is empty'
+}
+
+@test "no host list" {
+	printf 'pinfast: 1\n' >policy.yaml
+	wrong 'no `hosts`'
+}
+
+@test "the same name twice" {
+	sed -i 's/free.example/www.example/' policy.yaml
+	wrong 'two entries for the same name and port'
+}
+
+@test "64 pins are a set, 65 are not" {
+	pins() {
+		printf 'pinfast: 1\nhosts:\n  - name: a.example.test\n    leaf:\n'
+		for i in $(seq "$1"); do
+			printf '      - sha256/%s\n' "$(printf %s "$i" |
+			    openssl dgst -sha256 -binary | openssl base64)"
+		done
+	}
+	pins 64 >policy.yaml
+	run pinfast lint policy.yaml
+	[ "$status" -eq 0 ]
+	pins 65 >policy.yaml
+	wrong 'more than 64 pins'
+}
+
+@test "text that is no YAML" {
+	printf 'pinfast: 1\n\thosts: [\n' >policy.yaml
+	wrong 'policy.yaml:2:'
+}
+
+@test "another version of the format" {
+	sed -i 's/pinfast: 1/pinfast: 2/' policy.yaml
+	wrong 'policy.yaml:1:'
+}
+
+@test "a file name cannot steer the terminal" {
+	name=$(printf 'a\033[2Jb.yaml')
+	printf 'pinfast: 1\n' >"$name"
+	run pinfast lint "$name"
+	gives 1 'a\x1b[2Jb.yaml:'
+}
+
+# ------------------------------------------------------------------- explain
+
+@test "explain names the entry, from text and from the store" {
+	for p in policy.yaml policy.store; do
+		[ "$(member lookup $p www.example.test:443)" = listed ]
+		[ "$(member entry $p a.b.www.example.test)" = \
+		    www.example.test ]
+		[ "$(member leaf $p www.example.test)" = \
+		    "$(expected leaf.der) $(expected p384.der)" ] ||
+		    [ "$(member leaf $p www.example.test)" = \
+			"$(expected p384.der) $(expected leaf.der)" ]
+		[ "$(member lookup $p free.example.test)" = exempt ]
+		[ "$(member lookup $p example.test)" = unlisted ]
+		[ "$(member lookup $p port.example.test:443)" = unlisted ]
+		[ "$(member effective-mode $p port.example.test:8443)" = \
+		    report ]
+	done
+}
+
+@test "explain knows every spelling of a host" {
+	for host in WWW.Example.Test www.example.test. \
+	    www.example.test.:443; do
+		[ "$(member host policy.store "$host")" = www.example.test ]
+	done
+	[ "$(member host policy.store bücher.example.test)" = \
+	    xn--bcher-kva.example.test ]
+	[ "$(member port policy.store '[2001:DB8::1]:443')" = 443 ]
+	[ "$(member host policy.store '[2001:DB8::1]:443')" = 2001:db8::1 ]
+}
+
+@test "explain says that an invalid host is denied" {
+	for host in a..b .a a.. 127.1 0x7f.0.0.1 'a b' a@b a%b; do
+		[ "$(member lookup policy.store "$host")" = invalid ]
+		[ "$(member effective-mode policy.store "$host")" = deny ]
+	done
+}
+
+@test "explain refuses a port that is none" {
+	for port in 0 65536 x 1x -1 99999999999; do
+		run pinfast explain policy.store "www.example.test:$port"
+		gives 2 'a port is 1 to 65535'
+	done
+}
+
+# --------------------------------------------------------- the command lines
+
+@test "what is missing or too much is wrong usage" {
+	run pinfast lint
+	gives 2 'name a policy'
+	run pinfast lint a b
+	gives 2 'one policy at a time'
+	run pinfast compile policy.yaml
+	gives 2 'say -o STORE'
+	run pinfast compile -o x
+	gives 2 'name a policy'
+	run pinfast explain policy.yaml
+	gives 2 'name a policy and a host'
+	run pinfast explain policy.yaml a b
+	gives 2 'one policy and one host'
+}
+
+@test "values that are none are wrong usage" {
+	run pinfast lint --horizon soon policy.yaml
+	gives 2 '--horizon takes days'
+	run pinfast lint --time tomorrow policy.yaml
+	gives 2 '--time takes'
+	run pinfast explain --time 2026-02-30 policy.yaml a
+	gives 2 '--time takes'
+	run pinfast compile --format elf policy.yaml -o x
+	gives 2 '--format is store or c'
+}
+
+@test "--strict makes warnings fail" {
+	sed -i "s|, $(expected p384.der)\\]|]|" policy.yaml
+	run pinfast lint policy.yaml
+	gives 0 'warning' '[no-backup-pin]'
+	run pinfast lint --strict policy.yaml
+	gives 1 '[no-backup-pin]'
+}
+
+@test "lint --json is JSON, with and without findings" {
+	[ "$(pinfast lint --json policy.yaml)" = '[]' ]
+	printf 'pinfast: 1\n' >bad.yaml
+	[ "$(pinfast lint --json bad.yaml | python3 -c '
+import json, sys
+f = json.load(sys.stdin)[0]
+print(f["file"], f["line"], f["level"], f["rule"])')" = \
+	    'bad.yaml 1 error hosts' ]
+}
+
+@test "compile --format c gives an array that holds the store" {
+	command -v cc || skip 'no compiler'
+	pinfast compile --quiet --format c policy.yaml -o policy.c
+	cat >dump.c <<'END'
+#include <stdio.h>
+extern const unsigned char pinfast_policy[];
+extern const size_t pinfast_policy_len;
+int main(void)
+{
+	return fwrite(pinfast_policy, 1, pinfast_policy_len, stdout) !=
+	    pinfast_policy_len;
+}
+END
+	cc -std=c99 -Wall -Wextra -Wpedantic -Werror dump.c policy.c -o dump
+	./dump >again.store
+	cmp policy.store again.store
+}
