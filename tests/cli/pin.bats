@@ -384,6 +384,14 @@ END
 	gives 0 'CN=Müller GmbH'
 }
 
+@test "characters beyond 16 bits are two escapes when they are unseen" {
+	self_signed 'A\xf3\xa0\x81\x81B\xf0\x9f\x94\x91CD'
+	run pinfast pin odd.der
+	gives 0 'CN=A\xf3\xa0\x81\x81B🔑CD'
+	run pinfast pin --json odd.der
+	gives 0 'CN=A\udb40\udc41B🔑CD'
+}
+
 @test "a subject that is not UTF-8 stays JSON" {
 	self_signed '\xff\xc3"\\\x1b\xed\xa0\x80\x00abc'
 	pinfast pin --json odd.der | python3 -c '

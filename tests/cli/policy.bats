@@ -289,3 +289,73 @@ END
 	./dump >again.store
 	cmp policy.store again.store
 }
+
+# ------------------------------------------------------ time, ports, and help
+
+@test "explain follows expiry and lapse" {
+	for then in enforce report deny unpin; do
+		cat >timed.yaml <<END
+pinfast: 1
+valid-until: 2027-06-01
+on-lapse: report
+hosts:
+  - name: a.example.test
+    leaf: [$(expected leaf.der), $(expected p384.der)]
+    expires: 2027-05-01
+    on-expiry: $then
+END
+		at() {
+			pinfast explain timed.yaml a.example.test --time "$1" |
+			    grep -o '"effective-mode":"[a-z]*"' | cut -d'"' -f4
+		}
+		[ "$(at 2027-04-30T23:59:59Z)" = enforce ]
+		[ "$(at 2027-05-01)" = "$then" ]
+		case $then in
+		enforce) [ "$(at 2027-06-01)" = report ] ;;
+		*) [ "$(at 2027-06-01)" = "$then" ] ;;
+		esac
+	done
+}
+
+@test "without a port explain shows every entry of the name" {
+	cat >ports.yaml <<END
+pinfast: 1
+hosts:
+  - { name: a.example.test, leaf: [$(expected leaf.der),
+      $(expected p384.der)] }
+  - { name: a.example.test, port: 8443, mode: report,
+      leaf: [cert-sha256/$(openssl dgst -sha256 -binary \
+	"$CERTS/leaf.der" | openssl base64), $(expected p384.der)] }
+END
+	[ "$(pinfast explain ports.yaml a.example.test | python3 -c '
+import json, sys
+print(*[(o["port"], o["mode"]) for o in json.load(sys.stdin)["by-port"]])')" \
+	    = "(0, 'enforce') (8443, 'report')" ]
+	[ "$(member mode ports.yaml a.example.test:8443)" = report ]
+	[ "$(member mode ports.yaml a.example.test:9)" = enforce ]
+	[[ $(member leaf ports.yaml a.example.test:8443) == *cert-sha256/* ]]
+}
+
+@test "lint --list-rules tells every rule once" {
+	run pinfast lint --list-rules
+	gives 0 'no-backup-pin' 'warning'
+	[ "$(pinfast lint --list-rules | cut -d' ' -f1 | sort | uniq -d)" = '' ]
+}
+
+@test "pinfast-policy by its own name takes the same commands" {
+	policy=${PINFAST_POLICY:-$(dirname "$PINFAST")/pinfast-policy}
+	run "$policy" lint policy.yaml
+	[ "$status" -eq 0 ]
+	run "$policy"
+	gives 2 'is started by pinfast'
+	run "$policy" nonsense
+	gives 2 'is started by pinfast'
+}
+
+@test "a full disk is told" {
+	[ -c /dev/full ] || skip 'no /dev/full'
+	for line in 'explain policy.yaml a.example' 'lint --list-rules'; do
+		run sh -c "'$PINFAST' $line >/dev/full"
+		gives 3 'could not be written'
+	done
+}

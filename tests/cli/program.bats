@@ -92,6 +92,25 @@ setup() {
 	gives 0 'usage: pinfast lint'
 }
 
+@test "PINFAST_EXEC_PATH is ignored by a program with more rights" {
+	[ "$(id -u)" -eq 0 ] || skip 'only root can make such a program'
+	command -v setpriv || skip 'no setpriv'
+	place=$(mktemp -d)
+	chmod 755 "$place"
+	cp "$PINFAST" "$place/pinfast"
+	mkdir "$place/other"
+	printf '#!/bin/sh\necho stolen\n' >"$place/other/pinfast-policy"
+	chmod 755 "$place/other" "$place/other/pinfast-policy"
+	run env PINFAST_EXEC_PATH="$place/other" "$place/pinfast" lint x
+	[ "$output" = stolen ]
+	chmod 4755 "$place/pinfast"
+	run env PINFAST_EXEC_PATH="$place/other" \
+	    setpriv --reuid 65534 --clear-groups "$place/pinfast" lint x
+	rm -r "$place"
+	[ "$output" != stolen ]
+	gives 3 'cannot run pinfast-policy'
+}
+
 @test "pinfast itself needs only the C library" {
 	needed=$(readelf -d "$PINFAST" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
 	    grep -v -e '^libc\.' -e '^ld-linux' -e '^lib[a-z]*san\.' || :)
