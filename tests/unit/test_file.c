@@ -474,5 +474,6 @@ main(void)
 	    cmocka_unit_test(the_clock_goes),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -223,5 +223,6 @@ main(void)
 	    cmocka_unit_test(hex_is_written_in_small_letters),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
