@@ -123,6 +123,9 @@ add_pins(struct pinfast_builder *b, struct pf_resolved *r,
 
 		if (!(roles >> p->role & 1) || has_pin(r, p->role, p->hash))
 			continue;
+		/* An entry's own excess has been complained about. */
+		if (from == r->entry && own && own_count(r) == PF_MAX_PINS)
+			return PINFAST_ELIMIT;
 		if (own && own_count(r) == PF_MAX_PINS)
 			return too_many(b, r->entry,
 			    ": more than 64 pins after `inherit: union`");
