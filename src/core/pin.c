@@ -285,14 +285,34 @@ read_text(const char *in, size_t len, struct pf_pin *pin, struct complaint *c)
 	return error;
 }
 
+/* The ordinary spelling, without a look at the mistakes: most pins of a
+ * policy of a million hosts. */
+static int
+read_ordinary(const char *in, size_t len, struct pf_pin *pin)
+{
+	struct complaint ignored;
+	size_t got;
+
+	if (len != 7 + PF_PIN_VALUE_LEN || !starts(in, len, "sha256/"))
+		return 0;
+	pin->kind = PF_PIN_SPKI;
+	return pf_base64_decode(in + 7, PF_PIN_VALUE_LEN, pin->hash,
+		   PINFAST_PIN_LEN, &got, NULL) == PINFAST_OK &&
+	    got == PINFAST_PIN_LEN && pf_known_pin(in + 7) == NULL &&
+	    check_placeholder(in + 7, PF_PIN_VALUE_LEN, &ignored) ==
+	    PINFAST_OK;
+}
+
 enum pinfast_error
 pf_pin_text(const char *in, size_t len, struct pf_pin *out, size_t *bad_at,
     const char **why)
 {
 	struct complaint c = {0, NULL};
 	struct pf_pin pin;
-	enum pinfast_error error = read_text(in, len, &pin, &c);
+	enum pinfast_error error = PINFAST_OK;
 
+	if (!read_ordinary(in, len, &pin))
+		error = read_text(in, len, &pin, &c);
 	if (error) {
 		*bad_at = c.at;
 		*why = c.why;
