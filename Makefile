@@ -46,6 +46,7 @@ coverage: deps
 
 cross:
 	@tools/install-deps --cross
+	@tools/cross-units
 	@tools/cross
 
 # Everything there is; the summary is kept in docs/full-run.txt.

@@ -12,7 +12,6 @@ ENFORCE, REPORT, OFF, DENY, UNPIN, PASS = 1, 2, 3, 4, 5, 6
 EXACT, ONE, ANY = 0, 1, 2
 NOW = 1800000000
 
-
 def canonical(host):
     try:
         address = ipaddress.ip_address(host)
@@ -24,7 +23,6 @@ def canonical(host):
     labels = host.split(".")
     fine = all(re.fullmatch(r"[a-z0-9_-]{1,63}", x) for x in labels)
     return host if fine and len(host) <= 253 and not labels[-1].isdigit() else None
-
 
 def covers(entry, host):
     """How near the entry's host rule is, or None; more is nearer."""
@@ -38,7 +36,6 @@ def covers(entry, host):
         return None
     return (len(name), 1 if scope == ONE else 0)
 
-
 def levels(policy, host, port):
     """The covering entries that are candidates, nearest first, one a level."""
     found = {}
@@ -49,7 +46,6 @@ def levels(policy, host, port):
         if near not in found or e["port"] == port:
             found[near] = e
     return [found[near] for near in sorted(found, reverse=True)]
-
 
 def resolve(chain):
     """The entry with what it joins and what rejects for it."""
@@ -66,7 +62,6 @@ def resolve(chain):
     own.update({k: v for k, v in lists.items()}, reject=reject)
     return own
 
-
 def mode_now(policy, e):
     mode = e["mode"]
     if e["expires"] and NOW >= e["expires"]:
@@ -74,7 +69,6 @@ def mode_now(policy, e):
     if mode == ENFORCE and policy["lapse"] == REPORT and not e["none"]:
         mode = REPORT
     return mode
-
 
 def pins_match(e, chain, leaf_only):
     leaf = chain[0] in e["leaf"]
@@ -86,7 +80,6 @@ def pins_match(e, chain, leaf_only):
         wanted = [(e["any"], anywhere), (e["leaf"], leaf), (e["ca"], issuer)]
         return all(ok for pins, ok in wanted if pins)
     return anywhere or leaf or issuer
-
 
 def judge_entry(policy, e, kind, chain):
     """(allow, reported)"""
@@ -107,7 +100,6 @@ def judge_entry(policy, e, kind, chain):
     good = kind == "path" and (
         pins_match(e, chain, False) or not (e["any"] | e["leaf"] | e["ca"]))
     return good or mode == REPORT, not good and mode == REPORT
-
 
 def judge(policy, host, port, kind, chain):
     host = canonical(host)
@@ -134,7 +126,6 @@ def judge(policy, host, port, kind, chain):
         return policy["unlisted"] != DENY, policy["unlisted"] == REPORT
     allow = all(a for a, _ in answers)
     return allow, allow and any(r for _, r in answers)
-
 
 KINDS = {0: "leaf", 1: "leaf", 2: "raw", 3: "failed"}
 policy, refused, count, wrong = None, 0, 0, 0
