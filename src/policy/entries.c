@@ -450,6 +450,11 @@ finish_entry(struct pf_reader *r, struct pf_draft_entry *e)
 		    r, e->name_line, e->name_column, "host", why);
 		return;
 	}
+	if (name.kind != PF_HOST_NAME && e->scope != PINFAST_SCOPE_EXACT) {
+		pf_reader_error_at(r, e->name_line, e->name_column,
+		    "subdomains-of-address", "an address has no subdomains");
+		return;
+	}
 	pf_builder_at(r->builder, e->line, e->column);
 	if (pf_builder_entry(r->builder, &name, e->port,
 		scopes_of(r, e, &name)) != PINFAST_OK)

@@ -20,6 +20,12 @@ const struct pf_lint_rule pf_lint_rules[] = {
 	{"certificate-pin", PF_LEVEL_WARNING,
 	    "a pin of a whole certificate ends with the certificate's "
 	    "renewal: pin the key"},
+	{"lone-root", PF_LEVEL_WARNING,
+	    "one root key is all that is pinned: when the CA changes the "
+	    "root it issues below, clients are locked out"},
+	{"lone-intermediate", PF_LEVEL_WARNING,
+	    "one intermediate's key is all that is pinned: the CA replaces "
+	    "it without asking, and clients are locked out"},
 	{"lone-ca", PF_LEVEL_WARNING,
 	    "one CA key is all that is pinned: a re-issue from another "
 	    "intermediate or a cross-signed path locks clients out"},
@@ -48,6 +54,13 @@ const struct pf_lint_rule pf_lint_rules[] = {
 	    "name below: nothing checks the name"},
 	{"rejected-pin", PF_LEVEL_ERROR,
 	    "a pinned key is also rejected, so it can never match"},
+	{"unreachable-entry", PF_LEVEL_WARNING,
+	    "no host can reach this entry: its name is so long that no "
+	    "label fits below it"},
+	{"duplicate-pin", PF_LEVEL_WARNING,
+	    "this pin stands twice in the list"},
+	{"single-label-parent", PF_LEVEL_WARNING,
+	    "this covers everything below a single label"},
 };
 /* clang-format on */
 const size_t pf_lint_rule_count =
@@ -57,7 +70,7 @@ const size_t pf_lint_rule_count =
 struct ca_key {
 	uint8_t hash[PINFAST_PIN_LEN];
 	char ca[40];
-	int random;
+	int random, is_root;
 };
 
 struct lint {
@@ -109,6 +122,7 @@ read_key(struct lint *l, char *line)
 	if (pinfast_pin_read(column[0], key->hash) != PINFAST_OK)
 		return;
 	snprintf(key->ca, sizeof key->ca, "%s", column[1]);
+	key->is_root = strcmp(column[2], "root") == 0;
 	key->random = strcmp(column[2], "intermediate") == 0 &&
 	    strcmp(column[3], "random") == 0;
 	l->key_count++;
@@ -151,7 +165,7 @@ struct tally {
 	unsigned own, role[PINFAST_ROLE_COUNT];
 	unsigned ca_known; /* pins of known CAs */
 	const char *ca;	   /* theirs, NULL when they differ */
-	int random, rejected;
+	int random, roots, rejected;
 };
 
 static int
@@ -189,12 +203,24 @@ count(const struct lint *l, const struct pf_entry *e)
 		if (key == NULL)
 			continue;
 		t.random |= key->random;
+		t.roots += key->is_root;
 		if (t.ca_known++ == 0)
 			t.ca = key->ca;
 		else if (t.ca != NULL && strcmp(t.ca, key->ca) != 0)
 			t.ca = NULL;
 	}
 	return t;
+}
+
+/* The rule that one pin alone breaks. */
+static const char *
+lone(const struct tally *t)
+{
+	if (t->role[PINFAST_ROLE_CA] == 0 && t->ca_known == 0)
+		return "no-backup-pin";
+	if (t->ca_known == 0)
+		return "lone-ca";
+	return t->roots > 0 ? "lone-root" : "lone-intermediate";
 }
 
 static void
@@ -205,10 +231,7 @@ lint_pins(const struct lint *l, const struct pf_entry *e)
 	if (t.own == 0)
 		return;
 	if (t.own == 1 && !(e->flags & PF_ENTRY_UNION))
-		tell(l, e,
-		    t.role[PINFAST_ROLE_CA] == 1 ? "lone-ca"
-						 : "no-backup-pin",
-		    NULL);
+		tell(l, e, lone(&t), NULL);
 	if (t.role[PINFAST_ROLE_CERT] == t.own)
 		tell(l, e, "leaf-certificate-pin", NULL);
 	else if (t.role[PINFAST_ROLE_CERT] > 0)
@@ -248,6 +271,9 @@ lint_entry(const struct lint *l, const struct pf_entry *e)
 
 	lint_pins(l, e);
 	lint_dates(l, e);
+	if (!(e->scopes & ~below) &&
+	    pf_entry_name(l->model, e).len + 2 > PINFAST_HOST_LEN - 1)
+		tell(l, e, "unreachable-entry", NULL);
 	if (e->flags & PF_ENTRY_PKIX_NONE) {
 		tell(l, e, "pkix-none", NULL);
 		if (e->scopes & below)

@@ -172,13 +172,14 @@ pf_read_pin(struct pf_reader *r, int cert_ok, struct pf_reader_pin *out,
 	static const struct pf_field fields[] = {{"pin", field_pin},
 	    {"file", field_file}, {"pem", field_pem}, {"note", field_note}};
 	struct item item = {out, cert_ok, 0, 0, 0};
+	int errors = r->errors;
 	uint32_t line = pf_yaml_line(&r->yaml);
 	uint32_t column = pf_yaml_column(&r->yaml);
 
 	if (r->yaml.event.type == YAML_MAPPING_START_EVENT) {
 		if (pf_read_mapping(r, fields, 4, "a pin", &item) < 0)
 			return -1;
-		if (item.found == 0)
+		if (item.found == 0 && errors == r->errors)
 			pf_reader_error_at(r, line, column, "pin",
 			    "a pin needs `pin`, `file` or `pem`");
 	} else {
@@ -243,7 +244,7 @@ pf_read_pins(
 	uint32_t column = pf_yaml_column(&r->yaml);
 	unsigned before = set->count;
 	int errors = r->errors;
-	int result = pf_read_sequence(r, read_item, "a list of pins", &list);
+	int result = pf_read_sequence(r, read_item, "pins", &list);
 
 	if (result == 0 && set->count == before && errors == r->errors)
 		pf_reader_error_at(r, line, column, "empty-list",

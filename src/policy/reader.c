@@ -76,7 +76,7 @@ unknown_key(struct pf_reader *r, const struct pf_field *fields, size_t count,
 	for (size_t i = 0; i < count; i++) {
 		unsigned d = distance(pf_yaml_text(&r->yaml), fields[i].name);
 
-		if (d < best) {
+		if (d < best && 2 * d <= pf_yaml_len(&r->yaml)) {
 			best = d;
 			nearest = fields[i].name;
 		}

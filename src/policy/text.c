@@ -14,6 +14,7 @@ struct top {
 	uint32_t line, column; /* of the document */
 	int version_said;
 	int hosts_said;
+	uint32_t until[2], lapse[2]; /* line and column of the keys */
 };
 
 /* In the first of two passes only the pin sets are read. */
@@ -21,6 +22,13 @@ static int
 passing_over(struct pf_reader *r)
 {
 	return r->pinsets_only;
+}
+
+static void
+note_place(const struct pf_reader *r, uint32_t place[2])
+{
+	place[0] = pf_yaml_line(&r->yaml);
+	place[1] = pf_yaml_column(&r->yaml);
 }
 
 static int
@@ -77,7 +85,7 @@ top_valid_until(struct pf_reader *r, void *object)
 {
 	int64_t at;
 
-	(void)object;
+	note_place(r, ((struct top *)object)->until);
 	if (passing_over(r) || !pf_read_time(r, &at))
 		return pf_yaml_skip(&r->yaml);
 	return put(r, PINFAST_POLICY_VALID_UNTIL, at);
@@ -101,7 +109,7 @@ top_on_lapse(struct pf_reader *r, void *object)
 	static const char *const words[] = {"enforce", "report"};
 	static const int64_t values[] = {PINFAST_ENFORCE, PINFAST_REPORT};
 
-	(void)object;
+	note_place(r, ((struct top *)object)->lapse);
 	return read_action(
 	    r, "`on-lapse`", words, values, 2, PINFAST_POLICY_ON_LAPSE);
 }
@@ -265,13 +273,22 @@ check_top(struct pf_reader *r, const struct top *top)
 	if (!top->hosts_said)
 		pf_reader_error_at(r, top->line, top->column, "hosts",
 		    "the policy has no `hosts`: nothing is pinned");
+	if (top->until[0] != 0 && top->lapse[0] == 0)
+		pf_reader_error_at(r, top->until[0], top->until[1],
+		    "on-lapse",
+		    "`valid-until` needs `on-lapse`: enforce or report");
+	if (top->until[0] == 0 && top->lapse[0] != 0)
+		pf_reader_error_at(r, top->lapse[0], top->lapse[1],
+		    "on-lapse",
+		    "`on-lapse` has no meaning without `valid-until`");
 }
 
 /* The one document. */
 static int
 read_document(struct pf_reader *r)
 {
-	struct top top = {1, 1, 0, 0};
+	struct top top = {1, 1, 0, 0, {0, 0}, {0, 0}};
+	int is_mapping;
 	yaml_event_type_t type = pf_yaml_next(&r->yaml); /* stream */
 
 	if (type != YAML_NO_EVENT)
@@ -284,12 +301,14 @@ read_document(struct pf_reader *r)
 		return -1;
 	top.line = pf_yaml_line(&r->yaml);
 	top.column = pf_yaml_column(&r->yaml);
+	is_mapping = r->yaml.event.type == YAML_MAPPING_START_EVENT;
 	if (pf_read_mapping(r, top_fields, COUNT(top_fields), "the policy",
 		&top) < 0)
 		return -1;
 	if (r->pinsets_only)
 		return 0;
-	check_top(r, &top);
+	if (is_mapping)
+		check_top(r, &top);
 	if (pf_yaml_next(&r->yaml) == YAML_NO_EVENT) /* end of document */
 		return -1;
 	type = pf_yaml_next(&r->yaml);

@@ -25,6 +25,7 @@ pf_yaml_open(struct pf_yaml *y, struct pinfast_bytes text,
 {
 	memset(y, 0, sizeof *y);
 	y->sink = sink;
+	y->text = text;
 	if (!yaml_parser_initialize(&y->parser))
 		return PINFAST_ENOMEM;
 	yaml_parser_set_encoding(&y->parser, YAML_UTF8_ENCODING);
@@ -119,6 +120,38 @@ count_depth(struct pf_yaml *y)
 	return NULL;
 }
 
+/* libyaml says where in the text, in octets, what it reads is not UTF-8. */
+static void
+complain_about_octets(struct pf_yaml *y)
+{
+	const yaml_parser_t *p = &y->parser;
+	uint32_t line = 1, column = 1;
+
+	for (size_t i = 0; i < p->problem_offset && i < y->text.len; i++) {
+		if (y->text.data[i] == '\n') {
+			line++;
+			column = 1;
+		} else if ((y->text.data[i] & 0xC0) != 0x80) {
+			column++;
+		}
+	}
+	complain(y, line, column,
+	    "not UTF-8, or a character that YAML does not accept");
+}
+
+static void
+complain_about_yaml(struct pf_yaml *y)
+{
+	const yaml_parser_t *p = &y->parser;
+
+	if (p->error == YAML_READER_ERROR)
+		complain_about_octets(y);
+	else
+		complain(y, (uint32_t)p->problem_mark.line + 1,
+		    (uint32_t)p->problem_mark.column + 1,
+		    p->problem != NULL ? p->problem : "not YAML");
+}
+
 yaml_event_type_t
 pf_yaml_next(struct pf_yaml *y)
 {
@@ -130,11 +163,7 @@ pf_yaml_next(struct pf_yaml *y)
 		yaml_event_delete(&y->event);
 	y->has_event = yaml_parser_parse(&y->parser, &y->event);
 	if (!y->has_event) {
-		const yaml_parser_t *p = &y->parser;
-
-		complain(y, (uint32_t)p->problem_mark.line + 1,
-		    (uint32_t)p->problem_mark.column + 1,
-		    p->problem != NULL ? p->problem : "not YAML");
+		complain_about_yaml(y);
 		return YAML_NO_EVENT;
 	}
 	complaint = strange(y);

@@ -18,6 +18,7 @@ struct pf_yaml {
 	int has_event;
 	unsigned depth;
 	const struct pf_sink *sink;
+	struct pinfast_bytes text;
 	int failed; /* the text cannot be read on */
 };
 
