@@ -18,5 +18,5 @@
 	[ -z "$output" ]
 	printf 'pinfast: 1\nhosts:\n  - { name: a.test, ca: [%s] }\n' "$one" >"$policy"
 	run "$PINFAST" lint --ca-keys "$keys" "$policy"
-	[[ "$output" == *"[lone-ca]"* ]]
+	[[ "$output" == *"[lone-root]"* ]]
 }
