@@ -70,3 +70,48 @@ told() {
 	done
 	[ "$bad" -eq 0 ]
 }
+
+@test "the examples have nothing that lint warns about" {
+	local example count=0
+
+	for example in "$BATS_TEST_DIRNAME"/../../share/pinfast/examples/*; do
+		run pinfast lint --strict --time 2026-11-21 "$example"
+		[ "$status" -eq 0 ] || {
+			echo "$output"
+			return 1
+		}
+		count=$((count + 1))
+	done
+	[ "$count" -ge 4 ]
+}
+
+@test "the schema knows exactly the keys that the reader knows" {
+	cd "$BATS_TEST_DIRNAME/../.."
+	run python3 - <<'END'
+import json, re
+schema = json.load(open("share/pinfast/policy.schema.json"))
+
+def table(path, name):
+    text = open(path).read()
+    body = re.search(name + r"\[\d*\] = \{(.*?)\};", text, re.S).group(1)
+    return set(re.findall(r'\{"([a-z-]+)"', body))
+
+def keys(part):
+    return set(part["properties"])
+
+sets = table("src/policy/entries.c", "pf_set_fields")
+for what, wanted, got in (
+        ("policy", table("src/policy/text.c", "top_fields"), keys(schema)),
+        ("host", table("src/policy/entries.c", "host_fields"),
+         keys(schema["$defs"]["host"])),
+        ("client", table("src/policy/entries.c", "client_fields"),
+         keys(schema["$defs"]["client"])),
+        ("set", sets,
+         keys(schema["properties"]["pinsets"]["additionalProperties"])),
+        ("shadow", sets,
+         keys(schema["$defs"]["host"]["properties"]["shadow"]))):
+    assert len(wanted) > 2, what
+    assert wanted == got, (what, wanted ^ got)
+END
+	gives 0
+}
