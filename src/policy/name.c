@@ -13,6 +13,20 @@ is_ascii(const char *text, size_t len)
 	return 1;
 }
 
+/* Most names are fine: what is wrong is asked only when something is. */
+static int
+read_ascii(
+    const char *text, size_t len, struct pf_host *out, const char **why)
+{
+	*why = NULL;
+	if (pf_host_parse(text, len, out) == PINFAST_OK)
+		return 1;
+	*why = pf_host_complaint(text, len);
+	if (*why == NULL)
+		*why = "not a host name";
+	return 0;
+}
+
 int
 pf_name_read(
     const char *text, size_t len, struct pf_host *out, const char **why)
@@ -20,22 +34,16 @@ pf_name_read(
 	uint8_t *alabels = NULL;
 	int fine;
 
-	if (is_ascii(text, len)) {
-		*why = pf_host_complaint(text, len);
-		return *why == NULL &&
-		    pf_host_parse(text, len, out) == PINFAST_OK;
-	}
+	if (is_ascii(text, len))
+		return read_ascii(text, len, out, why);
 	if (strlen(text) != len ||
 	    idn2_lookup_u8((const uint8_t *)text, &alabels,
 		IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK) {
 		*why = "not a valid internationalised name (UTS 46)";
 		return 0;
 	}
-	*why = pf_host_complaint(
-	    (const char *)alabels, strlen((const char *)alabels));
-	fine = *why == NULL &&
-	    pf_host_parse((const char *)alabels,
-		strlen((const char *)alabels), out) == PINFAST_OK;
+	fine = read_ascii((const char *)alabels,
+	    strlen((const char *)alabels), out, why);
 	idn2_free(alabels);
 	return fine;
 }
