@@ -44,6 +44,40 @@ add(struct text *t, const char *bytes, size_t len)
 	t->out[t->len] = '\0';
 }
 
+/*
+ * A value as RFC 4514 2.4 writes it, so that no value can look like another
+ * attribute, or end early at a NUL.
+ */
+static void
+add_value(struct text *t, const char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		char c = bytes[i];
+
+		if (c == '\0') {
+			add(t, "\\00", 3);
+			continue;
+		}
+		if (strchr(",+\"\\<>;", c) != NULL || (i == 0 && c == '#') ||
+		    ((i == 0 || i + 1 == len) && c == ' '))
+			add(t, "\\", 1);
+		add(t, &c, 1);
+	}
+}
+
+/* BMPString: two bytes a character; Latin of it is enough here. */
+static void
+add_wide(struct text *t, struct pf_der value)
+{
+	char narrow[256];
+	size_t len = 0;
+
+	for (const uint8_t *p = value.at;
+	     value.end - p >= 2 && len < sizeof narrow; p += 2)
+		narrow[len++] = p[0] == 0 ? (char)p[1] : '?';
+	add_value(t, narrow, len);
+}
+
 static int
 is_oid(struct pf_der in, const struct oid *oid)
 {
@@ -59,16 +93,13 @@ add_attribute(struct text *t, struct pf_der oid, int tag, struct pf_der value)
 	for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
 		if (is_oid(oid, &attributes[i]))
 			name = attributes[i].name;
-	if (t->len > 0)
-		add(t, ", ", 2);
 	add(t, name, strlen(name));
 	add(t, "=", 1);
-	/* BMPString: two bytes a character; ASCII of it is enough here. */
 	if (tag == 0x1e)
-		for (const uint8_t *p = value.at; p + 1 < value.end; p += 2)
-			add(t, p[0] == 0 ? (const char *)p + 1 : "?", 1);
+		add_wide(t, value);
 	else
-		add(t, (const char *)value.at, (size_t)(value.end - value.at));
+		add_value(t, (const char *)value.at,
+		    (size_t)(value.end - value.at));
 }
 
 void
@@ -81,14 +112,23 @@ pf_subject_text(struct pinfast_bytes name, char *out, size_t size)
 	out[0] = '\0';
 	if (!take(&in, PF_DER_SEQUENCE, &seq))
 		return;
-	while (take(&seq, PF_DER_SET, &set))
+	while (take(&seq, PF_DER_SET, &set)) {
+		const char *join = t.len > 0 ? ", " : "";
+
 		while (take(&set, PF_DER_SEQUENCE, &pair)) {
 			if (!take(&pair, PF_DER_OID, &oid))
 				return;
 			value = pf_der_open_any(pair);
-			if (value.end != NULL)
-				add_attribute(&t, oid, pair.at[0], value);
+			if (value.end == NULL)
+				continue;
+			add(&t, join, strlen(join));
+			add_attribute(&t, oid, pair.at[0], value);
+			join = "+";
 		}
+	}
+	/* What was cut is told. */
+	if (t.len + 1 == size && size > 4)
+		memcpy(out + size - 4, "...", 4);
 }
 
 /* Is `cA` TRUE in basicConstraints (2.5.29.19)? */
@@ -135,6 +175,31 @@ key_is(const struct pf_key *key, const struct oid *oid)
 	       pf_same(key->oid.data, oid->bytes, oid->len);
 }
 
+/* Whether the key's algorithm stands below an arc. */
+static int
+key_below(const struct pf_key *key, const struct oid *arc)
+{
+	return key->oid.len > arc->len &&
+	       pf_same(key->oid.data, arc->bytes, arc->len);
+}
+
+static const char *
+rsa_caveat(const struct pf_key *key)
+{
+	struct pf_der in = {key->bits.data, key->bits.data + key->bits.len};
+	struct pf_der numbers, modulus;
+
+	if (key->params.len == 0)
+		return "this RSA key lacks the NULL parameters: GnuTLS, Java, "
+		       "Node and Python's cryptography compute another pin";
+	if (take(&in, PF_DER_SEQUENCE, &numbers) &&
+	    take(&numbers, PF_DER_INTEGER, &modulus) &&
+	    modulus.end > modulus.at && (modulus.at[0] & 0x80) != 0)
+		return "this RSA key's modulus is written as a negative "
+		       "number: GnuTLS computes another pin";
+	return NULL;
+}
+
 const char *
 pf_pin_caveat(const struct pf_key *key)
 {
@@ -146,10 +211,12 @@ pf_pin_caveat(const struct pf_key *key)
 	    "", 7, {0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1}};
 	static const struct oid dsa = {
 	    "", 7, {0x2a, 0x86, 0x48, 0xce, 0x38, 4, 1}};
+	static const struct oid gost = {"", 3, {0x2a, 0x85, 3}};
+	static const struct oid signatures = {
+	    "", 8, {0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3}};
 
-	if (key_is(key, &rsa) && key->params.len == 0)
-		return "this RSA key lacks the NULL parameters: GnuTLS, Java, "
-		       "Node and Python's cryptography compute another pin";
+	if (key_is(key, &rsa))
+		return rsa_caveat(key);
 	if (key_is(key, &pss))
 		return "this is an RSASSA-PSS key: GnuTLS and Python's "
 		       "cryptography compute another pin";
@@ -164,5 +231,10 @@ pf_pin_caveat(const struct pf_key *key)
 	if (key_is(key, &dsa) && key->params.len == 0)
 		return "this DSA key inherits its parameters: Java and Node "
 		       "compute another pin";
+	if (key_below(key, &gost))
+		return "this is a GOST key: GnuTLS computes another pin";
+	if (key_below(key, &signatures) && key->oid.data[8] >= 17 &&
+	    key->oid.data[8] <= 19)
+		return "this is an ML-DSA key: Java 17 computes another pin";
 	return NULL;
 }

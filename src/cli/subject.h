@@ -8,7 +8,12 @@
 
 #include "core/spki.h"
 
-/* "CN=example.com, O=Example" into out, cut when it does not fit. */
+/*
+ * "CN=example.com, O=Example" into out, without a NUL in it; "..." when it
+ * does not fit.  In values `,+"\<>;` and outer spaces have a backslash in
+ * front and NUL is `\00` (RFC 4514 2.4), so that a value cannot pass for
+ * another attribute.
+ */
 void pf_subject_text(struct pinfast_bytes name, char *out, size_t size);
 
 /* leaf, intermediate or root, by basicConstraints and self-issuance. */

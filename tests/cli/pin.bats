@@ -344,6 +344,37 @@ print(len(json.load(sys.stdin)))')" = 1 ]
 	gives 0 'spells its curve out'
 }
 
+# A public key of this algorithm identifier, with these key bits, in hex.
+key_of() {
+	python3 - "$@" <<'END'
+import sys
+def tlv(tag, body):
+    assert len(body) < 128
+    return bytes([tag, len(body)]) + body
+oid, bits = map(bytes.fromhex, sys.argv[1:])
+open("made.der", "wb").write(tlv(0x30, tlv(0x30, tlv(6, oid) +
+    b"\5\0" * (oid[:3] == b"\x2a\x86\x48")) + tlv(3, b"\0" + bits)))
+END
+}
+
+@test "a modulus below zero, GOST and ML-DSA are told" {
+	key_of 2a864886f70d010101 30080202ff0102030100
+	run complaint "$PINFAST" pin made.der
+	gives 0 'written as a negative number: GnuTLS'
+	key_of 2a864886f70d010101 3009020300ff010202010f
+	run complaint "$PINFAST" pin made.der
+	[ -z "$output" ]
+	key_of 2a85030701010101 04020102
+	run complaint "$PINFAST" pin made.der
+	gives 0 'GOST key: GnuTLS'
+	key_of 608648016503040312 0102
+	run complaint "$PINFAST" pin made.der
+	gives 0 'ML-DSA key: Java 17'
+	key_of 608648016503040310 0102
+	run complaint "$PINFAST" pin made.der
+	[ -z "$output" ]
+}
+
 @test "an ordinary key is not warned about" {
 	for f in rsa p256 p384 ed25519 leaf; do
 		run complaint "$PINFAST" pin "$CERTS/$f.der"
@@ -397,8 +428,39 @@ END
 	pinfast pin --json odd.der | python3 -c '
 import json, sys
 text = json.load(sys.stdin.buffer)[0]["subject"]
-assert text == "CN=\ufffd\ufffd\"\\\x1b\ufffd\ufffd\ufffd\x00abc" or \
-    text.startswith("CN=\ufffd\ufffd\"\\\x1b\ufffd\ufffd\ufffd"), ascii(text)'
+assert text == "CN=\ufffd\ufffd\\\"\\\\\x1b\ufffd\ufffd\ufffd\\00abc", \
+    ascii(text)'
+}
+
+@test "a subject does not end at a NUL" {
+	self_signed 'bank.com\x00.xy'
+	run pinfast pin odd.der
+	gives 0 'CN=bank.com\00.xy'
+	pinfast pin --json odd.der | python3 -c '
+import json, sys
+assert json.load(sys.stdin)[0]["subject"] == "CN=bank.com\\00.xy"'
+}
+
+@test "a value cannot pass for another attribute" {
+	self_signed 'x, CN=bank.z'
+	run pinfast pin odd.der
+	gives 0 'CN=x\, CN=bank.z'
+	self_signed ' a+b\\;<>\x22#c '
+	run pinfast pin odd.der
+	gives 0 'CN=\ a\+b\\\;\<\>\"#c\ '
+	openssl req -new -x509 -key "$keys/ec.key" -multivalue-rdn \
+	    -subj '/O=One+OU=Two/CN=Three' -days 9 -outform DER -out multi.der
+	run pinfast pin multi.der
+	gives 0 'O=One+OU=Two, CN=Three'
+}
+
+@test "a subject that is too long says so" {
+	long=$(printf 'x%.0s' {1..60})
+	openssl req -new -x509 -key "$keys/ec.key" -days 9 -outform DER \
+	    -subj "$(printf "/OU=$long%.0s" {1..10})" -out long.der
+	run pinfast pin long.der
+	[ "$status" -eq 0 ]
+	[[ ${lines[0]} == *x... ]]
 }
 
 # --------------------------------------------------------- the command line
