@@ -120,5 +120,6 @@ main(void)
 	    cmocka_unit_test(names_that_only_share_a_hash_are_unlisted),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, world_setup, NULL);
 }

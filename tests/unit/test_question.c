@@ -113,5 +113,6 @@ main(void)
 	    cmocka_unit_test(the_floor_never_goes_back),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, world_setup, NULL);
 }
