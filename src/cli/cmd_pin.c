@@ -293,21 +293,29 @@ handle_pem(struct options *o, const char *file, struct pinfast_bytes text,
 	return status;
 }
 
+/* Could what is no file be meant as a server? */
+static int
+looks_like_host(const char *name)
+{
+	return strchr(name, '/') == NULL && strpbrk(name, ".:") != NULL;
+}
+
 static int
 handle_file(struct options *o, const char *file)
 {
 	struct pinfast_diag diag;
 	struct pinfast_bytes text;
 	uint8_t *data, *buffer;
-	int status, blocks = 0;
+	int status, missing, blocks = 0;
 
 	memset(&diag, 0, sizeof diag);
 	if (pf_file_read(file, MAX_KEY_FILE, PF_FILE_ANY, &diag, &data,
 	        &text.len) != PINFAST_OK) {
 		if (interrupted)
 			return PF_EXIT_UNDECIDED;
-		pf_complain_diag(&diag);
-		if (errno == ENOENT && strchr(file, '.') != NULL)
+		missing = errno == ENOENT;
+		pf_complain(file[0] != '\0' ? diag.file : "``", diag.text);
+		if (missing && looks_like_host(file))
 			fputs("pinfast: live servers are not supported yet; "
 			      "save the certificate to a file\n",
 			    stderr);
