@@ -41,12 +41,12 @@ load_policy(struct pinfast *policy, struct pinfast_builder *builder,
 	if (pinfast_pin_of(leaf, pin, NULL) != PINFAST_OK)
 		return 0;
 	pinfast_pin_write(pin, text);
-	pinfast_builder_entry(
-	    builder, "www.example.test", 0, PINFAST_SCOPE_EXACT);
+	pinfast_builder_entry(builder, "www.example.test", 0,
+	    PINFAST_SCOPE_EXACT);
 	pinfast_builder_pin(builder, PINFAST_ROLE_LEAF, text);
 	if (pinfast_builder_finish(builder, &diag, &image) != PINFAST_OK ||
 	    pinfast_store_open_memory(image, NULL, &diag, &store) !=
-		PINFAST_OK) {
+	        PINFAST_OK) {
 		fprintf(stderr, "%s\n", diag.text);
 		return 0;
 	}
@@ -70,7 +70,7 @@ main(int argc, char *argv[])
 		return 2;
 	if (!load_policy(policy, builder, path[0].der) ||
 	    pinfast_conn_new(policy, "www.example.test", 443,
-		(int64_t)time(NULL), &conn) != PINFAST_OK)
+	        (int64_t)time(NULL), &conn) != PINFAST_OK)
 		return 3;
 	/* No TLS library has read these certificates. */
 	pinfast_insecure_conn_one_parser(conn);

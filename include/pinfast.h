@@ -47,9 +47,9 @@ extern "C" {
 /* The only go-ahead.  Far from zero, so that stray memory is a deny. */
 #define PINFAST_ALLOW 0x5a17c0deU
 
-#define PINFAST_PIN_LEN 32	/* SHA-256 */
+#define PINFAST_PIN_LEN 32      /* SHA-256 */
 #define PINFAST_PIN_TEXT_LEN 52 /* "sha256/" + 44 + NUL */
-#define PINFAST_HOST_LEN 254	/* 253 octets + NUL */
+#define PINFAST_HOST_LEN 254    /* 253 octets + NUL */
 #define PINFAST_TAG_MAX 1024
 #define PINFAST_PATH_MAX 16 /* certificates in a verified path */
 
@@ -148,7 +148,7 @@ enum pinfast_error {
 	PINFAST_ERRORS(PINFAST_ERROR_ENUM_) PINFAST_ERROR_MIN_ = -32768
 };
 
-#define PINFAST_REASON_ENUM_(name, value, word, text) \
+#define PINFAST_REASON_ENUM_(name, value, word, text)                          \
 	PINFAST_REASON_##name = (value),
 enum pinfast_reason {
 	PINFAST_REASONS(PINFAST_REASON_ENUM_) PINFAST_REASON_MAX_ = 32767
@@ -158,10 +158,10 @@ enum pinfast_reason {
 enum pinfast_evidence {
 	PINFAST_EVIDENCE_NONE = 0,
 	PINFAST_EVIDENCE_VERIFIED_PATH = 1, /* chain and name verified */
-	PINFAST_EVIDENCE_LEAF_ONLY = 2,	    /* see enum pinfast_pkix */
-	PINFAST_EVIDENCE_RAW_KEY = 3,	    /* RFC 7250 */
-	PINFAST_EVIDENCE_TAG = 4,	    /* a resumed session's tag */
-	PINFAST_EVIDENCE_FAILED = 5	    /* chain or name did not verify */
+	PINFAST_EVIDENCE_LEAF_ONLY = 2,     /* see enum pinfast_pkix */
+	PINFAST_EVIDENCE_RAW_KEY = 3,       /* RFC 7250 */
+	PINFAST_EVIDENCE_TAG = 4,           /* a resumed session's tag */
+	PINFAST_EVIDENCE_FAILED = 5         /* chain or name did not verify */
 };
 
 /* What the TLS library's own verification (RFC 5280, RFC 6125) said. */
@@ -175,17 +175,17 @@ enum pinfast_pkix {
 /* How an entry covers names.  ONE and ANY leave the name itself out. */
 enum pinfast_scope {
 	PINFAST_SCOPE_EXACT = 0,
-	PINFAST_SCOPE_ONE = 1,	 /* exactly one label below the name */
-	PINFAST_SCOPE_ANY = 2,	 /* any number of labels below the name */
+	PINFAST_SCOPE_ONE = 1,   /* exactly one label below the name */
+	PINFAST_SCOPE_ANY = 2,   /* any number of labels below the name */
 	PINFAST_SCOPE_CLIENT = 3 /* a label of `clients`, for servers */
 };
 
 /* Which list of an entry a pin belongs to. */
 enum pinfast_role {
-	PINFAST_ROLE_ANY = 0,	 /* `pins`: anywhere in the path */
-	PINFAST_ROLE_LEAF = 1,	 /* the end entity's key */
-	PINFAST_ROLE_CA = 2,	 /* an issuer's key */
-	PINFAST_ROLE_CERT = 3,	 /* the whole leaf certificate */
+	PINFAST_ROLE_ANY = 0,    /* `pins`: anywhere in the path */
+	PINFAST_ROLE_LEAF = 1,   /* the end entity's key */
+	PINFAST_ROLE_CA = 2,     /* an issuer's key */
+	PINFAST_ROLE_CERT = 3,   /* the whole leaf certificate */
 	PINFAST_ROLE_REJECT = 4, /* never */
 	PINFAST_ROLE_SHADOW_ANY = 5,
 	PINFAST_ROLE_SHADOW_LEAF = 6,
@@ -214,7 +214,7 @@ struct pinfast_alloc {
 
 /* Where and what went wrong, for people.  All empty or 0 when not known. */
 struct pinfast_diag {
-	uint32_t line;	 /* 1 is the first */
+	uint32_t line;   /* 1 is the first */
 	uint32_t column; /* 1 is the first */
 	char file[256];
 	char text[512];
@@ -223,7 +223,7 @@ struct pinfast_diag {
 /* A judgement.  Read .decision with ==, and .reason for why. */
 struct pinfast_verdict {
 	uint32_t decision; /* PINFAST_ALLOW or not */
-	int32_t reason;	   /* enum pinfast_reason */
+	int32_t reason;    /* enum pinfast_reason */
 };
 
 /*
@@ -273,8 +273,8 @@ struct pinfast_conn;
  *
  * Not in the amalgamation, which does no input or output.
  */
-PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_store_open_file(
-    const char *path, const struct pinfast_alloc *alloc,
+PINFAST_API PINFAST_CHECK enum pinfast_error
+pinfast_store_open_file(const char *path, const struct pinfast_alloc *alloc,
     struct pinfast_diag *diag, struct pinfast_store **out);
 
 /*
@@ -282,9 +282,10 @@ PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_store_open_file(
  * `pinfast compile --format c`, a builder's image.  The bytes are borrowed
  * until pinfast_store_free() and must not change.
  */
-PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_store_open_memory(
-    struct pinfast_bytes image, const struct pinfast_alloc *alloc,
-    struct pinfast_diag *diag, struct pinfast_store **out);
+PINFAST_API PINFAST_CHECK enum pinfast_error
+pinfast_store_open_memory(struct pinfast_bytes image,
+    const struct pinfast_alloc *alloc, struct pinfast_diag *diag,
+    struct pinfast_store **out);
 
 PINFAST_API void pinfast_store_free(struct pinfast_store *store);
 
@@ -292,15 +293,15 @@ PINFAST_API void pinfast_store_free(struct pinfast_store *store);
 PINFAST_API uint64_t pinfast_store_serial(const struct pinfast_store *store);
 
 /* 32 bytes, SHA-256 of the store's content: the policy's identity. */
-PINFAST_API const uint8_t *pinfast_store_digest(
-    const struct pinfast_store *store);
+PINFAST_API const uint8_t *
+pinfast_store_digest(const struct pinfast_store *store);
 
 /*
  * Recomputes that digest.  Opening checks a fast sum only; whoever installs a
  * store calls this once.  PINFAST_EFORMAT: the digest is another one.
  */
-PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_store_verify(
-    const struct pinfast_store *store);
+PINFAST_API PINFAST_CHECK enum pinfast_error
+pinfast_store_verify(const struct pinfast_store *store);
 
 /*
  * Calls fn once for every name and port that has an entry, in an order that
@@ -325,18 +326,18 @@ PINFAST_API int pinfast_store_each(const struct pinfast_store *store,
 
 /* What pinfast_builder_set() sets for the whole policy. */
 enum pinfast_policy_key {
-	PINFAST_POLICY_SERIAL = 1,	 /* 1..2^63-1; 0: none (default) */
-	PINFAST_POLICY_ISSUED = 2,	 /* time; 0: not said */
-	PINFAST_POLICY_VALID_UNTIL = 3,	 /* time; 0: never lapses */
-	PINFAST_POLICY_ON_LAPSE = 4,	 /* PINFAST_ENFORCE or _REPORT */
-	PINFAST_POLICY_UNLISTED = 5,	 /* PINFAST_PASS, _REPORT or _DENY */
+	PINFAST_POLICY_SERIAL = 1,       /* 1..2^63-1; 0: none (default) */
+	PINFAST_POLICY_ISSUED = 2,       /* time; 0: not said */
+	PINFAST_POLICY_VALID_UNTIL = 3,  /* time; 0: never lapses */
+	PINFAST_POLICY_ON_LAPSE = 4,     /* PINFAST_ENFORCE or _REPORT */
+	PINFAST_POLICY_UNLISTED = 5,     /* PINFAST_PASS, _REPORT or _DENY */
 	PINFAST_POLICY_UNKNOWN_HOST = 6, /* PINFAST_DENY, _REPORT or _PASS */
-	PINFAST_POLICY_HTTPS_ONLY = 7	 /* PINFAST_HTTPS_LISTED, _ALL, _NONE */
+	PINFAST_POLICY_HTTPS_ONLY = 7    /* PINFAST_HTTPS_LISTED, _ALL, _NONE */
 };
 
 /* What pinfast_builder_entry_set() sets for an entry. */
 enum pinfast_entry_key {
-	PINFAST_ENTRY_MODE = 1,	     /* PINFAST_ENFORCE, _REPORT or _OFF */
+	PINFAST_ENTRY_MODE = 1,      /* PINFAST_ENFORCE, _REPORT or _OFF */
 	PINFAST_ENTRY_PKIX_NONE = 2, /* 1: the leaf pin replaces PKIX */
 	PINFAST_ENTRY_IGNORE_DATES = 3,
 	PINFAST_ENTRY_REQUIRE_ALL = 4, /* 1: every list must be met */
@@ -361,21 +362,22 @@ enum pinfast_https_only {
 	PINFAST_HTTPS_NONE = 3
 };
 
-PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_builder_new(
-    const struct pinfast_alloc *alloc, struct pinfast_builder **out);
+PINFAST_API PINFAST_CHECK enum pinfast_error
+pinfast_builder_new(const struct pinfast_alloc *alloc,
+    struct pinfast_builder **out);
 PINFAST_API void pinfast_builder_free(struct pinfast_builder *builder);
 
-PINFAST_API enum pinfast_error pinfast_builder_set(
-    struct pinfast_builder *builder, enum pinfast_policy_key key,
-    int64_t value);
+PINFAST_API enum pinfast_error
+pinfast_builder_set(struct pinfast_builder *builder,
+    enum pinfast_policy_key key, int64_t value);
 
 /* Adds a pin to the policy's own reject list.  pin: "sha256/BASE64". */
-PINFAST_API enum pinfast_error pinfast_builder_reject(
-    struct pinfast_builder *builder, const char *pin);
+PINFAST_API enum pinfast_error
+pinfast_builder_reject(struct pinfast_builder *builder, const char *pin);
 
 /* Adds a URL that failure reports go to. */
-PINFAST_API enum pinfast_error pinfast_builder_report_to(
-    struct pinfast_builder *builder, const char *url);
+PINFAST_API enum pinfast_error
+pinfast_builder_report_to(struct pinfast_builder *builder, const char *url);
 
 /*
  * Starts an entry.  A name with subdomains and itself takes two entries.
@@ -383,22 +385,24 @@ PINFAST_API enum pinfast_error pinfast_builder_report_to(
  * name   a host name (A-labels), an address, or a label for SCOPE_CLIENT
  * port   0: every port
  */
-PINFAST_API enum pinfast_error pinfast_builder_entry(
-    struct pinfast_builder *builder, const char *name, uint16_t port,
-    enum pinfast_scope scope);
-PINFAST_API enum pinfast_error pinfast_builder_entry_set(
-    struct pinfast_builder *builder, enum pinfast_entry_key key,
-    int64_t value);
+PINFAST_API enum pinfast_error
+pinfast_builder_entry(struct pinfast_builder *builder, const char *name,
+    uint16_t port, enum pinfast_scope scope);
+PINFAST_API enum pinfast_error
+pinfast_builder_entry_set(struct pinfast_builder *builder,
+    enum pinfast_entry_key key, int64_t value);
 
 /* Adds a pin: "sha256/BASE64", for ROLE_CERT and ROLE_SHADOW_CERT
  * "cert-sha256/BASE64". */
-PINFAST_API enum pinfast_error pinfast_builder_pin(
-    struct pinfast_builder *builder, enum pinfast_role role, const char *pin);
+PINFAST_API enum pinfast_error
+pinfast_builder_pin(struct pinfast_builder *builder, enum pinfast_role role,
+    const char *pin);
 
 /* Adds a trust anchor (a DER certificate) that replaces the application's
  * own for this entry. */
-PINFAST_API enum pinfast_error pinfast_builder_anchor(
-    struct pinfast_builder *builder, struct pinfast_bytes der);
+PINFAST_API enum pinfast_error
+pinfast_builder_anchor(struct pinfast_builder *builder,
+    struct pinfast_bytes der);
 
 /*
  * Checks everything and makes the store's bytes, which live as long as the
@@ -407,9 +411,9 @@ PINFAST_API enum pinfast_error pinfast_builder_anchor(
  * returns PINFAST_EPOLICY with a sentence in diag when the policy contradicts
  *         itself (pinfast-policy(5) lists the rules)
  */
-PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_builder_finish(
-    struct pinfast_builder *builder, struct pinfast_diag *diag,
-    struct pinfast_bytes *image);
+PINFAST_API PINFAST_CHECK enum pinfast_error
+pinfast_builder_finish(struct pinfast_builder *builder,
+    struct pinfast_diag *diag, struct pinfast_bytes *image);
 
 /* ------------------------------------------------------------ live policy */
 
@@ -417,8 +421,8 @@ PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_builder_finish(
  * What an application holds.  It denies everything with reason no-policy
  * until a store is loaded.  Readers never wait for a load.
  */
-PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_new(
-    const struct pinfast_alloc *alloc, struct pinfast **out);
+PINFAST_API PINFAST_CHECK enum pinfast_error
+pinfast_new(const struct pinfast_alloc *alloc, struct pinfast **out);
 
 /* After its last connection has been freed. */
 PINFAST_API void pinfast_free(struct pinfast *policy);
@@ -433,20 +437,21 @@ PINFAST_API void pinfast_free(struct pinfast *policy);
  *
  * Any thread; judging threads do not wait.
  */
-PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_load(
-    struct pinfast *policy, struct pinfast_store *store,
+PINFAST_API PINFAST_CHECK enum pinfast_error
+pinfast_load(struct pinfast *policy, struct pinfast_store *store,
     struct pinfast_diag *diag);
 
 /* pinfast_store_open_file() and pinfast_load() in one. */
-PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_load_file(
-    struct pinfast *policy, const char *path, struct pinfast_diag *diag);
+PINFAST_API PINFAST_CHECK enum pinfast_error
+pinfast_load_file(struct pinfast *policy, const char *path,
+    struct pinfast_diag *diag);
 
 /* Grows with every load; 0: nothing loaded. */
 PINFAST_API uint32_t pinfast_generation(const struct pinfast *policy);
 
 /* Serial and digest of the store in service; PINFAST_ENOTFOUND when none. */
-PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_identity(
-    struct pinfast *policy, uint64_t *serial, uint8_t digest[32]);
+PINFAST_API PINFAST_CHECK enum pinfast_error
+pinfast_identity(struct pinfast *policy, uint64_t *serial, uint8_t digest[32]);
 
 /*
  * Lets another SHA-256 do the hashing (a FIPS module, SHA instructions).  It
@@ -456,8 +461,8 @@ PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_identity(
  */
 typedef int (*pinfast_sha256_fn)(void *arg, const void *data, size_t len,
     uint8_t out[PINFAST_PIN_LEN]);
-PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_use_sha256(
-    struct pinfast *policy, pinfast_sha256_fn fn, void *arg);
+PINFAST_API PINFAST_CHECK enum pinfast_error
+pinfast_use_sha256(struct pinfast *policy, pinfast_sha256_fn fn, void *arg);
 
 /*
  * Tells a time that the clock is known to have passed (the newest signed
@@ -484,29 +489,29 @@ struct pinfast_event {
 	uint32_t entry_at;   /* the entry's name is host + entry_at */
 	int32_t entry_scope; /* enum pinfast_scope; -1: no entry */
 	uint32_t decision;
-	int32_t reason;	       /* enum pinfast_reason */
+	int32_t reason;        /* enum pinfast_reason */
 	int32_t reported;      /* 1: allowed only because it is report-only */
-	int32_t shadow;	       /* reason of the shadow set; 0: none judged */
+	int32_t shadow;        /* reason of the shadow set; 0: none judged */
 	int32_t evidence;      /* enum pinfast_evidence */
-	int32_t pkix;	       /* enum pinfast_pkix */
+	int32_t pkix;          /* enum pinfast_pkix */
 	int32_t loosened;      /* enum pinfast_loosened */
-	int32_t warn;	       /* 1: warn-after has passed */
+	int32_t warn;          /* 1: warn-after has passed */
 	int32_t resumed;       /* 1: judged by a tag */
-	int32_t server;	       /* 1: this side is the server */
+	int32_t server;        /* 1: this side is the server */
 	uint32_t path_count;   /* certificates in the path */
 	uint32_t hashes_known; /* bit i: path[i] is set */
-	const uint8_t (*path)[PINFAST_PIN_LEN]; /* only when denied or reported */
-	int32_t matched;			/* index in the path; -1: none */
-	const uint8_t *pass_id;			/* 16 bytes; NULL: no pass */
+	const uint8_t (*path)[PINFAST_PIN_LEN]; /* only when denied or reported
+	                                         */
+	int32_t matched;        /* index in the path; -1: none */
+	const uint8_t *pass_id; /* 16 bytes; NULL: no pass */
 };
 
 /* May not block, and may not call back into the same connection. */
-typedef void (*pinfast_event_fn)(
-    void *arg, const struct pinfast_event *event);
+typedef void (*pinfast_event_fn)(void *arg, const struct pinfast_event *event);
 
 /* Before the first connection. */
-PINFAST_API void pinfast_on_event(
-    struct pinfast *policy, pinfast_event_fn fn, void *arg);
+PINFAST_API void pinfast_on_event(struct pinfast *policy, pinfast_event_fn fn,
+    void *arg);
 
 /* ------------------------------------------------------------- connection */
 
@@ -525,14 +530,14 @@ PINFAST_API void pinfast_on_event(
  *
  * An invalid host gives a connection that denies with host-invalid.
  */
-PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_conn_new(
-    struct pinfast *policy, const char *host, uint16_t port, int64_t now,
-    struct pinfast_conn **out);
+PINFAST_API PINFAST_CHECK enum pinfast_error
+pinfast_conn_new(struct pinfast *policy, const char *host, uint16_t port,
+    int64_t now, struct pinfast_conn **out);
 
 /* A connection on which this side is the server; label is one of the
  * policy's `clients`. */
-PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_conn_new_server(
-    struct pinfast *policy, const char *label, int64_t now,
+PINFAST_API PINFAST_CHECK enum pinfast_error
+pinfast_conn_new_server(struct pinfast *policy, const char *label, int64_t now,
     struct pinfast_conn **out);
 
 /* A connection that was never settled is settled first. */
@@ -544,25 +549,26 @@ PINFAST_API void pinfast_conn_free(struct pinfast_conn *conn);
  * pinfast_conn_new() was given a host.  At most 16 different names
  * (PINFAST_ELIMIT, and the connection then denies).
  */
-PINFAST_API enum pinfast_error pinfast_conn_add_name(
-    struct pinfast_conn *conn, const char *name);
+PINFAST_API enum pinfast_error pinfast_conn_add_name(struct pinfast_conn *conn,
+    const char *name);
 
 /*
  * The library verified this path, and the reference name against its first
  * certificate.  path[0] is the leaf, path[count - 1] the trust anchor.
  */
-PINFAST_API PINFAST_CHECK struct pinfast_verdict pinfast_judge_path(
-    struct pinfast_conn *conn, const struct pinfast_cert *path, size_t count);
+PINFAST_API PINFAST_CHECK struct pinfast_verdict
+pinfast_judge_path(struct pinfast_conn *conn, const struct pinfast_cert *path,
+    size_t count);
 
 /* The leaf alone is known: pkix is PINFAST_PKIX_NOT_RUN or _OVERRIDDEN (any
  * other value counts as NOT_RUN). */
-PINFAST_API PINFAST_CHECK struct pinfast_verdict pinfast_judge_leaf(
-    struct pinfast_conn *conn, const struct pinfast_cert *leaf,
+PINFAST_API PINFAST_CHECK struct pinfast_verdict
+pinfast_judge_leaf(struct pinfast_conn *conn, const struct pinfast_cert *leaf,
     enum pinfast_pkix pkix);
 
 /* A raw public key (RFC 7250): its SubjectPublicKeyInfo in DER. */
-PINFAST_API PINFAST_CHECK struct pinfast_verdict pinfast_judge_key(
-    struct pinfast_conn *conn, struct pinfast_bytes spki);
+PINFAST_API PINFAST_CHECK struct pinfast_verdict
+pinfast_judge_key(struct pinfast_conn *conn, struct pinfast_bytes spki);
 
 /*
  * The chain or the name did not verify.
@@ -572,8 +578,8 @@ PINFAST_API PINFAST_CHECK struct pinfast_verdict pinfast_judge_key(
  * why    PINFAST_REASON_PKIX_FAILED, _PATH_SEARCH_LIMIT or _NO_CERTIFICATE:
  *        the reason of the deny
  */
-PINFAST_API PINFAST_CHECK struct pinfast_verdict pinfast_judge_failed(
-    struct pinfast_conn *conn, const struct pinfast_cert *leaf,
+PINFAST_API PINFAST_CHECK struct pinfast_verdict
+pinfast_judge_failed(struct pinfast_conn *conn, const struct pinfast_cert *leaf,
     enum pinfast_reason why);
 
 /*
@@ -584,8 +590,8 @@ PINFAST_API PINFAST_CHECK struct pinfast_verdict pinfast_judge_failed(
  * blob   the serialised session that the tag was made for; len 0 for a
  *        session that never left memory
  */
-PINFAST_API PINFAST_CHECK struct pinfast_verdict pinfast_judge_tag(
-    struct pinfast_conn *conn, struct pinfast_bytes tag,
+PINFAST_API PINFAST_CHECK struct pinfast_verdict
+pinfast_judge_tag(struct pinfast_conn *conn, struct pinfast_bytes tag,
     struct pinfast_bytes blob);
 
 /*
@@ -600,32 +606,32 @@ PINFAST_API PINFAST_CHECK struct pinfast_verdict pinfast_judge_tag(
  * The result replaces what pinfast_conn_verdict() returns only when host is
  * NULL or the connection's own.
  */
-PINFAST_API PINFAST_CHECK struct pinfast_verdict pinfast_conn_recheck(
-    struct pinfast_conn *conn, const char *host, uint16_t port, int64_t now,
-    int name_verified);
+PINFAST_API PINFAST_CHECK struct pinfast_verdict
+pinfast_conn_recheck(struct pinfast_conn *conn, const char *host, uint16_t port,
+    int64_t now, int name_verified);
 
 /* What the last judgement said; not-judged before the first. */
-PINFAST_API PINFAST_CHECK struct pinfast_verdict pinfast_conn_verdict(
-    const struct pinfast_conn *conn);
+PINFAST_API PINFAST_CHECK struct pinfast_verdict
+pinfast_conn_verdict(const struct pinfast_conn *conn);
 
 /* Makes the last judgement final and yields the event.  Judging afterwards
  * denies with reason settled.  Settling again changes nothing. */
-PINFAST_API PINFAST_CHECK struct pinfast_verdict pinfast_conn_settle(
-    struct pinfast_conn *conn);
+PINFAST_API PINFAST_CHECK struct pinfast_verdict
+pinfast_conn_settle(struct pinfast_conn *conn);
 
 /*
  * Is this key one that today's policy wants for this connection?  Steers a
  * search for further paths; says nothing about a verdict.
  * returns 1: pinned, 0: not, -1: rejected
  */
-PINFAST_API int pinfast_conn_wants(
-    struct pinfast_conn *conn, struct pinfast_bytes spki);
+PINFAST_API int pinfast_conn_wants(struct pinfast_conn *conn,
+    struct pinfast_bytes spki);
 
 /* What an adapter must know before the handshake.  Bits. */
 enum pinfast_need {
 	PINFAST_NEED_PKIX = 1, /* some entry wants the library's verification */
 	PINFAST_NEED_LEAF_ONLY = 2, /* every entry is `pkix: none` */
-	PINFAST_NEED_TRUST = 4,	    /* some entry brings its own anchors */
+	PINFAST_NEED_TRUST = 4,     /* some entry brings its own anchors */
 	PINFAST_NEED_PATH = 8 /* another path could turn a deny into an allow */
 };
 PINFAST_API unsigned pinfast_conn_needs(struct pinfast_conn *conn);
@@ -639,16 +645,16 @@ PINFAST_API unsigned pinfast_conn_needs(struct pinfast_conn *conn);
  * -1 when the names' entries want different anchors
  */
 typedef int (*pinfast_anchor_fn)(void *arg, struct pinfast_bytes der);
-PINFAST_API int pinfast_conn_trust(
-    struct pinfast_conn *conn, pinfast_anchor_fn fn, void *arg);
+PINFAST_API int pinfast_conn_trust(struct pinfast_conn *conn,
+    pinfast_anchor_fn fn, void *arg);
 
 /*
  * Says in one sentence what was decided and why, and for a mismatch which
  * keys were shown and which were wanted.  Writes at most size bytes including
  * the NUL and returns the full length.
  */
-PINFAST_API size_t pinfast_conn_explain(
-    const struct pinfast_conn *conn, char *text, size_t size);
+PINFAST_API size_t pinfast_conn_explain(const struct pinfast_conn *conn,
+    char *text, size_t size);
 
 /*
  * What a session needs to be resumed later: what this connection proved, not
@@ -659,8 +665,8 @@ PINFAST_API size_t pinfast_conn_explain(
  * blob   the serialised session the tag is stored with; len 0: stays in memory
  * now    the present time
  */
-PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_conn_tag(
-    struct pinfast_conn *conn, struct pinfast_bytes blob,
+PINFAST_API PINFAST_CHECK enum pinfast_error
+pinfast_conn_tag(struct pinfast_conn *conn, struct pinfast_bytes blob,
     uint8_t tag[PINFAST_TAG_MAX], size_t *len);
 
 /*
@@ -678,18 +684,19 @@ PINFAST_API void pinfast_insecure_conn_one_parser(struct pinfast_conn *conn);
  * (RFC 7469 section 2.4).  On PINFAST_EFORMAT *bad_at (may be NULL) is the
  * offset of the first byte that is not structure-exact.
  */
-PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_pin_of(
-    struct pinfast_bytes der, uint8_t pin[PINFAST_PIN_LEN], size_t *bad_at);
+PINFAST_API PINFAST_CHECK enum pinfast_error
+pinfast_pin_of(struct pinfast_bytes der, uint8_t pin[PINFAST_PIN_LEN],
+    size_t *bad_at);
 
 /* Reads "sha256/" and 44 characters of base64, canonical, nothing else. */
-PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_pin_read(
-    const char *text, uint8_t pin[PINFAST_PIN_LEN]);
-PINFAST_API void pinfast_pin_write(
-    const uint8_t pin[PINFAST_PIN_LEN], char text[PINFAST_PIN_TEXT_LEN]);
+PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_pin_read(const char *text,
+    uint8_t pin[PINFAST_PIN_LEN]);
+PINFAST_API void pinfast_pin_write(const uint8_t pin[PINFAST_PIN_LEN],
+    char text[PINFAST_PIN_TEXT_LEN]);
 
 /* The one canonical form of a host name or address; PINFAST_EHOST. */
-PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_host_canonical(
-    const char *in, char out[PINFAST_HOST_LEN]);
+PINFAST_API PINFAST_CHECK enum pinfast_error
+pinfast_host_canonical(const char *in, char out[PINFAST_HOST_LEN]);
 
 /* Never NULL; static. */
 PINFAST_API const char *pinfast_error_text(enum pinfast_error error);

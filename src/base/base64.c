@@ -59,8 +59,7 @@ pf_base64_decode(const char *in, size_t len, uint8_t *out, size_t size,
 	for (size_t i = 0; i < chars; i++) {
 		bits = bits << 6 | (uint32_t)pf_base64_value(in[i]);
 		if (i % 4 != 0)
-			out[written++] =
-			    (uint8_t)(bits >> (6 - 2 * (i % 4)));
+			out[written++] = (uint8_t)(bits >> (6 - 2 * (i % 4)));
 	}
 	/* The bits that the padding leaves over must be zero. */
 	if ((pad == 1 && (bits & 3) != 0) || (pad == 2 && (bits & 15) != 0))

@@ -222,7 +222,7 @@ pf_host_parse_binary(const uint8_t *addr, size_t len, struct pf_host *out)
 	memcpy(out->key + 1, addr, len);
 	out->key_len = (uint8_t)(len + 1);
 	out->text_len = (uint8_t)(len == 4 ? write_ipv4(addr, out->text)
-					   : write_ipv6(addr, out->text));
+	                                   : write_ipv6(addr, out->text));
 	return PINFAST_OK;
 }
 
@@ -235,7 +235,8 @@ ends_in_number(const char *in, size_t len)
 
 	while (start > 0 && in[start - 1] != '.')
 		start--;
-	if (len - start >= 2 && in[start] == '0' && lower(in[start + 1]) == 'x') {
+	if (len - start >= 2 && in[start] == '0' &&
+	    lower(in[start + 1]) == 'x') {
 		for (digits = start + 2; digits < len; digits++)
 			if (hex_value(in[digits]) < 0)
 				return 0;
@@ -251,14 +252,14 @@ static int
 is_name_char(char c)
 {
 	return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') ||
-	    c == '-' || c == '_';
+	       c == '-' || c == '_';
 }
 
 static int
 is_xn(const char *label, size_t len)
 {
 	return len >= 4 && lower(label[0]) == 'x' && lower(label[1]) == 'n' &&
-	    label[2] == '-' && label[3] == '-';
+	       label[2] == '-' && label[3] == '-';
 }
 
 static const char *

@@ -21,18 +21,18 @@ struct pf_host {
 	uint8_t kind;
 	uint8_t text_len;
 	uint8_t key_len;
-	char text[PINFAST_HOST_LEN];	/* for people; IPv6 as RFC 5952 */
+	char text[PINFAST_HOST_LEN];   /* for people; IPv6 as RFC 5952 */
 	uint8_t key[PINFAST_HOST_LEN]; /* what stores compare: a name's own
-					  bytes, or the kind and the address */
+	                                  bytes, or the kind and the address */
 };
 
 /* PINFAST_EHOST when there is no canonical form; in need not end in NUL. */
-PINFAST_CHECK enum pinfast_error pf_host_parse(
-    const char *in, size_t len, struct pf_host *out);
+PINFAST_CHECK enum pinfast_error pf_host_parse(const char *in, size_t len,
+    struct pf_host *out);
 
 /* An address in network byte order, 4 or 16 bytes. */
-PINFAST_CHECK enum pinfast_error pf_host_parse_binary(
-    const uint8_t *addr, size_t len, struct pf_host *out);
+PINFAST_CHECK enum pinfast_error pf_host_parse_binary(const uint8_t *addr,
+    size_t len, struct pf_host *out);
 
 /* Which rule the text breaks, a sentence; NULL when it is valid. */
 const char *pf_host_complaint(const char *in, size_t len);

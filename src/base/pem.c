@@ -40,7 +40,7 @@ find_begin(struct pinfast_bytes text, size_t *at, struct pf_pem *block)
 			continue;
 		stop = label;
 		while (stop < text.len && text.data[stop] != '\n' &&
-		    !stands(text, stop, dashes))
+		       !stands(text, stop, dashes))
 			stop++;
 		if (stop == text.len || text.data[stop] == '\n')
 			continue;
@@ -59,9 +59,9 @@ ends_block(struct pinfast_bytes text, size_t at, const struct pf_pem *block)
 	size_t label = at + sizeof end_mark - 1;
 
 	return stands(text, at, end_mark) &&
-	    text.len - label >= block->label_len &&
-	    pf_same(text.data + label, block->label, block->label_len) &&
-	    stands(text, label + block->label_len, dashes);
+	       text.len - label >= block->label_len &&
+	       pf_same(text.data + label, block->label, block->label_len) &&
+	       stands(text, label + block->label_len, dashes);
 }
 
 /* Decodes four characters at a time; white space may stand anywhere. */
@@ -85,8 +85,8 @@ decode(struct pinfast_bytes text, size_t *at, const struct pf_pem *block,
 		if (held < 4)
 			continue;
 		held = 0;
-		error = pf_base64_decode(
-		    four, 4, out + written, size - written, &got, NULL);
+		error = pf_base64_decode(four, 4, out + written, size - written,
+		    &got, NULL);
 		if (error != PINFAST_OK)
 			return error;
 		written += got;
@@ -121,5 +121,5 @@ int
 pf_pem_is(const struct pf_pem *block, const char *label)
 {
 	return block->label_len == strlen(label) &&
-	    pf_same(block->label, label, block->label_len);
+	       pf_same(block->label, label, block->label_len);
 }

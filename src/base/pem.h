@@ -23,8 +23,7 @@ struct pf_pem {
  *          is damaged (block->line says where), PINFAST_ELIMIT
  */
 PINFAST_CHECK enum pinfast_error pf_pem_next(struct pinfast_bytes text,
-    size_t *pos, struct pf_pem *block, uint8_t *out, size_t size,
-    size_t *len);
+    size_t *pos, struct pf_pem *block, uint8_t *out, size_t size, size_t *len);
 
 /* Is the block's label this one? */
 int pf_pem_is(const struct pf_pem *block, const char *label);

@@ -39,8 +39,8 @@ adapt(uint32_t delta, uint32_t points, int first)
  * whatever passes the checks.
  */
 static int
-read_delta(
-    const char *in, size_t len, size_t *at, uint32_t bias, uint32_t *delta)
+read_delta(const char *in, size_t len, size_t *at, uint32_t bias,
+    uint32_t *delta)
 {
 	uint32_t weight = 1;
 

@@ -32,22 +32,22 @@ days_from(unsigned year, unsigned month, unsigned day)
 	int64_t in_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
 
 	return era * 146097 + in_era * 365 + in_era / 4 - in_era / 100 +
-	    in_year - 719468;
+	       in_year - 719468;
 }
 
 static int
 exists(const struct civil *c)
 {
 	return c->month >= 1 && c->month <= 12 && c->day >= 1 &&
-	    c->day <= days_in(c->year, c->month) && c->hour <= 23 &&
-	    c->minute <= 59 && c->second <= 59;
+	       c->day <= days_in(c->year, c->month) && c->hour <= 23 &&
+	       c->minute <= 59 && c->second <= 59;
 }
 
 static int64_t
 seconds(const struct civil *c)
 {
 	return days_from(c->year, c->month, c->day) * 86400 +
-	    (int64_t)c->hour * 3600 + (int64_t)c->minute * 60 + c->second;
+	       (int64_t)c->hour * 3600 + (int64_t)c->minute * 60 + c->second;
 }
 
 /* Reads n digits. */
@@ -146,8 +146,8 @@ pf_time_write(int64_t at, char out[PF_TIME_TEXT_LEN])
 	/* Days since 0000-03-01 of the era before, to stay positive. */
 	days += 146097 - 60;
 	in_era = (unsigned)(days % 146097);
-	c.year = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) /
-	    365;
+	c.year =
+	    (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
 	in_year = in_era - (365 * c.year + c.year / 4 - c.year / 100);
 	shifted = (5 * in_year + 2) / 153;
 	c.day = in_year - (153 * shifted + 2) / 5 + 1;

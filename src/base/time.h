@@ -12,15 +12,15 @@
 #define PF_TIME_TEXT_LEN 24
 
 /* YYYY-MM-DD (midnight UTC), or RFC 3339 with Z or an offset. */
-PINFAST_CHECK enum pinfast_error pf_time_parse(
-    const char *in, size_t len, int64_t *out);
+PINFAST_CHECK enum pinfast_error pf_time_parse(const char *in, size_t len,
+    int64_t *out);
 
 /* 2026-11-20T00:00:00Z; years 0 to 9999, others are shown as the nearest. */
 void pf_time_write(int64_t at, char out[PF_TIME_TEXT_LEN]);
 
 /* RFC 5280 section 4.1.2.5: content octets of a UTCTime (YYMMDDHHMMSSZ) or a
  * GeneralizedTime (YYYYMMDDHHMMSSZ). */
-PINFAST_CHECK enum pinfast_error pf_time_asn1(
-    const uint8_t *in, size_t len, int generalized, int64_t *out);
+PINFAST_CHECK enum pinfast_error pf_time_asn1(const uint8_t *in, size_t len,
+    int generalized, int64_t *out);
 
 #endif

@@ -39,13 +39,13 @@ read_option(int argc, char *argv[], int *i, struct options *o)
 		if (!pf_time_option("compile", value, &o->now))
 			return PF_EXIT_USAGE;
 	} else if ((value = pf_option(argc, argv, i, "--output")) != NULL ||
-	    (value = pf_option(argc, argv, i, "-o")) != NULL) {
+	           (value = pf_option(argc, argv, i, "-o")) != NULL) {
 		o->output = value;
 	} else if (argv[*i][0] == '-' && argv[*i][1] != '\0') {
 		return pf_usage("compile", "no such option", argv[*i]);
 	} else if (o->path != NULL) {
-		return pf_usage(
-		    "compile", "one policy at a time, not also", argv[*i]);
+		return pf_usage("compile", "one policy at a time, not also",
+		    argv[*i]);
 	} else {
 		o->path = argv[*i];
 	}

@@ -81,13 +81,12 @@ print_pins(struct explaining *x, const char *key, const uint8_t *pins,
 {
 	pf_json_begin(&x->j, key, '[');
 	for (unsigned i = 0; i < count; i++)
-		pf_json_pin(
-		    &x->j, NULL, pins + (size_t)i * PINFAST_PIN_LEN);
+		pf_json_pin(&x->j, NULL, pins + (size_t)i * PINFAST_PIN_LEN);
 	for (unsigned i = 0; i < cert_count; i++) {
 		char text[PINFAST_PIN_TEXT_LEN + 5] = "cert-";
 
-		pinfast_pin_write(
-		    certs + (size_t)i * PINFAST_PIN_LEN, text + 5);
+		pinfast_pin_write(certs + (size_t)i * PINFAST_PIN_LEN,
+		    text + 5);
 		pf_json_string(&x->j, NULL, text);
 	}
 	pf_json_end(&x->j, ']');
@@ -100,13 +99,11 @@ print_rule(struct explaining *x, uint32_t at)
 
 	pf_rule_read(x->store, at, &rule);
 	pf_json_string(&x->j, "mode", mode_name(rule.mode));
-	pf_json_string(
-	    &x->j, "effective-mode", mode_name(mode_now(x, &rule)));
+	pf_json_string(&x->j, "effective-mode", mode_name(mode_now(x, &rule)));
 	pf_json_string(&x->j, "pkix",
 	    rule.flags & PF_TERM_PKIX_NONE ? "none" : "required");
 	print_pins(x, "leaf", rule.own.pins[PINFAST_ROLE_LEAF],
-	    rule.own.count[PINFAST_ROLE_LEAF],
-	    rule.own.pins[PINFAST_ROLE_CERT],
+	    rule.own.count[PINFAST_ROLE_LEAF], rule.own.pins[PINFAST_ROLE_CERT],
 	    rule.own.count[PINFAST_ROLE_CERT]);
 	print_pins(x, "ca", rule.own.pins[PINFAST_ROLE_CA],
 	    rule.own.count[PINFAST_ROLE_CA], NULL, 0);
@@ -120,11 +117,10 @@ why_lost(const struct explaining *x, const struct pf_found *row)
 {
 	if (x->port != 0 && row->port != 0 && row->port != x->port)
 		return "other-port";
-	if (row->scope == x->found.scope &&
-	    row->name_at == x->found.name_at)
+	if (row->scope == x->found.scope && row->name_at == x->found.name_at)
 		return x->found.all_rows || row->port == x->found.port
-		    ? NULL
-		    : "an-entry-names-the-port";
+		           ? NULL
+		           : "an-entry-names-the-port";
 	return "a-nearer-entry-covers-the-host";
 }
 
@@ -186,16 +182,15 @@ print_all(struct explaining *x)
 	pf_json_begin(&x->j, NULL, '{');
 	pf_json_string(&x->j, "host", x->host->text);
 	pf_json_number(&x->j, "port", x->port);
-	x->has_found =
-	    pf_lookup_host(x->store, x->host, x->port, &x->found);
+	x->has_found = pf_lookup_host(x->store, x->host, x->port, &x->found);
 	if (x->has_found) {
 		print_listed(x);
 	} else {
 		pf_json_string(&x->j, "lookup", "unlisted");
 		pf_json_string(&x->j, "effective-mode",
 		    x->store->unlisted == PINFAST_PASS
-			? "allow"
-			: mode_name(x->store->unlisted));
+		        ? "allow"
+		        : mode_name(x->store->unlisted));
 	}
 	pf_json_begin(&x->j, "considered", '[');
 	(void)pf_lookup_walk(x->store, x->host, print_considered, x);
@@ -252,9 +247,8 @@ explain(const struct pinfast_store *store, const char *target, int64_t now)
 
 	memset(&x, 0, sizeof x);
 	if (!split_port(target, &len, &x.port))
-		return pf_usage(
-		    "explain", "a port is 1 to 65535; write HOST:PORT, not",
-		    target);
+		return pf_usage("explain",
+		    "a port is 1 to 65535; write HOST:PORT, not", target);
 	if (len >= sizeof name)
 		return print_invalid(target, "the name is too long");
 	memcpy(name, target, len);

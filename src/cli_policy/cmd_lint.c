@@ -57,8 +57,8 @@ read_horizon(const char *text, unsigned *days)
 	unsigned long value = strtoul(text, &end, 10);
 
 	if (*text < '0' || *text > '9' || *end != '\0' || value > 36500) {
-		(void)pf_usage(
-		    "lint", "--horizon takes days, 0 to 36500, not", text);
+		(void)pf_usage("lint", "--horizon takes days, 0 to 36500, not",
+		    text);
 		return 0;
 	}
 	*days = (unsigned)value;
@@ -82,28 +82,27 @@ read_options(int argc, char *argv[], struct options *o)
 			o->strict = 1;
 		} else if (strcmp(argv[i], "--json") == 0) {
 			o->json = 1;
-		} else if ((value = pf_option(
-				argc, argv, &i, "--horizon")) != NULL) {
+		} else if ((value = pf_option(argc, argv, &i, "--horizon")) !=
+		           NULL) {
 			if (!read_horizon(value, &o->lint.horizon_days))
 				return PF_EXIT_USAGE;
 		} else if ((value = pf_option(argc, argv, &i, "--time")) !=
-		    NULL) {
+		           NULL) {
 			if (!pf_time_option("lint", value, &o->lint.now))
 				return PF_EXIT_USAGE;
-		} else if ((value = pf_option(
-				argc, argv, &i, "--ca-keys")) != NULL) {
+		} else if ((value = pf_option(argc, argv, &i, "--ca-keys")) !=
+		           NULL) {
 			o->lint.ca_keys = value;
 		} else if (argv[i][0] == '-' && argv[i][1] != '\0') {
 			return pf_usage("lint", "no such option", argv[i]);
 		} else if (o->path != NULL) {
-			return pf_usage(
-			    "lint", "one policy at a time, not also", argv[i]);
+			return pf_usage("lint",
+			    "one policy at a time, not also", argv[i]);
 		} else {
 			o->path = argv[i];
 		}
 	}
-	return o->path != NULL ? -1
-			       : pf_usage("lint", "name a policy", NULL);
+	return o->path != NULL ? -1 : pf_usage("lint", "name a policy", NULL);
 }
 
 int

@@ -68,7 +68,7 @@ open_store(const char *path, struct pf_loaded *out)
 	if (error == PINFAST_OK &&
 	    pinfast_store_verify(out->store) != PINFAST_OK) {
 		strcpy(diag.text, "the store is damaged: its digest is "
-				  "another one");
+		                  "another one");
 		error = PINFAST_EFORMAT;
 	}
 	if (error == PINFAST_OK)
@@ -81,13 +81,13 @@ static int
 is_binary(const uint8_t *text, size_t len)
 {
 	return len > 0 &&
-	    (text[0] < 0x09 ||
-		memchr(text, '\0', len < 512 ? len : 512) != NULL);
+	       (text[0] < 0x09 ||
+	           memchr(text, '\0', len < 512 ? len : 512) != NULL);
 }
 
 static int
-compile_text(const char *path, size_t len, int64_t now,
-    struct pf_listener *l, struct pf_loaded *out)
+compile_text(const char *path, size_t len, int64_t now, struct pf_listener *l,
+    struct pf_loaded *out)
 {
 	struct pf_text_options options = {path, now, 0};
 	struct pinfast_bytes text = {out->text, len};
@@ -98,17 +98,17 @@ compile_text(const char *path, size_t len, int64_t now,
 	if (error == PINFAST_OK)
 		error = pf_policy_read(text, &options, out->builder, &l->sink);
 	if (error == PINFAST_OK)
-		error = pinfast_builder_finish(
-		    out->builder, &diag, &out->image);
+		error =
+		    pinfast_builder_finish(out->builder, &diag, &out->image);
 	if (error == PINFAST_OK)
-		error = pinfast_store_open_memory(
-		    out->image, NULL, &diag, &out->store);
+		error = pinfast_store_open_memory(out->image, NULL, &diag,
+		    &out->store);
 	if (error == PINFAST_OK)
 		return PF_EXIT_FINE;
 	if (l->errors == 0)
-		pf_complain(path,
-		    diag.text[0] != '\0' ? diag.text
-					 : pinfast_error_text(error));
+		pf_complain(path, diag.text[0] != '\0'
+		                      ? diag.text
+		                      : pinfast_error_text(error));
 	return PF_EXIT_UNDECIDED;
 }
 
@@ -122,7 +122,7 @@ pf_policy_load(const char *path, int64_t now, struct pf_listener *l,
 	memset(out, 0, sizeof *out);
 	memset(&diag, 0, sizeof diag);
 	if (pf_file_read(path, PF_MAX_POLICY_TEXT, PF_FILE_OURS, &diag,
-		&out->text, &len) != PINFAST_OK) {
+	        &out->text, &len) != PINFAST_OK) {
 		pf_complain_diag(&diag);
 		return PF_EXIT_UNDECIDED;
 	}

@@ -18,8 +18,8 @@ int pf_cmd_explain(int argc, char *argv[]);
 /* A policy in memory; everything is released by pf_loaded_free(). */
 struct pf_loaded {
 	struct pinfast_builder *builder; /* NULL when it was a store */
-	struct pinfast_store *store;	 /* NULL after an error in the text */
-	struct pinfast_bytes image;	 /* of a text that was compiled */
+	struct pinfast_store *store;     /* NULL after an error in the text */
+	struct pinfast_bytes image;      /* of a text that was compiled */
 	uint8_t *text;
 };
 
@@ -29,7 +29,7 @@ struct pf_listener {
 	unsigned errors, warnings;
 	int quiet_below; /* enum pf_level: levels above it are not printed */
 	struct pf_sink sink;
-	FILE *out;	      /* standard output by default */
+	FILE *out;            /* standard output by default */
 	struct pf_json *json; /* findings as JSON instead */
 };
 void pf_listener_init(struct pf_listener *l, const char *path);

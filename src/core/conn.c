@@ -73,8 +73,8 @@ destroy(struct pinfast_conn *conn)
 }
 
 static enum pinfast_error
-make_named(struct pinfast *policy, const char *host, uint16_t port,
-    int64_t now, int server, struct pinfast_conn **out)
+make_named(struct pinfast *policy, const char *host, uint16_t port, int64_t now,
+    int server, struct pinfast_conn **out)
 {
 	struct pinfast_conn *conn;
 	enum pinfast_error error = make(policy, port, now, &conn);
@@ -102,8 +102,8 @@ pinfast_conn_new(struct pinfast *policy, const char *host, uint16_t port,
 }
 
 enum pinfast_error
-pinfast_conn_new_server(struct pinfast *policy, const char *label,
-    int64_t now, struct pinfast_conn **out)
+pinfast_conn_new_server(struct pinfast *policy, const char *label, int64_t now,
+    struct pinfast_conn **out)
 {
 	return make_named(policy, label, 0, now, 1, out);
 }
@@ -196,8 +196,8 @@ too_late(void)
 }
 
 struct pinfast_verdict
-pinfast_judge_path(struct pinfast_conn *conn,
-    const struct pinfast_cert *path, size_t count)
+pinfast_judge_path(struct pinfast_conn *conn, const struct pinfast_cert *path,
+    size_t count)
 {
 	struct pf_view view;
 
@@ -214,8 +214,8 @@ pinfast_judge_path(struct pinfast_conn *conn,
 }
 
 struct pinfast_verdict
-pinfast_judge_leaf(struct pinfast_conn *conn,
-    const struct pinfast_cert *leaf, enum pinfast_pkix pkix)
+pinfast_judge_leaf(struct pinfast_conn *conn, const struct pinfast_cert *leaf,
+    enum pinfast_pkix pkix)
 {
 	struct pf_view view;
 
@@ -223,8 +223,7 @@ pinfast_judge_leaf(struct pinfast_conn *conn,
 		return too_late();
 	if (pkix != PINFAST_PKIX_OVERRIDDEN)
 		pkix = PINFAST_PKIX_NOT_RUN;
-	pf_conn_begin(
-	    conn, PINFAST_EVIDENCE_LEAF_ONLY, (uint8_t)pkix, &view);
+	pf_conn_begin(conn, PINFAST_EVIDENCE_LEAF_ONLY, (uint8_t)pkix, &view);
 	if (leaf == NULL)
 		return pf_conn_deny(conn, PINFAST_REASON_NO_CERTIFICATE);
 	pf_view_certs(&view, leaf, 1, conn->one_parser);
@@ -247,15 +246,15 @@ pinfast_judge_key(struct pinfast_conn *conn, struct pinfast_bytes spki)
 }
 
 struct pinfast_verdict
-pinfast_judge_failed(struct pinfast_conn *conn,
-    const struct pinfast_cert *leaf, enum pinfast_reason why)
+pinfast_judge_failed(struct pinfast_conn *conn, const struct pinfast_cert *leaf,
+    enum pinfast_reason why)
 {
 	struct pf_view view;
 
 	if (conn->settled)
 		return too_late();
-	pf_conn_begin(
-	    conn, PINFAST_EVIDENCE_FAILED, PINFAST_PKIX_FAILED, &view);
+	pf_conn_begin(conn, PINFAST_EVIDENCE_FAILED, PINFAST_PKIX_FAILED,
+	    &view);
 	if (why == PINFAST_REASON_PATH_SEARCH_LIMIT ||
 	    why == PINFAST_REASON_NO_CERTIFICATE)
 		conn->shown.why = (int32_t)why;
@@ -275,14 +274,13 @@ static int
 is_own(const struct pinfast_conn *conn, const struct pf_host *host,
     uint16_t port)
 {
-	return host == NULL ||
-	    (conn->name_count == 1 && port == conn->port &&
-		is_known(conn, host));
+	return host == NULL || (conn->name_count == 1 && port == conn->port &&
+	                           is_known(conn, host));
 }
 
 struct pinfast_verdict
-pinfast_conn_recheck(struct pinfast_conn *conn, const char *host,
-    uint16_t port, int64_t now, int name_verified)
+pinfast_conn_recheck(struct pinfast_conn *conn, const char *host, uint16_t port,
+    int64_t now, int name_verified)
 {
 	struct pf_question question = pf_conn_question(conn);
 	struct pf_host other;
@@ -299,8 +297,8 @@ pinfast_conn_recheck(struct pinfast_conn *conn, const char *host,
 		question.names = names;
 		question.name_count = 1;
 		question.port = port;
-		question.name_verified = is_own(conn, &other, conn->port) ||
-		    name_verified == 1;
+		question.name_verified =
+		    is_own(conn, &other, conn->port) || name_verified == 1;
 	}
 	if (conn->invalid)
 		return judgement.verdict;

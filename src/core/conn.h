@@ -20,11 +20,11 @@ struct pf_judgement {
 	uint8_t policy[32];
 	uint64_t serial;
 	int has_policy;
-	int32_t scope;	     /* enum pinfast_scope; -1: no entry */
-	uint32_t entry_at;   /* in the name's key */
+	int32_t scope;     /* enum pinfast_scope; -1: no entry */
+	uint32_t entry_at; /* in the name's key */
 	uint16_t entry_port;
-	uint16_t name;	     /* which of the names it speaks of */
-	int64_t boundary;    /* when the policy may judge otherwise; 0: never */
+	uint16_t name;    /* which of the names it speaks of */
+	int64_t boundary; /* when the policy may judge otherwise; 0: never */
 	uint8_t wanted[PF_WANTED][PINFAST_PIN_LEN];
 	uint32_t wanted_count; /* of all wanted pins */
 };
@@ -69,11 +69,11 @@ void pf_conn_begin(struct pinfast_conn *conn, uint8_t evidence, uint8_t pkix,
     struct pf_view *view);
 
 /* Ends it. */
-struct pinfast_verdict pf_conn_end(
-    struct pinfast_conn *conn, struct pf_view *view);
+struct pinfast_verdict pf_conn_end(struct pinfast_conn *conn,
+    struct pf_view *view);
 
 /* A deny without evidence: nothing can be rechecked or tagged afterwards. */
-struct pinfast_verdict pf_conn_deny(
-    struct pinfast_conn *conn, enum pinfast_reason reason);
+struct pinfast_verdict pf_conn_deny(struct pinfast_conn *conn,
+    enum pinfast_reason reason);
 
 #endif

@@ -29,8 +29,8 @@ fill_event(const struct pinfast_conn *conn, struct pinfast_event *e)
 	e->path_count = s->count;
 	e->hashes_known = s->known;
 	e->path = tell && s->known != 0
-	    ? (const uint8_t(*)[PINFAST_PIN_LEN])s->hash
-	    : NULL;
+	              ? (const uint8_t(*)[PINFAST_PIN_LEN])s->hash
+	              : NULL;
 	e->matched = j->outcome.matched;
 }
 

@@ -72,7 +72,8 @@ static void
 say_host(struct pf_sentence *s, const struct pinfast_conn *conn)
 {
 	if (conn->name_count == 0) {
-		pf_say(s, conn->invalid ? "an invalid host" : "an unknown host");
+		pf_say(s,
+		    conn->invalid ? "an invalid host" : "an unknown host");
 		return;
 	}
 	pf_say(s, conn->names[conn->last.name]->text);

@@ -71,8 +71,8 @@ lists_for(unsigned i)
 
 /* Does position i satisfy one of the lists? */
 static enum pf_asked
-satisfies(struct pf_view *view,
-    const struct pf_lists *lists, unsigned mask, unsigned i, int *yes)
+satisfies(struct pf_view *view, const struct pf_lists *lists, unsigned mask,
+    unsigned i, int *yes)
 {
 	enum pf_asked asked = PF_ASKED_KNOWN;
 	unsigned wanted = 0;
@@ -86,11 +86,11 @@ satisfies(struct pf_view *view,
 		asked = pf_view_hash(view, i);
 		if (asked != PF_ASKED_KNOWN)
 			return asked;
-		for (unsigned role = PINFAST_ROLE_ANY;
-		     role <= PINFAST_ROLE_CA; role++)
+		for (unsigned role = PINFAST_ROLE_ANY; role <= PINFAST_ROLE_CA;
+		     role++)
 			if ((mask >> role & 1) &&
 			    in_list(lists->pins[role], lists->count[role],
-				view->shown->hash[i]))
+			        view->shown->hash[i]))
 				*yes = 1;
 	}
 	if (*yes || !(mask >> PINFAST_ROLE_CERT & 1) ||
@@ -116,8 +116,7 @@ search(struct pf_view *view, const struct pf_lists *lists, unsigned mask,
 
 	for (unsigned i = 0; i < view->shown->count; i++) {
 		int yes;
-		enum pf_asked asked =
-		    satisfies(view, lists, mask, i, &yes);
+		enum pf_asked asked = satisfies(view, lists, mask, i, &yes);
 
 		if (asked == PF_ASKED_FAILED)
 			return PINFAST_REASON_HASH_FAILED;
@@ -131,18 +130,17 @@ search(struct pf_view *view, const struct pf_lists *lists, unsigned mask,
 		return PINFAST_REASON_PIN_MATCHED;
 	}
 	return worst == PF_ASKED_KNOWN ? PINFAST_REASON_PIN_MISMATCH
-				       : reason_of(worst);
+	                               : reason_of(worst);
 }
 
 /* `require: all-lists`: every list that has pins must be satisfied. */
 static enum pinfast_reason
-search_all(
-    struct pf_view *view, const struct pf_lists *lists, int32_t *matched)
+search_all(struct pf_view *view, const struct pf_lists *lists, int32_t *matched)
 {
 	static const unsigned masks[] = {IN_ANY, IN_LEAF, IN_CA};
 	const unsigned counts[] = {lists->count[PINFAST_ROLE_ANY],
 	    (unsigned)lists->count[PINFAST_ROLE_LEAF] +
-		lists->count[PINFAST_ROLE_CERT],
+	        lists->count[PINFAST_ROLE_CERT],
 	    lists->count[PINFAST_ROLE_CA]};
 	int32_t first = -1;
 
@@ -188,12 +186,12 @@ search_rejected(const struct pf_ask *ask, const uint8_t *pins, unsigned count)
 			worst = asked;
 		if (asked == PF_ASKED_KNOWN &&
 		    (in_list(pins, count, shown->hash[i]) ||
-			in_list(store->reject, store->reject_count,
-			    shown->hash[i])))
+		        in_list(store->reject, store->reject_count,
+		            shown->hash[i])))
 			return PINFAST_REASON_REJECTED_KEY;
 	}
 	return worst == PF_ASKED_KNOWN ? PINFAST_REASON_PIN_MISMATCH
-				       : reason_of(worst);
+	                               : reason_of(worst);
 }
 
 /* Reasons that mean "could not be judged": never loosened. */
@@ -201,7 +199,7 @@ static int
 is_final(enum pinfast_reason reason)
 {
 	return reason == PINFAST_REASON_HASH_FAILED ||
-	    reason == PINFAST_REASON_TAG_INCOMPLETE;
+	       reason == PINFAST_REASON_TAG_INCOMPLETE;
 }
 
 /* The leaf must have one key, read the same by both parsers. */
@@ -240,8 +238,8 @@ judge_shadow(const struct pf_ask *ask, const struct pf_rule *rule,
 	int32_t ignored;
 
 	if (rule->shadow_count > 0 && ask->view->shown->count > 0)
-		out->shadow = (int32_t)search_lists(
-		    ask->view, rule, &rule->shadow, &ignored);
+		out->shadow = (int32_t)search_lists(ask->view, rule,
+		    &rule->shadow, &ignored);
 }
 
 /* The leaf pin alone decides. */
@@ -254,8 +252,7 @@ judge_pkix_none(const struct pf_ask *ask, const struct pf_rule *rule,
 	if (reason == PINFAST_REASON_PIN_MATCHED)
 		reason = check_dates(ask, rule);
 	if (reason == PINFAST_REASON_PIN_MATCHED)
-		reason = search(
-		    ask->view, &rule->own, IN_LEAF, &out->matched);
+		reason = search(ask->view, &rule->own, IN_LEAF, &out->matched);
 	if (reason == PINFAST_REASON_PIN_MATCHED)
 		go(out, reason);
 	else
@@ -303,15 +300,13 @@ judge_required(const struct pf_ask *ask, const struct pf_rule *rule,
 }
 
 static void
-judge_exempt(
-    const struct pf_ask *ask, int by_expiry, struct pf_outcome *out)
+judge_exempt(const struct pf_ask *ask, int by_expiry, struct pf_outcome *out)
 {
 	if (ask->pkix != PINFAST_PKIX_OK)
 		go(out, PINFAST_REASON_EXEMPT_UNVERIFIED);
 	else
-		go(out,
-		    by_expiry ? PINFAST_REASON_EXPIRED_UNPINNED
-			      : PINFAST_REASON_EXEMPT);
+		go(out, by_expiry ? PINFAST_REASON_EXPIRED_UNPINNED
+		                  : PINFAST_REASON_EXEMPT);
 }
 
 /*
@@ -327,10 +322,9 @@ mode_now(const struct pf_ask *ask, const struct pf_rule *rule,
 
 	if (rule->expires != 0 && ask->now >= rule->expires) {
 		mode = rule->on_expiry;
-		if (mode == PINFAST_UNPIN
-			? rule->mode != PINFAST_OFF
-			: mode == PINFAST_REPORT &&
-			    rule->mode == PINFAST_ENFORCE)
+		if (mode == PINFAST_UNPIN ? rule->mode != PINFAST_OFF
+		                          : mode == PINFAST_REPORT &&
+		                                rule->mode == PINFAST_ENFORCE)
 			out->loosened = PINFAST_LOOSENED_EXPIRY;
 	}
 	if (mode == PINFAST_ENFORCE && !(rule->flags & PF_TERM_PKIX_NONE) &&
@@ -355,8 +349,7 @@ pf_judge_rule(const struct pf_ask *ask, const struct pf_rule *rule,
 	out->warn = rule->warn_after != 0 && ask->now >= rule->warn_after;
 	mode = mode_now(ask, rule, out);
 	if (ask->pkix == PINFAST_PKIX_FAILED && !none) {
-		pf_judge_stop(
-		    out, (enum pinfast_reason)ask->view->shown->why);
+		pf_judge_stop(out, (enum pinfast_reason)ask->view->shown->why);
 		return;
 	}
 	if (mode == PINFAST_DENY) {
@@ -393,8 +386,7 @@ pf_judge_default(const struct pf_ask *ask, uint8_t action,
 	memset(out, 0, sizeof *out);
 	out->matched = -1;
 	if (ask->pkix == PINFAST_PKIX_FAILED) {
-		pf_judge_stop(
-		    out, (enum pinfast_reason)ask->view->shown->why);
+		pf_judge_stop(out, (enum pinfast_reason)ask->view->shown->why);
 		return;
 	}
 	rejected = search_rejected(ask, NULL, 0);

@@ -16,21 +16,21 @@
 #define PF_STOP 0U
 
 struct pf_outcome {
-	uint32_t go;	    /* PF_GO or not */
-	int32_t reason;	    /* enum pinfast_reason */
-	int32_t shadow;	    /* reason of the shadow set; 0: none */
-	int32_t matched;    /* index in the path; -1: none */
-	uint8_t reported;   /* goes only because it is report-only */
-	uint8_t loosened;   /* enum pinfast_loosened */
-	uint8_t warn;	    /* warn-after has passed */
+	uint32_t go;      /* PF_GO or not */
+	int32_t reason;   /* enum pinfast_reason */
+	int32_t shadow;   /* reason of the shadow set; 0: none */
+	int32_t matched;  /* index in the path; -1: none */
+	uint8_t reported; /* goes only because it is report-only */
+	uint8_t loosened; /* enum pinfast_loosened */
+	uint8_t warn;     /* warn-after has passed */
 };
 
 /* What the rule is asked about. */
 struct pf_ask {
 	const struct pinfast_store *store;
 	struct pf_view *view;
-	int64_t now;	    /* clamped */
-	uint8_t pkix;	    /* enum pinfast_pkix, what counts for this name */
+	int64_t now;  /* clamped */
+	uint8_t pkix; /* enum pinfast_pkix, what counts for this name */
 };
 
 /* A host or client that an entry covers. */

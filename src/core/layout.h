@@ -15,24 +15,25 @@
 
 /* Header: positions.  Sections follow in this order without gaps. */
 #define PF_HDR_MAGIC 0
-#define PF_HDR_VERSION 8 /* u32 */
-#define PF_HDR_LEN 12	 /* u32, 256 */
-#define PF_HDR_SIZE 16	 /* u64, of the whole file */
-#define PF_HDR_SERIAL 24 /* u64, 0: none */
-#define PF_HDR_ISSUED 32 /* i64, 0: not said */
-#define PF_HDR_VALID 40	 /* i64, 0: never lapses */
-#define PF_HDR_SEED 48	 /* u64 */
-#define PF_HDR_DEPTHS 56 /* u64: bit d: a name of d labels covers subdomains */
-#define PF_HDR_BUCKETS 64 /* u32: a name's own bucket is below this */
-#define PF_HDR_SLOTS 68	  /* u32: names times scopes */
-#define PF_HDR_TERMS 72	  /* u32: number of terms */
-#define PF_HDR_RUN 76	  /* u32: further buckets that a probe looks at */
-#define PF_HDR_ON_LAPSE 80	/* u8, enum pinfast_action */
-#define PF_HDR_UNLISTED 81	/* u8 */
-#define PF_HDR_UNKNOWN_HOST 82	/* u8 */
-#define PF_HDR_HTTPS_ONLY 83	/* u8, enum pinfast_https_only */
-#define PF_HDR_FLAGS 84		/* u32, 0 */
-#define PF_HDR_BUCKETS_AT 88	/* u32, each section's position */
+#define PF_HDR_VERSION 8   /* u32 */
+#define PF_HDR_LEN 12      /* u32, 256 */
+#define PF_HDR_SIZE 16     /* u64, of the whole file */
+#define PF_HDR_SERIAL 24   /* u64, 0: none */
+#define PF_HDR_ISSUED 32   /* i64, 0: not said */
+#define PF_HDR_VALID 40    /* i64, 0: never lapses */
+#define PF_HDR_SEED 48     /* u64 */
+#define PF_HDR_DEPTHS 56   /* u64: bit d: a name of d labels covers subdomains \
+	                    */
+#define PF_HDR_BUCKETS 64  /* u32: a name's own bucket is below this */
+#define PF_HDR_SLOTS 68    /* u32: names times scopes */
+#define PF_HDR_TERMS 72    /* u32: number of terms */
+#define PF_HDR_RUN 76      /* u32: further buckets that a probe looks at */
+#define PF_HDR_ON_LAPSE 80 /* u8, enum pinfast_action */
+#define PF_HDR_UNLISTED 81 /* u8 */
+#define PF_HDR_UNKNOWN_HOST 82 /* u8 */
+#define PF_HDR_HTTPS_ONLY 83   /* u8, enum pinfast_https_only */
+#define PF_HDR_FLAGS 84        /* u32, 0 */
+#define PF_HDR_BUCKETS_AT 88   /* u32, each section's position */
 #define PF_HDR_NAMES_AT 92
 #define PF_HDR_RULES_AT 96
 #define PF_HDR_TERMS_AT 100
@@ -42,7 +43,7 @@
 #define PF_HDR_URLS_AT 116 /* u32, inside blobs */
 #define PF_HDR_URLS_COUNT 120
 #define PF_HDR_RESERVED 124 /* zeros up to the sum */
-#define PF_HDR_SUM 208	    /* u64: everything but itself, core/sum.h */
+#define PF_HDR_SUM 208      /* u64: everything but itself, core/sum.h */
 #define PF_HDR_RESERVED2 216
 #define PF_HDR_DIGEST 224 /* SHA-256 of everything but the sum and itself */
 #define PF_HEADER_LEN 256
@@ -77,11 +78,11 @@
 
 /* Terms. */
 #define PF_TERMS_LEN 64
-#define PF_TERMS_MODE 0	     /* u8 */
+#define PF_TERMS_MODE 0      /* u8 */
 #define PF_TERMS_FLAGS 1     /* u8 */
 #define PF_TERMS_ON_EXPIRY 2 /* u8, 0 when there is no expiry */
 #define PF_TERMS_ANCHORS 4   /* u32, inside blobs; 0: the application's */
-#define PF_TERMS_WARN 8	     /* i64, 0: never */
+#define PF_TERMS_WARN 8      /* i64, 0: never */
 #define PF_TERMS_EXPIRES 16  /* i64, 0: never */
 #define PF_TERMS_RESERVED 24 /* u64, 0 */
 #define PF_TERMS_TRUST 32    /* SHA-256 of the anchors, zeros when none */

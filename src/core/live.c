@@ -24,7 +24,7 @@ struct pinfast {
 	atomic_size_t active[2];
 	atomic_flag loading;
 	atomic_uint generation;
-	atomic_uint floor; /* in units of FLOOR_UNIT */
+	atomic_uint floor;             /* in units of FLOOR_UNIT */
 	struct pinfast_store *retired; /* by the loader only, as the next two */
 	struct pinfast_store *waiting;
 	int phase;
@@ -122,8 +122,8 @@ reclaim(struct pinfast *p)
 }
 
 static enum pinfast_error
-refuse(struct pinfast_diag *diag, enum pinfast_error error,
-    const char *before, uint64_t serial, const char *after, uint64_t write)
+refuse(struct pinfast_diag *diag, enum pinfast_error error, const char *before,
+    uint64_t serial, const char *after, uint64_t write)
 {
 	struct pf_sentence s = {NULL, 0, 0};
 
@@ -140,8 +140,8 @@ refuse(struct pinfast_diag *diag, enum pinfast_error error,
 }
 
 static enum pinfast_error
-check_serial(const struct pinfast_store *now,
-    const struct pinfast_store *next, struct pinfast_diag *diag)
+check_serial(const struct pinfast_store *now, const struct pinfast_store *next,
+    struct pinfast_diag *diag)
 {
 	uint64_t have, is;
 
@@ -154,8 +154,7 @@ check_serial(const struct pinfast_store *now,
 		    " is older than the policy in service: write serial ",
 		    have + 1);
 	if (is == have && is != 0 &&
-	    !pf_same(pinfast_store_digest(now), pinfast_store_digest(next),
-		32))
+	    !pf_same(pinfast_store_digest(now), pinfast_store_digest(next), 32))
 		return refuse(diag, PINFAST_ESAMESERIAL, "serial ", is,
 		    " is in service with other content: write serial ",
 		    have + 1);
@@ -163,8 +162,7 @@ check_serial(const struct pinfast_store *now,
 }
 
 static enum pinfast_error
-swap(struct pinfast *p, struct pinfast_store *store,
-    struct pinfast_diag *diag)
+swap(struct pinfast *p, struct pinfast_store *store, struct pinfast_diag *diag)
 {
 	struct pinfast_store *now = atomic_load(&p->current);
 	enum pinfast_error error = check_serial(now, store, diag);
@@ -188,8 +186,7 @@ pinfast_load(struct pinfast *p, struct pinfast_store *store,
 {
 	enum pinfast_error error;
 
-	if (p == NULL || store == NULL ||
-	    store == atomic_load(&p->current))
+	if (p == NULL || store == NULL || store == atomic_load(&p->current))
 		return PINFAST_EUSAGE;
 	if (atomic_flag_test_and_set(&p->loading))
 		return pf_diag(diag, PINFAST_EBUSY,
@@ -230,7 +227,7 @@ knows_answers(pinfast_sha256_fn fn, void *arg)
 	    {"", {0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14}},
 	    {"abc", {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea}},
 	    {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-		{0x24, 0x8d, 0x6a, 0x61, 0xd2, 0x06, 0x38, 0xb8}},
+	        {0x24, 0x8d, 0x6a, 0x61, 0xd2, 0x06, 0x38, 0xb8}},
 	};
 
 	for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
@@ -285,7 +282,7 @@ pinfast_time_floor(struct pinfast *p, int64_t at)
 		return;
 	next = (unsigned)((at > most ? most : at) / FLOOR_UNIT);
 	while (next > old &&
-	    !atomic_compare_exchange_weak(&p->floor, &old, next))
+	       !atomic_compare_exchange_weak(&p->floor, &old, next))
 		continue;
 }
 

@@ -11,8 +11,8 @@
 #include "core/store.h"
 
 /* Counts the caller in.  NULL: no policy.  Every enter has its leave. */
-const struct pinfast_store *pf_live_enter(
-    struct pinfast *policy, unsigned *side);
+const struct pinfast_store *pf_live_enter(struct pinfast *policy,
+    unsigned *side);
 void pf_live_leave(struct pinfast *policy, unsigned side);
 
 /* The latest time that is known to have passed, whatever a clock says. */
@@ -22,8 +22,7 @@ int64_t pf_live_floor(struct pinfast *policy);
 int pf_live_hash(struct pinfast *policy, const void *data, size_t len,
     uint8_t out[PINFAST_PIN_LEN]);
 
-void pf_live_event(
-    struct pinfast *policy, const struct pinfast_event *event);
+void pf_live_event(struct pinfast *policy, const struct pinfast_event *event);
 const struct pinfast_alloc *pf_live_alloc(const struct pinfast *policy);
 
 #endif

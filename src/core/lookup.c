@@ -21,7 +21,7 @@ static const uint8_t *
 bucket_of(const struct pinfast_store *store, uint64_t hash)
 {
 	return store->buckets_at +
-	    (size_t)pf_name_bucket(hash, store->buckets) * PF_BUCKET_LEN;
+	       (size_t)pf_name_bucket(hash, store->buckets) * PF_BUCKET_LEN;
 }
 
 /* The rule of a name and scope, or 0. */
@@ -40,7 +40,7 @@ probe(const struct pinfast_store *store, uint64_t hash, unsigned scope,
 			if (pf_le16(bucket + PF_BUCKET_TAG + 2 * i) != want)
 				continue;
 			record = store->base +
-			    pf_le32(bucket + PF_BUCKET_AT + 4 * i);
+			         pf_le32(bucket + PF_BUCKET_AT + 4 * i);
 			if (record[PF_NAME_LEN] == len &&
 			    memcmp(record + PF_NAME_TEXT, name, len) == 0)
 				return pf_le32(record + PF_NAME_RULE);
@@ -88,8 +88,8 @@ try_scope(const struct pinfast_store *store, const struct pf_host *host,
  * first, and starts loading their buckets.
  */
 static size_t
-collect_suffixes(const struct pinfast_store *store,
-    const struct pf_host *host, struct suffix *out)
+collect_suffixes(const struct pinfast_store *store, const struct pf_host *host,
+    struct suffix *out)
 {
 	uint64_t depths = store->depths;
 	size_t count = 0;
@@ -148,15 +148,14 @@ pf_lookup_host(const struct pinfast_store *store, const struct pf_host *host,
 }
 
 int
-pf_lookup_client(const struct pinfast_store *store,
-    const struct pf_host *label, struct pf_found *found)
+pf_lookup_client(const struct pinfast_store *store, const struct pf_host *label,
+    struct pf_found *found)
 {
 	struct suffix whole;
 
 	whole.hash = pf_name_hash(store->seed, label->key, label->key_len);
 	whole.at = 0;
-	return try_scope(
-	    store, label, &whole, PINFAST_SCOPE_CLIENT, 0, found);
+	return try_scope(store, label, &whole, PINFAST_SCOPE_CLIENT, 0, found);
 }
 
 /* Hands out every row of one name and scope. */
@@ -191,17 +190,16 @@ pf_lookup_walk(const struct pinfast_store *store, const struct pf_host *host,
 	whole.at = 0;
 	if (host->kind == PF_HOST_NAME)
 		count = collect_suffixes(store, host, suffixes);
-	result =
-	    walk_scope(store, host, &whole, PINFAST_SCOPE_EXACT, fn, arg);
+	result = walk_scope(store, host, &whole, PINFAST_SCOPE_EXACT, fn, arg);
 	while (result == 0 && count-- > 0) {
 		const struct suffix *s = &suffixes[count];
 
 		if (one_label_before(host, s->at))
-			result = walk_scope(
-			    store, host, s, PINFAST_SCOPE_ONE, fn, arg);
+			result = walk_scope(store, host, s, PINFAST_SCOPE_ONE,
+			    fn, arg);
 		if (result == 0)
-			result = walk_scope(
-			    store, host, s, PINFAST_SCOPE_ANY, fn, arg);
+			result = walk_scope(store, host, s, PINFAST_SCOPE_ANY,
+			    fn, arg);
 	}
 	return result;
 }

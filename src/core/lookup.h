@@ -11,10 +11,10 @@
 #include "base/host.h"
 
 struct pf_found {
-	uint32_t rule;	   /* a single rule, or rows by port when port is 0 */
+	uint32_t rule;     /* a single rule, or rows by port when port is 0 */
 	uint32_t name_at;  /* the entry's name is key + name_at */
-	int32_t scope;	   /* enum pinfast_scope */
-	uint16_t port;	   /* 0: the entry is for every port */
+	int32_t scope;     /* enum pinfast_scope */
+	uint16_t port;     /* 0: the entry is for every port */
 	uint16_t all_rows; /* 1: the port is unknown, judge every row */
 };
 

@@ -297,10 +297,10 @@ read_ordinary(const char *in, size_t len, struct pf_pin *pin)
 		return 0;
 	pin->kind = PF_PIN_SPKI;
 	return pf_base64_decode(in + 7, PF_PIN_VALUE_LEN, pin->hash,
-		   PINFAST_PIN_LEN, &got, NULL) == PINFAST_OK &&
-	    got == PINFAST_PIN_LEN && pf_known_pin(in + 7) == NULL &&
-	    check_placeholder(in + 7, PF_PIN_VALUE_LEN, &ignored) ==
-	    PINFAST_OK;
+	           PINFAST_PIN_LEN, &got, NULL) == PINFAST_OK &&
+	       got == PINFAST_PIN_LEN && pf_known_pin(in + 7) == NULL &&
+	       check_placeholder(in + 7, PF_PIN_VALUE_LEN, &ignored) ==
+	           PINFAST_OK;
 }
 
 enum pinfast_error

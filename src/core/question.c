@@ -37,7 +37,7 @@ note_wanted(struct pf_judgement *j, const struct pf_rule *rule)
 			if (j->wanted_count < PF_WANTED)
 				memcpy(j->wanted[j->wanted_count],
 				    rule->own.pins[l] +
-					(size_t)i * PINFAST_PIN_LEN,
+				        (size_t)i * PINFAST_PIN_LEN,
 				    PINFAST_PIN_LEN);
 			j->wanted_count++;
 		}
@@ -111,9 +111,8 @@ judge_found(struct asking *a, const struct pf_found *found, uint16_t name)
 }
 
 static void
-judge_uncovered(struct asking *a, uint8_t action,
-    enum pinfast_reason verified, enum pinfast_reason unverified,
-    uint16_t name)
+judge_uncovered(struct asking *a, uint8_t action, enum pinfast_reason verified,
+    enum pinfast_reason unverified, uint16_t name)
 {
 	static const uint8_t applications[32] = {0};
 	struct pf_outcome outcome;

@@ -12,8 +12,8 @@ read_lists(const uint8_t *counts, const uint8_t *pins, struct pf_lists *out)
 }
 
 void
-pf_rule_read(
-    const struct pinfast_store *store, uint32_t at, struct pf_rule *out)
+pf_rule_read(const struct pinfast_store *store, uint32_t at,
+    struct pf_rule *out)
 {
 	static const uint8_t none[PF_LISTS] = {0};
 	const uint8_t *rule = store->base + at;
@@ -21,7 +21,8 @@ pf_rule_read(
 	const uint8_t *shadow = counts[5] > 0 ? rule + PF_RULE_LEN : none;
 	const uint8_t *pins =
 	    rule + PF_RULE_LEN + (counts[5] > 0 ? PF_RULE_SHADOW_LEN : 0);
-	const uint8_t *terms = store->terms_at +
+	const uint8_t *terms =
+	    store->terms_at +
 	    (size_t)pf_le16(rule + PF_RULE_TERMS) * PF_TERMS_LEN;
 
 	pins = read_lists(counts, pins, &out->own);
@@ -58,8 +59,8 @@ pf_rule_row(const struct pinfast_store *store, uint32_t at, uint32_t index,
 }
 
 uint32_t
-pf_rule_for_port(const struct pinfast_store *store, uint32_t at,
-    uint16_t port, uint16_t *row_port)
+pf_rule_for_port(const struct pinfast_store *store, uint32_t at, uint16_t port,
+    uint16_t *row_port)
 {
 	uint32_t rows = pf_rule_rows(store, at);
 	uint32_t every = 0;

@@ -35,8 +35,8 @@ struct pf_rule {
 };
 
 /* Reads the rule at an offset that names a single rule. */
-void pf_rule_read(
-    const struct pinfast_store *store, uint32_t at, struct pf_rule *out);
+void pf_rule_read(const struct pinfast_store *store, uint32_t at,
+    struct pf_rule *out);
 
 /* How many bytes a single rule takes. */
 static inline uint32_t
@@ -46,7 +46,7 @@ pf_rule_size(const uint8_t *rule)
 	uint32_t pins = (uint32_t)n[0] + n[1] + n[2] + n[3] + n[4] + n[5];
 
 	return PF_RULE_LEN + (n[5] > 0 ? PF_RULE_SHADOW_LEN : 0U) +
-	    pins * PINFAST_PIN_LEN;
+	       pins * PINFAST_PIN_LEN;
 }
 
 /* Rows of a rule by port; 1 for a single rule. */

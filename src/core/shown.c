@@ -81,7 +81,7 @@ pf_view_hash(struct pf_view *view, unsigned i)
 	if (view->spki[i].data == NULL)
 		return PF_ASKED_GONE;
 	if (pf_live_hash(view->policy, view->spki[i].data, view->spki[i].len,
-		s->hash[i]) != 0)
+	        s->hash[i]) != 0)
 		return PF_ASKED_FAILED;
 	s->known |= (uint16_t)(1U << i);
 	return PF_ASKED_KNOWN;
@@ -99,7 +99,7 @@ pf_view_leaf_cert(struct pf_view *view)
 	if (view->certs == NULL)
 		return PF_ASKED_GONE;
 	if (pf_live_hash(view->policy, view->certs[0].der.data,
-		view->certs[0].der.len, s->leaf_cert) != 0)
+	        view->certs[0].der.len, s->leaf_cert) != 0)
 		return PF_ASKED_FAILED;
 	s->leaf_cert_known = 1;
 	return PF_ASKED_KNOWN;

@@ -13,13 +13,13 @@
 /* Kept with the connection and in tags. */
 struct pf_shown {
 	uint8_t evidence; /* enum pinfast_evidence */
-	uint8_t pkix;	  /* enum pinfast_pkix */
-	uint8_t count;	  /* certificates or keys, leaf first */
+	uint8_t pkix;     /* enum pinfast_pkix */
+	uint8_t count;    /* certificates or keys, leaf first */
 	uint8_t leaf_cert_known;
-	uint16_t known;	 /* bit i: hash[i] is set */
-	uint16_t agreed; /* bit i: both parsers read the same key */
-	uint16_t bad;	 /* bit i: not structure-exact */
-	int32_t why;	 /* enum pinfast_reason, when pkix is FAILED */
+	uint16_t known;     /* bit i: hash[i] is set */
+	uint16_t agreed;    /* bit i: both parsers read the same key */
+	uint16_t bad;       /* bit i: not structure-exact */
+	int32_t why;        /* enum pinfast_reason, when pkix is FAILED */
 	int64_t not_before; /* of the leaf, when dates_known */
 	int64_t not_after;  /* of the leaf, when dates_known */
 	int64_t path_until; /* smallest notAfter of the path; 0: not known */
@@ -33,16 +33,16 @@ struct pf_shown {
 /* The same while the bytes are at hand. */
 struct pf_view {
 	struct pf_shown *shown;
-	struct pinfast *policy;		 /* hashes */
+	struct pinfast *policy;           /* hashes */
 	const struct pinfast_cert *certs; /* NULL: no bytes any more */
 	struct pinfast_bytes spki[PINFAST_PATH_MAX];
 };
 
 enum pf_asked {
 	PF_ASKED_KNOWN = 0,
-	PF_ASKED_BAD = 1,     /* not structure-exact */
-	PF_ASKED_GONE = 2,    /* not kept */
-	PF_ASKED_FAILED = 3   /* the hash failed */
+	PF_ASKED_BAD = 1,   /* not structure-exact */
+	PF_ASKED_GONE = 2,  /* not kept */
+	PF_ASKED_FAILED = 3 /* the hash failed */
 };
 
 /* Walks the certificates; count at most PINFAST_PATH_MAX. */

@@ -7,8 +7,8 @@
 
 /* Calls fn with the rule of every entry that the connection's names have.
  * found is NULL for a name without entry. */
-typedef void (*rule_fn)(
-    void *arg, const struct pinfast_store *store, const struct pf_rule *rule);
+typedef void (*rule_fn)(void *arg, const struct pinfast_store *store,
+    const struct pf_rule *rule);
 
 static void
 each_row(const struct pinfast_store *store, const struct pf_found *found,
@@ -29,15 +29,15 @@ each_row(const struct pinfast_store *store, const struct pf_found *found,
 }
 
 static void
-each_rule(const struct pinfast_conn *conn,
-    const struct pinfast_store *store, rule_fn fn, void *arg)
+each_rule(const struct pinfast_conn *conn, const struct pinfast_store *store,
+    rule_fn fn, void *arg)
 {
 	for (unsigned i = 0; i < conn->name_count; i++) {
 		struct pf_found found;
 		int has = conn->server
-		    ? pf_lookup_client(store, conn->names[i], &found)
-		    : pf_lookup_host(
-			  store, conn->names[i], conn->port, &found);
+		              ? pf_lookup_client(store, conn->names[i], &found)
+		              : pf_lookup_host(store, conn->names[i],
+		                    conn->port, &found);
 
 		if (has)
 			each_row(store, &found, fn, arg);
@@ -61,8 +61,8 @@ has(const uint8_t *pins, unsigned count, const uint8_t *hash)
 }
 
 static void
-want_rule(
-    void *arg, const struct pinfast_store *store, const struct pf_rule *rule)
+want_rule(void *arg, const struct pinfast_store *store,
+    const struct pf_rule *rule)
 {
 	struct wanting *w = arg;
 
@@ -99,8 +99,8 @@ struct needing {
 };
 
 static void
-need_rule(
-    void *arg, const struct pinfast_store *store, const struct pf_rule *rule)
+need_rule(void *arg, const struct pinfast_store *store,
+    const struct pf_rule *rule)
 {
 	struct needing *n = arg;
 
@@ -149,8 +149,8 @@ struct trusting {
 };
 
 static void
-trust_rule(
-    void *arg, const struct pinfast_store *store, const struct pf_rule *rule)
+trust_rule(void *arg, const struct pinfast_store *store,
+    const struct pf_rule *rule)
 {
 	static const uint8_t applications[32] = {0};
 	struct trusting *t = arg;

@@ -107,8 +107,7 @@ check_head(struct pinfast_bytes image, struct pinfast_diag *diag)
 	if (pf_le64(h + PF_HDR_SUM) != pf_sum_store(h, image.len))
 		return BAD("the store is damaged: its sum does not match");
 	if (!all_zero(h + PF_HDR_RESERVED, PF_HDR_SUM - PF_HDR_RESERVED) ||
-	    !all_zero(
-		h + PF_HDR_RESERVED2, PF_HDR_DIGEST - PF_HDR_RESERVED2) ||
+	    !all_zero(h + PF_HDR_RESERVED2, PF_HDR_DIGEST - PF_HDR_RESERVED2) ||
 	    pf_le32(h + PF_HDR_FLAGS) != 0)
 		return BAD("the store's reserved bytes are set");
 	return PINFAST_OK;
@@ -124,12 +123,12 @@ check_policy_fields(const uint8_t *h, struct pinfast_diag *diag)
 	uint8_t https = h[PF_HDR_HTTPS_ONLY];
 
 	if (lapses ? lapse != PINFAST_ENFORCE && lapse != PINFAST_REPORT
-		   : lapse != 0)
+	           : lapse != 0)
 		return BAD("the store's on-lapse is none");
 	if ((unlisted != PINFAST_PASS && unlisted != PINFAST_REPORT &&
-		unlisted != PINFAST_DENY) ||
+	        unlisted != PINFAST_DENY) ||
 	    (unknown != PINFAST_PASS && unknown != PINFAST_REPORT &&
-		unknown != PINFAST_DENY))
+	        unknown != PINFAST_DENY))
 		return BAD("the store's default actions are none");
 	if (https < PINFAST_HTTPS_LISTED || https > PINFAST_HTTPS_NONE)
 		return BAD("the store's https-only is none");
@@ -160,8 +159,7 @@ check_sections(struct image *im, struct pinfast_diag *diag)
 	if (pf_le32(h + PF_HDR_BUCKETS_AT) != PF_HEADER_LEN ||
 	    im->names_at != names || im->rules_at < im->names_at ||
 	    im->terms_at < im->rules_at ||
-	    im->blobs_at !=
-		im->terms_at + (uint64_t)im->terms * PF_TERMS_LEN ||
+	    im->blobs_at != im->terms_at + (uint64_t)im->terms * PF_TERMS_LEN ||
 	    im->blobs_at > im->size)
 		return BAD("the store's sections do not fit");
 	return PINFAST_OK;
@@ -218,9 +216,9 @@ pkix_none_fits(const uint8_t *t)
 	uint8_t then = t[PF_TERMS_ON_EXPIRY];
 
 	return t[PF_TERMS_MODE] == PINFAST_ENFORCE &&
-	    pf_le32(t + PF_TERMS_ANCHORS) == 0 &&
-	    (t[PF_TERMS_FLAGS] & PF_TERM_REQUIRE_ALL) == 0 &&
-	    then != PINFAST_REPORT && then != PINFAST_UNPIN;
+	       pf_le32(t + PF_TERMS_ANCHORS) == 0 &&
+	       (t[PF_TERMS_FLAGS] & PF_TERM_REQUIRE_ALL) == 0 &&
+	       then != PINFAST_REPORT && then != PINFAST_UNPIN;
 }
 
 static int
@@ -231,12 +229,12 @@ terms_fit(const struct image *im, const uint8_t *t)
 	uint32_t anchors = pf_le32(t + PF_TERMS_ANCHORS);
 
 	if ((mode != PINFAST_ENFORCE && mode != PINFAST_REPORT &&
-		mode != PINFAST_OFF) ||
+	        mode != PINFAST_OFF) ||
 	    (flags & ~PF_TERM_ALL) != 0 || t[3] != 0 ||
 	    !all_zero(t + PF_TERMS_RESERVED, 8))
 		return 0;
 	if (anchors != 0 ? !anchors_fit(im, anchors)
-			 : !all_zero(t + PF_TERMS_TRUST, 32))
+	                 : !all_zero(t + PF_TERMS_TRUST, 32))
 		return 0;
 	if (!times_fit(t))
 		return 0;
@@ -250,9 +248,9 @@ check_terms(const struct image *im, struct pinfast_diag *diag)
 {
 	for (uint32_t i = 0; i < im->terms; i++)
 		if (!terms_fit(im,
-			im->base + im->terms_at + (size_t)i * PF_TERMS_LEN))
+		        im->base + im->terms_at + (size_t)i * PF_TERMS_LEN))
 			return BAD("the store holds terms that contradict "
-				   "each other");
+			           "each other");
 	return PINFAST_OK;
 }
 
@@ -273,8 +271,7 @@ rule_extent(const struct image *im, uint32_t at, uint32_t limit)
 	if (size > limit - at)
 		return 0;
 	own = (uint32_t)n[0] + n[1] + n[2] + n[3];
-	if (own > PF_MAX_PINS || n[4] > PF_MAX_REJECT ||
-	    n[5] > PF_MAX_PINS)
+	if (own > PF_MAX_PINS || n[4] > PF_MAX_REJECT || n[5] > PF_MAX_PINS)
 		return 0;
 	if (n[5] > 0) {
 		const uint8_t *s = rule + PF_RULE_LEN;
@@ -335,9 +332,9 @@ record_end(const struct image *im, uint32_t at)
 	/* Behind the last name begin the rules that names share. */
 	if (rule != end || end == im->rules_at)
 		return rule >= im->rules_at &&
-			rule_extent(im, rule, im->terms_at) != 0
-		    ? end
-		    : 0;
+		               rule_extent(im, rule, im->terms_at) != 0
+		           ? end
+		           : 0;
 	if (im->rules_at - end >= 2 &&
 	    pf_le16(im->base + end) == PF_TERMS_BY_PORT)
 		size = ports_extent(im, end, im->rules_at);
@@ -355,8 +352,7 @@ check_names(const struct image *im, struct pinfast_diag *diag)
 {
 	const uint8_t *h = im->base;
 	const uint8_t *bucket = h + PF_HEADER_LEN;
-	uint32_t total =
-	    pf_le32(h + PF_HDR_BUCKETS) + pf_le32(h + PF_HDR_RUN);
+	uint32_t total = pf_le32(h + PF_HDR_BUCKETS) + pf_le32(h + PF_HDR_RUN);
 	uint32_t at = im->names_at;
 	uint32_t slots = 0;
 
@@ -368,7 +364,8 @@ check_names(const struct image *im, struct pinfast_diag *diag)
 			return BAD("the store's buckets are damaged");
 		for (unsigned i = 0; i < n; i++) {
 			if (pf_le32(bucket + PF_BUCKET_AT + 4 * i) != at)
-				return BAD("the store's names are out of place");
+				return BAD("the store's names are out of "
+				           "place");
 			at = record_end(im, at);
 			if (at == 0)
 				return BAD("the store holds a damaged entry");
@@ -518,8 +515,8 @@ pinfast_store_verify(const struct pinfast_store *store)
 
 	pf_store_digest(store->base, store->size, digest);
 	return pf_same(digest, pinfast_store_digest(store), sizeof digest)
-	    ? PINFAST_OK
-	    : PINFAST_EFORMAT;
+	           ? PINFAST_OK
+	           : PINFAST_EFORMAT;
 }
 
 void
@@ -572,8 +569,8 @@ each_port(const struct pinfast_store *store, const uint8_t *record,
 }
 
 int
-pinfast_store_each(const struct pinfast_store *store,
-    pinfast_store_each_fn fn, void *arg)
+pinfast_store_each(const struct pinfast_store *store, pinfast_store_each_fn fn,
+    void *arg)
 {
 	const uint8_t *bucket = store->buckets_at;
 	uint32_t total = store->buckets + store->run;

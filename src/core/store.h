@@ -9,8 +9,7 @@
 
 #include "pinfast.h"
 
-typedef void (*pf_store_release_fn)(
-    void *arg, const uint8_t *data, size_t len);
+typedef void (*pf_store_release_fn)(void *arg, const uint8_t *data, size_t len);
 
 struct pinfast_store {
 	const uint8_t *base;
@@ -40,23 +39,22 @@ struct pinfast_store {
  * As pinfast_store_open_memory(), for memory that somebody must let go of:
  * pinfast_store_free() calls release once; on failure nobody does.
  */
-PINFAST_CHECK enum pinfast_error pf_store_open_owned(
-    struct pinfast_bytes image, const struct pinfast_alloc *alloc,
-    struct pinfast_diag *diag, pf_store_release_fn release, void *arg,
-    struct pinfast_store **out);
+PINFAST_CHECK enum pinfast_error pf_store_open_owned(struct pinfast_bytes image,
+    const struct pinfast_alloc *alloc, struct pinfast_diag *diag,
+    pf_store_release_fn release, void *arg, struct pinfast_store **out);
 
 /* The allocator to use: the caller's, or malloc and free. */
 struct pinfast_alloc pf_alloc_or_default(const struct pinfast_alloc *alloc);
 
 /* The n-th URL of report-to, len 0 beyond the last. */
-struct pinfast_bytes pf_store_url(
-    const struct pinfast_store *store, uint32_t index);
+struct pinfast_bytes pf_store_url(const struct pinfast_store *store,
+    uint32_t index);
 
 /* SHA-256 of a store's content: everything but the sum and the digest. */
 void pf_store_digest(const uint8_t *image, size_t size, uint8_t digest[32]);
 
 /* Puts a sentence into diag, which may be NULL, and returns error. */
-enum pinfast_error pf_diag(struct pinfast_diag *diag,
-    enum pinfast_error error, const char *text);
+enum pinfast_error pf_diag(struct pinfast_diag *diag, enum pinfast_error error,
+    const char *text);
 
 #endif

@@ -59,10 +59,9 @@ can_be_tagged(const struct pinfast_conn *conn)
 	const struct pf_shown *s = &conn->shown;
 
 	return conn->settled && conn->judged && !conn->invalid &&
-	    conn->name_count == 1 && s->count > 0 &&
-	    conn->last.verdict.decision == PINFAST_ALLOW &&
-	    (s->path_until != 0 ||
-		s->evidence == PINFAST_EVIDENCE_RAW_KEY);
+	       conn->name_count == 1 && s->count > 0 &&
+	       conn->last.verdict.decision == PINFAST_ALLOW &&
+	       (s->path_until != 0 || s->evidence == PINFAST_EVIDENCE_RAW_KEY);
 }
 
 static int64_t
@@ -84,9 +83,9 @@ put_fixed(const struct pinfast_conn *conn, uint8_t *tag)
 
 	memcpy(tag, TAG_MAGIC, 4);
 	tag[6] = (uint8_t)((conn->server ? FLAG_SERVER : 0U) |
-	    (is_complete(s) ? FLAG_COMPLETE : 0U) |
-	    (s->leaf_cert_known ? FLAG_LEAF_CERT : 0U) |
-	    (s->dates_known ? FLAG_DATES : 0U));
+	                   (is_complete(s) ? FLAG_COMPLETE : 0U) |
+	                   (s->leaf_cert_known ? FLAG_LEAF_CERT : 0U) |
+	                   (s->dates_known ? FLAG_DATES : 0U));
 	tag[7] = s->evidence;
 	tag[8] = s->pkix;
 	tag[9] = s->count;
@@ -141,9 +140,9 @@ masks_fit(const uint8_t *t)
 	unsigned all = (1U << t[9]) - 1;
 
 	return ((unsigned)(pf_le16(t + 12) | pf_le16(t + 14) |
-		     pf_le16(t + 184)) &
-		   ~all) == 0 &&
-	    (pf_le16(t + 12) & pf_le16(t + 184)) == 0;
+	                   pf_le16(t + 184)) &
+	           ~all) == 0 &&
+	       (pf_le16(t + 12) & pf_le16(t + 184)) == 0;
 }
 
 /* Evidence and what the library said must belong together. */
@@ -154,9 +153,8 @@ evidence_fits(uint8_t evidence, uint8_t pkix, uint8_t count)
 	case PINFAST_EVIDENCE_VERIFIED_PATH:
 		return pkix == PINFAST_PKIX_OK && count <= PF_MAX_PATH;
 	case PINFAST_EVIDENCE_LEAF_ONLY:
-		return count == 1 &&
-		    (pkix == PINFAST_PKIX_NOT_RUN ||
-			pkix == PINFAST_PKIX_OVERRIDDEN);
+		return count == 1 && (pkix == PINFAST_PKIX_NOT_RUN ||
+		                         pkix == PINFAST_PKIX_OVERRIDDEN);
 	case PINFAST_EVIDENCE_RAW_KEY:
 		return count == 1 && pkix == PINFAST_PKIX_NOT_RUN;
 	case PINFAST_EVIDENCE_FAILED:
@@ -179,10 +177,9 @@ tag_fits(struct pinfast_bytes tag)
 	if (t[9] == 0 || !evidence_fits(t[7], t[8], t[9]) || !masks_fit(t))
 		return 0;
 	want = TAG_HEAD + (size_t)t[187] +
-	    (size_t)bits(pf_le16(t + 12)) * PINFAST_PIN_LEN + TAG_SUM;
+	       (size_t)bits(pf_le16(t + 12)) * PINFAST_PIN_LEN + TAG_SUM;
 	return tag.len == want &&
-	    pf_le64(t + tag.len - TAG_SUM) ==
-	    sum_of(t, tag.len - TAG_SUM);
+	       pf_le64(t + tag.len - TAG_SUM) == sum_of(t, tag.len - TAG_SUM);
 }
 
 /* Is it this connection's: host, port, side, session? */
@@ -206,7 +203,7 @@ tag_is_ours(const struct pinfast_conn *conn, const uint8_t *t,
 	if (blob.len == 0)
 		return 1;
 	return pf_live_hash(conn->policy, blob.data, blob.len, hash) == 0 &&
-	    pf_same(hash, t + 120, 32);
+	       pf_same(hash, t + 120, 32);
 }
 
 static void

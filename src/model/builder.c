@@ -6,7 +6,7 @@
 #include "core/sum.h"
 #include "model/draft.h"
 
-#define FAIL(error, rule, text) \
+#define FAIL(error, rule, text)                                                \
 	pf_draft_fail(b, b->line, b->column, error, rule, text)
 
 void *
@@ -53,8 +53,8 @@ pf_builder_fail(struct pinfast_builder *b, enum pinfast_error error,
 }
 
 enum pinfast_error
-pinfast_builder_new(
-    const struct pinfast_alloc *alloc, struct pinfast_builder **out)
+pinfast_builder_new(const struct pinfast_alloc *alloc,
+    struct pinfast_builder **out)
 {
 	struct pinfast_alloc use = pf_alloc_or_default(alloc);
 	struct pinfast_builder *b;
@@ -119,9 +119,8 @@ grow(struct pinfast_builder *b, void **array, size_t *room, size_t count,
 	enum pinfast_error error =
 	    pf_grow(&b->alloc, array, room, count, more, size);
 
-	return error == PINFAST_OK
-	    ? error
-	    : FAIL(error, "memory", "out of memory");
+	return error == PINFAST_OK ? error
+	                           : FAIL(error, "memory", "out of memory");
 }
 
 static int
@@ -131,8 +130,8 @@ is_action(int64_t value, int64_t a, int64_t b, int64_t c)
 }
 
 enum pinfast_error
-pinfast_builder_set(
-    struct pinfast_builder *b, enum pinfast_policy_key key, int64_t value)
+pinfast_builder_set(struct pinfast_builder *b, enum pinfast_policy_key key,
+    int64_t value)
 {
 	struct pf_model *m = &b->model;
 	int fits = value >= 0;
@@ -153,18 +152,18 @@ pinfast_builder_set(
 		m->on_lapse = fits ? (uint8_t)value : 0;
 		break;
 	case PINFAST_POLICY_UNLISTED:
-		fits = is_action(
-		    value, PINFAST_PASS, PINFAST_REPORT, PINFAST_DENY);
+		fits = is_action(value, PINFAST_PASS, PINFAST_REPORT,
+		    PINFAST_DENY);
 		m->unlisted = fits ? (uint8_t)value : PINFAST_DENY;
 		break;
 	case PINFAST_POLICY_UNKNOWN_HOST:
-		fits = is_action(
-		    value, PINFAST_PASS, PINFAST_REPORT, PINFAST_DENY);
+		fits = is_action(value, PINFAST_PASS, PINFAST_REPORT,
+		    PINFAST_DENY);
 		m->unknown_host = fits ? (uint8_t)value : PINFAST_DENY;
 		break;
 	case PINFAST_POLICY_HTTPS_ONLY:
-		fits = is_action(value, PINFAST_HTTPS_LISTED,
-		    PINFAST_HTTPS_ALL, PINFAST_HTTPS_NONE);
+		fits = is_action(value, PINFAST_HTTPS_LISTED, PINFAST_HTTPS_ALL,
+		    PINFAST_HTTPS_NONE);
 		m->https_only = fits ? (uint8_t)value : PINFAST_HTTPS_ALL;
 		break;
 	default:
@@ -172,13 +171,13 @@ pinfast_builder_set(
 		break;
 	}
 	return fits ? PINFAST_OK
-		    : FAIL(PINFAST_EUSAGE, "value",
-			  "a policy setting has a value that it cannot have");
+	            : FAIL(PINFAST_EUSAGE, "value",
+	                  "a policy setting has a value that it cannot have");
 }
 
 enum pinfast_error
-pf_builder_reject(
-    struct pinfast_builder *b, const uint8_t hash[PINFAST_PIN_LEN])
+pf_builder_reject(struct pinfast_builder *b,
+    const uint8_t hash[PINFAST_PIN_LEN])
 {
 	struct pf_model *m = &b->model;
 	void *array = m->reject;
@@ -217,8 +216,8 @@ read_pin(struct pinfast_builder *b, const char *text, enum pf_pin_kind kind,
 	if (pin.kind != kind)
 		return FAIL(PINFAST_EUSAGE, "pin",
 		    kind == PF_PIN_SPKI
-			? "this list takes sha256/ pins, not cert-sha256/"
-			: "this list takes cert-sha256/ pins, not sha256/");
+		        ? "this list takes sha256/ pins, not cert-sha256/"
+		        : "this list takes cert-sha256/ pins, not sha256/");
 	memcpy(hash, pin.hash, PINFAST_PIN_LEN);
 	return PINFAST_OK;
 }
@@ -352,8 +351,8 @@ set_flag(struct pf_entry *e, unsigned flag, int64_t value)
 }
 
 enum pinfast_error
-pinfast_builder_entry_set(
-    struct pinfast_builder *b, enum pinfast_entry_key key, int64_t value)
+pinfast_builder_entry_set(struct pinfast_builder *b, enum pinfast_entry_key key,
+    int64_t value)
 {
 	struct pf_entry *e = current(b);
 	int fits = 0;
@@ -362,8 +361,8 @@ pinfast_builder_entry_set(
 		return PINFAST_EUSAGE;
 	switch (key) {
 	case PINFAST_ENTRY_MODE:
-		fits = is_action(
-		    value, PINFAST_ENFORCE, PINFAST_REPORT, PINFAST_OFF);
+		fits = is_action(value, PINFAST_ENFORCE, PINFAST_REPORT,
+		    PINFAST_OFF);
 		e->mode = fits ? (uint8_t)value : e->mode;
 		break;
 	case PINFAST_ENTRY_PKIX_NONE:
@@ -388,18 +387,18 @@ pinfast_builder_entry_set(
 		e->expires = fits ? value : 0;
 		break;
 	case PINFAST_ENTRY_ON_EXPIRY:
-		fits = value == PINFAST_UNPIN ||
-		    is_action(value, PINFAST_ENFORCE, PINFAST_REPORT,
-			PINFAST_DENY);
+		fits =
+		    value == PINFAST_UNPIN || is_action(value, PINFAST_ENFORCE,
+		                                  PINFAST_REPORT, PINFAST_DENY);
 		e->on_expiry = fits ? (uint8_t)value : 0;
 		break;
 	default:
 		break;
 	}
 	return fits ? PINFAST_OK
-		    : FAIL(PINFAST_EUSAGE, "value",
-			  "an entry's setting has a value that it cannot "
-			  "have");
+	            : FAIL(PINFAST_EUSAGE, "value",
+	                  "an entry's setting has a value that it cannot "
+	                  "have");
 }
 
 enum pinfast_error
@@ -421,8 +420,8 @@ pf_builder_pin(struct pinfast_builder *b, enum pinfast_role role,
 			return PINFAST_OK;
 	}
 	if (e->pin_count >= 3 * PF_MAX_PINS)
-		return FAIL(
-		    PINFAST_ELIMIT, "limit", "a set has more than 64 pins");
+		return FAIL(PINFAST_ELIMIT, "limit",
+		    "a set has more than 64 pins");
 	error = grow(b, &pins, &b->pins_room, m->pin_count, 1, sizeof *set);
 	m->pins = pins;
 	if (error != PINFAST_OK)
@@ -435,13 +434,13 @@ pf_builder_pin(struct pinfast_builder *b, enum pinfast_role role,
 }
 
 enum pinfast_error
-pinfast_builder_pin(
-    struct pinfast_builder *b, enum pinfast_role role, const char *pin)
+pinfast_builder_pin(struct pinfast_builder *b, enum pinfast_role role,
+    const char *pin)
 {
 	enum pf_pin_kind kind =
 	    role == PINFAST_ROLE_CERT || role == PINFAST_ROLE_SHADOW_CERT
-	    ? PF_PIN_CERT
-	    : PF_PIN_SPKI;
+	        ? PF_PIN_CERT
+	        : PF_PIN_SPKI;
 	uint8_t hash[PINFAST_PIN_LEN];
 	enum pinfast_error error = read_pin(b, pin, kind, hash);
 
@@ -463,12 +462,12 @@ pinfast_builder_anchor(struct pinfast_builder *b, struct pinfast_bytes der)
 		return FAIL(PINFAST_EUSAGE, "trust",
 		    "a trust anchor is empty or larger than 64 KiB");
 	if (e->anchors == 0)
-		error = grow(b, &sets, &b->anchor_room, m->anchor_set_count,
-		    1, sizeof *set);
+		error = grow(b, &sets, &b->anchor_room, m->anchor_set_count, 1,
+		    sizeof *set);
 	m->anchor_sets = sets;
 	if (error == PINFAST_OK)
-		error = grow(
-		    b, &blob, &b->blob_room, m->blob_len, der.len + 4, 1);
+		error =
+		    grow(b, &blob, &b->blob_room, m->blob_len, der.len + 4, 1);
 	m->blob = blob;
 	if (error != PINFAST_OK)
 		return error;
@@ -498,8 +497,7 @@ sort_pins(struct pf_set_pin *pins, size_t count)
 		struct pf_set_pin pin = pins[i];
 		size_t j = i;
 
-		for (; j > 0 && memcmp(&pins[j - 1], &pin, sizeof pin) > 0;
-		     j--)
+		for (; j > 0 && memcmp(&pins[j - 1], &pin, sizeof pin) > 0; j--)
 			pins[j] = pins[j - 1];
 		pins[j] = pin;
 	}
@@ -508,8 +506,7 @@ sort_pins(struct pf_set_pin *pins, size_t count)
 static uint64_t
 set_hash(const struct pf_set_pin *pins, size_t count)
 {
-	return pf_name_hash(
-	    count, (const uint8_t *)pins, count * sizeof *pins);
+	return pf_name_hash(count, (const uint8_t *)pins, count * sizeof *pins);
 }
 
 /* Makes the table of pin sets twice as large. */
@@ -555,8 +552,7 @@ pf_draft_close(struct pinfast_builder *b)
 	e = &m->entries[m->entry_count - 1];
 	if (e->pin_count == 0)
 		return PINFAST_OK;
-	if (m->entry_count * 2 > b->set_slots &&
-	    grow_sets(b) != PINFAST_OK)
+	if (m->entry_count * 2 > b->set_slots && grow_sets(b) != PINFAST_OK)
 		return PINFAST_ENOMEM;
 	pins = m->pins + e->pins_at;
 	sort_pins(pins, e->pin_count);
@@ -572,7 +568,7 @@ pf_draft_close(struct pinfast_builder *b)
 		other = &m->entries[*slot - 1];
 		if (other->pin_count == e->pin_count &&
 		    pf_same(m->pins + other->pins_at, pins,
-			e->pin_count * sizeof *pins)) {
+		        e->pin_count * sizeof *pins)) {
 			m->pin_count = e->pins_at;
 			e->pins_at = other->pins_at;
 			return PINFAST_OK;

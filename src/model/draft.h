@@ -22,8 +22,8 @@ struct pinfast_builder {
 	uint32_t *sets; /* hash table of pin sets: 1 + entry index */
 	size_t set_slots;
 	int covering_matters; /* set by finish: an entry that covers others
-				 has rejected keys, or some entry joins */
-	int open; /* the last entry still takes pins */
+	                         has rejected keys, or some entry joins */
+	int open;             /* the last entry still takes pins */
 	uint8_t *image;
 	size_t image_len;
 };
@@ -45,8 +45,8 @@ void pf_draft_name(const struct pinfast_builder *b, const struct pf_entry *e,
     char out[PINFAST_HOST_LEN]);
 
 /* Puts "a NAME b" into out. */
-void pf_draft_sentence(char *out, size_t size, const char *a,
-    const char *name, const char *b);
+void pf_draft_sentence(char *out, size_t size, const char *a, const char *name,
+    const char *b);
 
 /*
  * One name in one scope for one port.  Sorted by hash, name, scope and port,
@@ -64,19 +64,18 @@ struct pf_keys {
 	uint64_t seed;
 };
 
-PINFAST_CHECK enum pinfast_error pf_keys_make(
-    struct pinfast_builder *b, uint64_t seed, struct pf_keys *out);
+PINFAST_CHECK enum pinfast_error pf_keys_make(struct pinfast_builder *b,
+    uint64_t seed, struct pf_keys *out);
 void pf_keys_free(struct pinfast_builder *b, struct pf_keys *keys);
 
 /* The entries of the host rule that starts at position i: at least 1. */
-size_t pf_keys_rule(const struct pinfast_builder *b,
-    const struct pf_keys *keys, size_t i);
+size_t pf_keys_rule(const struct pinfast_builder *b, const struct pf_keys *keys,
+    size_t i);
 
 /* The host rule of a name and scope: its position and number of entries, 0
  * when there is none. */
-size_t pf_keys_find(const struct pinfast_builder *b,
-    const struct pf_keys *keys, struct pinfast_bytes name, uint8_t scope,
-    size_t *at);
+size_t pf_keys_find(const struct pinfast_builder *b, const struct pf_keys *keys,
+    struct pinfast_bytes name, uint8_t scope, size_t *at);
 
 /* What an entry means when everything that covers it has been counted in. */
 struct pf_resolved {

@@ -33,12 +33,12 @@ struct pf_entry {
 	uint32_t pins_at;   /* position in model->pins, sorted by role */
 	uint32_t anchors;   /* 1 + position in model->anchor_sets; 0: none */
 	uint16_t pin_count; /* of all roles together */
-	uint16_t port;	    /* 0: every port */
+	uint16_t port;      /* 0: every port */
 	uint8_t name_len;
-	uint8_t kind;	/* enum pf_host_kind */
+	uint8_t kind;   /* enum pf_host_kind */
 	uint8_t scopes; /* 1 << enum pinfast_scope, one or two bits */
 	uint8_t flags;
-	uint8_t mode;	   /* PINFAST_ENFORCE, _REPORT or _OFF */
+	uint8_t mode;      /* PINFAST_ENFORCE, _REPORT or _OFF */
 	uint8_t on_expiry; /* 0: not said */
 };
 

@@ -59,8 +59,8 @@ append(struct pf_intern *in, const uint8_t *data, size_t len)
 }
 
 enum pinfast_error
-pf_intern_add(
-    struct pf_intern *in, const uint8_t *data, size_t len, uint32_t *number)
+pf_intern_add(struct pf_intern *in, const uint8_t *data, size_t len,
+    uint32_t *number)
 {
 	size_t j = (size_t)pf_name_hash(0, data, len);
 	enum pinfast_error error = PINFAST_OK;

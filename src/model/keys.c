@@ -38,8 +38,8 @@ compare(const struct pinfast_builder *b, const struct pf_name_key *x,
 
 /* One pass of a radix sort over 8 bits of the hash. */
 static void
-radix_pass(const struct pf_name_key *from, struct pf_name_key *to,
-    size_t count, unsigned shift)
+radix_pass(const struct pf_name_key *from, struct pf_name_key *to, size_t count,
+    unsigned shift)
 {
 	uint32_t places[256] = {0};
 	uint32_t sum = 0;
@@ -58,15 +58,15 @@ radix_pass(const struct pf_name_key *from, struct pf_name_key *to,
 
 /* Orders what the radix sort left in order of the text. */
 static void
-sort_equal_hashes(
-    const struct pinfast_builder *b, struct pf_name_key *keys, size_t count)
+sort_equal_hashes(const struct pinfast_builder *b, struct pf_name_key *keys,
+    size_t count)
 {
 	for (size_t i = 1; i < count; i++) {
 		struct pf_name_key key = keys[i];
 		size_t j = i;
 
 		for (; j > 0 && keys[j - 1].hash == key.hash &&
-		     compare(b, &keys[j - 1], &key) > 0;
+		       compare(b, &keys[j - 1], &key) > 0;
 		     j--)
 			keys[j] = keys[j - 1];
 		keys[j] = key;
@@ -74,7 +74,8 @@ sort_equal_hashes(
 }
 
 static size_t
-fill_keys(const struct pinfast_builder *b, uint64_t seed, struct pf_name_key *keys)
+fill_keys(const struct pinfast_builder *b, uint64_t seed,
+    struct pf_name_key *keys)
 {
 	size_t count = 0;
 
@@ -134,17 +135,17 @@ same_rule(const struct pinfast_builder *b, const struct pf_name_key *x,
     const struct pf_name_key *y)
 {
 	return x->hash == y->hash && x->scope == y->scope &&
-	    compare_bytes(name_of(b, x), name_of(b, y)) == 0;
+	       compare_bytes(name_of(b, x), name_of(b, y)) == 0;
 }
 
 size_t
-pf_keys_rule(
-    const struct pinfast_builder *b, const struct pf_keys *keys, size_t i)
+pf_keys_rule(const struct pinfast_builder *b, const struct pf_keys *keys,
+    size_t i)
 {
 	size_t n = 1;
 
 	while (i + n < keys->count &&
-	    same_rule(b, &keys->at[i], &keys->at[i + n]))
+	       same_rule(b, &keys->at[i], &keys->at[i + n]))
 		n++;
 	return n;
 }

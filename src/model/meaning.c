@@ -4,8 +4,8 @@
 #include "base/limits.h"
 
 static void
-blame(struct pinfast_builder *b, const struct pf_entry *e,
-    const char *rule, const char *text)
+blame(struct pinfast_builder *b, const struct pf_entry *e, const char *rule,
+    const char *text)
 {
 	char name[PINFAST_HOST_LEN];
 	char sentence[512];
@@ -22,9 +22,8 @@ pf_draft_name(const struct pinfast_builder *b, const struct pf_entry *e,
 	struct pinfast_bytes key = pf_entry_name(&b->model, e);
 	struct pf_host host;
 
-	if (e->kind != PF_HOST_NAME &&
-	    pf_host_parse_binary(key.data + 1, key.len - 1, &host) ==
-		PINFAST_OK) {
+	if (e->kind != PF_HOST_NAME && pf_host_parse_binary(key.data + 1,
+	                                   key.len - 1, &host) == PINFAST_OK) {
 		memcpy(out, host.text, host.text_len);
 		out[host.text_len] = '\0';
 		return;
@@ -78,8 +77,8 @@ check_pkix_none(struct pinfast_builder *b, const struct pf_entry *e,
 		blame(b, e, "pkix-none-loosened",
 		    ": with `pkix: none` an expiry can only enforce or deny");
 	if (n->role[PINFAST_ROLE_ANY] + n->role[PINFAST_ROLE_CA] +
-		n->role[PINFAST_ROLE_SHADOW_ANY] +
-		n->role[PINFAST_ROLE_SHADOW_CA] >
+	        n->role[PINFAST_ROLE_SHADOW_ANY] +
+	        n->role[PINFAST_ROLE_SHADOW_CA] >
 	    0)
 		blame(b, e, "pkix-none-pins",
 		    ": with `pkix: none` only `leaf` pins have a meaning, "
@@ -160,7 +159,7 @@ all_union(const struct pinfast_builder *b, const struct pf_keys *keys,
 {
 	for (size_t i = at; i < at + n; i++)
 		if (!(b->model.entries[keys->at[i].entry].flags &
-			PF_ENTRY_UNION))
+		        PF_ENTRY_UNION))
 			return 0;
 	return 1;
 }
@@ -176,8 +175,7 @@ check_rule(struct pinfast_builder *b, const struct pf_keys *keys, size_t at,
 	for (size_t i = at + 1; i < at + n; i++)
 		if (entries[keys->at[i].entry].port ==
 		    entries[keys->at[i - 1].entry].port)
-			blame(b, &entries[keys->at[i].entry],
-			    "duplicate-entry",
+			blame(b, &entries[keys->at[i].entry], "duplicate-entry",
 			    ": two entries for the same name and port");
 	if (n > PF_MAX_PORTS)
 		blame(b, e, "limit", ": more than 255 ports of one name");

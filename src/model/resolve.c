@@ -20,8 +20,7 @@ entry_of(const struct pinfast_builder *b, const struct pf_keys *keys, size_t i)
 
 static void
 add_cover(const struct pinfast_builder *b, const struct pf_keys *keys,
-    struct pinfast_bytes name, uint8_t scope, struct cover *out,
-    size_t *count)
+    struct pinfast_bytes name, uint8_t scope, struct cover *out, size_t *count)
 {
 	size_t at;
 	size_t n = pf_keys_find(b, keys, name, scope, &at);
@@ -84,15 +83,14 @@ pick(const struct pinfast_builder *b, const struct pf_keys *keys, size_t at,
 }
 
 static enum pinfast_error
-too_many(struct pinfast_builder *b, const struct pf_entry *e,
-    const char *text)
+too_many(struct pinfast_builder *b, const struct pf_entry *e, const char *text)
 {
 	char name[PINFAST_HOST_LEN], sentence[512];
 
 	pf_draft_name(b, e, name);
 	pf_draft_sentence(sentence, sizeof sentence, "", name, text);
-	return pf_draft_fail(
-	    b, e->line, e->column, PINFAST_ELIMIT, "limit", sentence);
+	return pf_draft_fail(b, e->line, e->column, PINFAST_ELIMIT, "limit",
+	    sentence);
 }
 
 static int
@@ -108,8 +106,8 @@ static unsigned
 own_count(const struct pf_resolved *r)
 {
 	return (unsigned)r->count[PINFAST_ROLE_ANY] +
-	    r->count[PINFAST_ROLE_LEAF] + r->count[PINFAST_ROLE_CA] +
-	    r->count[PINFAST_ROLE_CERT];
+	       r->count[PINFAST_ROLE_LEAF] + r->count[PINFAST_ROLE_CA] +
+	       r->count[PINFAST_ROLE_CERT];
 }
 
 /* Adds those of an entry's pins whose role is in the mask. */
@@ -151,7 +149,7 @@ same_anchors(const struct pf_model *m, uint32_t a, uint32_t b)
 	x = &m->anchor_sets[a - 1];
 	y = &m->anchor_sets[b - 1];
 	return x->len == y->len &&
-	    pf_same(m->blob + x->at, m->blob + y->at, x->len);
+	       pf_same(m->blob + x->at, m->blob + y->at, x->len);
 }
 
 /* `inherit: union` joins only what means the same. */
@@ -159,22 +157,21 @@ static int
 same_terms(const struct pf_model *m, const struct pf_entry *a,
     const struct pf_entry *b)
 {
-	const unsigned flags = PF_ENTRY_PKIX_NONE | PF_ENTRY_IGNORE_DATES |
-	    PF_ENTRY_REQUIRE_ALL;
+	const unsigned flags =
+	    PF_ENTRY_PKIX_NONE | PF_ENTRY_IGNORE_DATES | PF_ENTRY_REQUIRE_ALL;
 
 	return ((a->flags ^ b->flags) & flags) == 0 && a->mode == b->mode &&
-	    a->expires == b->expires && a->on_expiry == b->on_expiry &&
-	    a->warn_after == b->warn_after &&
-	    same_anchors(m, a->anchors, b->anchors);
+	       a->expires == b->expires && a->on_expiry == b->on_expiry &&
+	       a->warn_after == b->warn_after &&
+	       same_anchors(m, a->anchors, b->anchors);
 }
 
 static enum pinfast_error
 join(struct pinfast_builder *b, struct pf_resolved *r,
     const struct pf_entry *parent, int *joining)
 {
-	const unsigned own = 1U << PINFAST_ROLE_ANY |
-	    1U << PINFAST_ROLE_LEAF | 1U << PINFAST_ROLE_CA |
-	    1U << PINFAST_ROLE_CERT;
+	const unsigned own = 1U << PINFAST_ROLE_ANY | 1U << PINFAST_ROLE_LEAF |
+	                     1U << PINFAST_ROLE_CA | 1U << PINFAST_ROLE_CERT;
 	char name[PINFAST_HOST_LEN], sentence[512];
 
 	if (!*joining)
@@ -215,8 +212,7 @@ pf_resolve(struct pinfast_builder *b, const struct pf_keys *keys, size_t rule,
 
 		if (parent == NULL)
 			continue;
-		error =
-		    add_pins(b, out, parent, 1U << PINFAST_ROLE_REJECT);
+		error = add_pins(b, out, parent, 1U << PINFAST_ROLE_REJECT);
 		if (error == PINFAST_OK)
 			error = join(b, out, parent, &joining);
 	}
@@ -263,13 +259,11 @@ pf_rule_ports(struct pinfast_builder *b, const struct pf_keys *keys,
 		cover_count = find_covers(b, keys, rule, covers);
 	for (size_t c = 0; c < cover_count; c++)
 		for (size_t i = covers[c].at;
-		     i < covers[c].at + covers[c].count &&
-		     error == PINFAST_OK;
+		     i < covers[c].at + covers[c].count && error == PINFAST_OK;
 		     i++)
-			error = insert_port(
-			    ports, count, entry_of(b, keys, i)->port);
-	return error == PINFAST_OK
-	    ? error
-	    : too_many(b, entry_of(b, keys, rule),
-		  ": more than 255 ports of one name");
+			error = insert_port(ports, count,
+			    entry_of(b, keys, i)->port);
+	return error == PINFAST_OK ? error
+	                           : too_many(b, entry_of(b, keys, rule),
+	                                 ": more than 255 ports of one name");
 }

@@ -10,8 +10,7 @@
 #define NONE 0xffffffffU
 #define MAX_SEEDS 64
 /* A rule's bytes at most: every list full. */
-#define MAX_RULE \
-	(PF_RULE_LEN + PF_RULE_SHADOW_LEN + 3 * 64 * PINFAST_PIN_LEN)
+#define MAX_RULE (PF_RULE_LEN + PF_RULE_SHADOW_LEN + 3 * 64 * PINFAST_PIN_LEN)
 #define MAX_PORTS_LEN (PF_PORTS_LEN + PF_MAX_PORTS * PF_PORT_ROW_LEN)
 
 /* One host rule on its way into the file. */
@@ -35,14 +34,14 @@ struct writer {
 	struct pf_intern anchors;
 	struct pf_intern rules;
 	struct pf_intern tables; /* rows by port, rule numbers not offsets */
-	uint32_t *rule_at;	 /* offset of each rule, NONE: behind its name */
+	uint32_t *rule_at; /* offset of each rule, NONE: behind its name */
 };
 
 static enum pinfast_error
 no_memory(struct writer *w)
 {
-	return pf_draft_fail(
-	    w->b, 0, 0, PINFAST_ENOMEM, "memory", "out of memory");
+	return pf_draft_fail(w->b, 0, 0, PINFAST_ENOMEM, "memory",
+	    "out of memory");
 }
 
 /* Finds a seed with which no name lies too far from its bucket. */
@@ -53,8 +52,7 @@ seed_is_good(struct writer *w)
 
 	w->run = 0;
 	for (uint32_t i = 0; i < w->slot_count; i++) {
-		uint32_t own =
-		    pf_name_bucket(w->slots[i].hash, w->buckets);
+		uint32_t own = pf_name_bucket(w->slots[i].hash, w->buckets);
 
 		if (own > bucket) {
 			bucket = own;
@@ -96,8 +94,8 @@ choose_seed(struct writer *w)
 		if (error != PINFAST_OK)
 			return error;
 		if (w->slots == NULL)
-			w->slots = pf_draft_alloc(
-			    w->b, w->keys.count, sizeof *w->slots);
+			w->slots = pf_draft_alloc(w->b, w->keys.count,
+			    sizeof *w->slots);
 		if (w->slots == NULL)
 			return PINFAST_ENOMEM;
 		make_slots(w);
@@ -133,8 +131,8 @@ add_anchors(struct writer *w, const struct pf_entry *e, uint8_t *terms)
 	if (e->anchors == 0)
 		return PINFAST_OK;
 	set = &m->anchor_sets[e->anchors - 1];
-	if (pf_intern_add(&w->anchors, m->blob + set->at, set->len,
-		&number) != PINFAST_OK)
+	if (pf_intern_add(&w->anchors, m->blob + set->at, set->len, &number) !=
+	    PINFAST_OK)
 		return no_memory(w);
 	pf_sha256(m->blob + set->at, set->len, terms + PF_TERMS_TRUST);
 	/* The number becomes an offset when the blobs are placed. */
@@ -152,13 +150,13 @@ add_terms(struct writer *w, const struct pf_resolved *r, uint32_t *number)
 	t[PF_TERMS_MODE] = e->mode;
 	t[PF_TERMS_ON_EXPIRY] = e->on_expiry;
 	t[PF_TERMS_FLAGS] =
-	    (uint8_t)((e->flags & PF_ENTRY_PKIX_NONE ? PF_TERM_PKIX_NONE
-						     : 0U) |
-		(e->flags & PF_ENTRY_IGNORE_DATES ? PF_TERM_IGNORE_DATES
-						  : 0U) |
-		(e->flags & PF_ENTRY_REQUIRE_ALL ? PF_TERM_REQUIRE_ALL : 0U) |
-		(e->flags & PF_ENTRY_UNION ? PF_TERM_UNION : 0U) |
-		(r->derived ? PF_TERM_DERIVED : 0U));
+	    (uint8_t)((e->flags & PF_ENTRY_PKIX_NONE ? PF_TERM_PKIX_NONE : 0U) |
+	              (e->flags & PF_ENTRY_IGNORE_DATES ? PF_TERM_IGNORE_DATES
+	                                                : 0U) |
+	              (e->flags & PF_ENTRY_REQUIRE_ALL ? PF_TERM_REQUIRE_ALL
+	                                               : 0U) |
+	              (e->flags & PF_ENTRY_UNION ? PF_TERM_UNION : 0U) |
+	              (r->derived ? PF_TERM_DERIVED : 0U));
 	pf_put_le64(t + PF_TERMS_WARN, (uint64_t)e->warn_after);
 	pf_put_le64(t + PF_TERMS_EXPIRES, (uint64_t)e->expires);
 	error = add_anchors(w, e, t);
@@ -219,8 +217,8 @@ check_resolved(struct writer *w, const struct pf_resolved *r)
 
 	if (!(e->flags & PF_ENTRY_UNION) || e->mode != PINFAST_ENFORCE ||
 	    r->count[0] + r->count[1] + r->count[2] + r->count[3] +
-		    r->count[PINFAST_ROLE_REJECT] >
-		0)
+	            r->count[PINFAST_ROLE_REJECT] >
+	        0)
 		return PINFAST_OK;
 	pf_draft_name(w->b, e, name);
 	pf_draft_sentence(sentence, sizeof sentence, "", name,
@@ -231,22 +229,21 @@ check_resolved(struct writer *w, const struct pf_resolved *r)
 
 /* A row that exists only for a parent's port and says nothing new? */
 static int
-says_nothing_new(
-    const struct pf_resolved *row, const struct pf_resolved *every)
+says_nothing_new(const struct pf_resolved *row, const struct pf_resolved *every)
 {
 	return row->derived &&
-	    pf_same(row->count, every->count, sizeof row->count) &&
-	    pf_same(row->pins[PINFAST_ROLE_REJECT],
-		every->pins[PINFAST_ROLE_REJECT],
-		(size_t)row->count[PINFAST_ROLE_REJECT] * PINFAST_PIN_LEN) &&
-	    pf_same(row->pins[0], every->pins[0],
-		(size_t)row->count[0] * PINFAST_PIN_LEN) &&
-	    pf_same(row->pins[1], every->pins[1],
-		(size_t)row->count[1] * PINFAST_PIN_LEN) &&
-	    pf_same(row->pins[2], every->pins[2],
-		(size_t)row->count[2] * PINFAST_PIN_LEN) &&
-	    pf_same(row->pins[3], every->pins[3],
-		(size_t)row->count[3] * PINFAST_PIN_LEN);
+	       pf_same(row->count, every->count, sizeof row->count) &&
+	       pf_same(row->pins[PINFAST_ROLE_REJECT],
+	           every->pins[PINFAST_ROLE_REJECT],
+	           (size_t)row->count[PINFAST_ROLE_REJECT] * PINFAST_PIN_LEN) &&
+	       pf_same(row->pins[0], every->pins[0],
+	           (size_t)row->count[0] * PINFAST_PIN_LEN) &&
+	       pf_same(row->pins[1], every->pins[1],
+	           (size_t)row->count[1] * PINFAST_PIN_LEN) &&
+	       pf_same(row->pins[2], every->pins[2],
+	           (size_t)row->count[2] * PINFAST_PIN_LEN) &&
+	       pf_same(row->pins[3], every->pins[3],
+	           (size_t)row->count[3] * PINFAST_PIN_LEN);
 }
 
 /* Resolves a host rule for its ports; rows end up in a table. */
@@ -262,8 +259,7 @@ add_rows(struct writer *w, struct slot *s, struct pf_resolved scratch[2])
 
 	for (size_t i = 0; i < count && error == PINFAST_OK; i++) {
 		struct pf_resolved *r = &scratch[i > 0];
-		uint8_t *row =
-		    table + PF_PORTS_LEN + rows * PF_PORT_ROW_LEN;
+		uint8_t *row = table + PF_PORTS_LEN + rows * PF_PORT_ROW_LEN;
 
 		error = pf_resolve(w->b, &w->keys, s->key, ports[i], r);
 		if (error == PINFAST_OK)
@@ -284,13 +280,11 @@ add_rows(struct writer *w, struct slot *s, struct pf_resolved scratch[2])
 	pf_put_le16(table + 2, (uint16_t)rows);
 	s->by_port = 1;
 	if (pf_intern_add(&w->tables, table,
-		PF_PORTS_LEN + rows * PF_PORT_ROW_LEN, &s->rule) !=
-	    PINFAST_OK)
+	        PF_PORTS_LEN + rows * PF_PORT_ROW_LEN, &s->rule) != PINFAST_OK)
 		return no_memory(w);
 	/* Rows are never behind a name: count their rules as shared. */
 	for (size_t i = 0; i < rows; i++) {
-		const uint8_t *row =
-		    table + PF_PORTS_LEN + i * PF_PORT_ROW_LEN;
+		const uint8_t *row = table + PF_PORTS_LEN + i * PF_PORT_ROW_LEN;
 
 		w->rules.items[pf_le32(row + 4)].uses += 2;
 	}
@@ -300,8 +294,7 @@ add_rows(struct writer *w, struct slot *s, struct pf_resolved scratch[2])
 static enum pinfast_error
 resolve_all(struct writer *w)
 {
-	struct pf_resolved *scratch =
-	    pf_draft_alloc(w->b, 2, sizeof *scratch);
+	struct pf_resolved *scratch = pf_draft_alloc(w->b, 2, sizeof *scratch);
 	enum pinfast_error error, first = PINFAST_OK;
 
 	if (scratch == NULL)
@@ -314,7 +307,7 @@ resolve_all(struct writer *w)
 		if (s->scope == PINFAST_SCOPE_ONE ||
 		    s->scope == PINFAST_SCOPE_ANY)
 			w->depths |= 1ULL
-			    << labels(pf_entry_name(&w->b->model, e));
+			             << labels(pf_entry_name(&w->b->model, e));
 		error = add_rows(w, s, scratch);
 		if (error != PINFAST_OK && first == PINFAST_OK)
 			first = error;
@@ -349,8 +342,8 @@ static enum pinfast_error
 make_plan(struct writer *w, struct plan *p)
 {
 	const struct pf_model *m = &w->b->model;
-	uint64_t at = PF_HEADER_LEN +
-	    ((uint64_t)w->buckets + w->run) * PF_BUCKET_LEN;
+	uint64_t at =
+	    PF_HEADER_LEN + ((uint64_t)w->buckets + w->run) * PF_BUCKET_LEN;
 
 	p->names_at = at;
 	for (uint32_t i = 0; i < w->slot_count; i++)
@@ -379,8 +372,8 @@ make_plan(struct writer *w, struct plan *p)
 
 /* Writes one name's record; returns where the next one begins. */
 static uint64_t
-put_record(
-    const struct writer *w, const struct slot *s, uint8_t *image, uint64_t at)
+put_record(const struct writer *w, const struct slot *s, uint8_t *image,
+    uint64_t at)
 {
 	const struct pf_entry *e =
 	    &w->b->model.entries[w->keys.at[s->key].entry];
@@ -397,14 +390,14 @@ put_record(
 		return end;
 	}
 	pf_put_le32(record + PF_NAME_RULE, (uint32_t)end);
-	item = s->by_port ? &w->tables.items[s->rule]
-			  : &w->rules.items[s->rule];
+	item =
+	    s->by_port ? &w->tables.items[s->rule] : &w->rules.items[s->rule];
 	bytes = (s->by_port ? w->tables.bytes : w->rules.bytes) + item->at;
 	memcpy(image + end, bytes, item->len);
 	if (s->by_port)
 		for (uint32_t i = 0; i < pf_le16(bytes + 2); i++) {
 			uint8_t *row = image + end + PF_PORTS_LEN +
-			    (size_t)i * PF_PORT_ROW_LEN;
+			               (size_t)i * PF_PORT_ROW_LEN;
 
 			pf_put_le32(row + 4, w->rule_at[pf_le32(row + 4)]);
 		}
@@ -432,8 +425,7 @@ put_names(const struct writer *w, const struct plan *p, uint8_t *image)
 		}
 		pf_put_le16(to + PF_BUCKET_TAG + 2 * to[0],
 		    (uint16_t)((s->hash & PF_TAG_HASH) | s->scope));
-		pf_put_le32(
-		    to + PF_BUCKET_AT + 4 * to[0], (uint32_t)at);
+		pf_put_le32(to + PF_BUCKET_AT + 4 * to[0], (uint32_t)at);
 		to[0]++;
 		at = put_record(w, s, image, at);
 	}
@@ -463,12 +455,11 @@ put_rest(const struct writer *w, const struct plan *p, uint8_t *image)
 		pf_put_le32(image + at, count);
 		memcpy(image + at + 4, bytes, a->len);
 		for (size_t t = 0; t < w->terms.count; t++) {
-			const uint8_t *from =
-			    w->terms.bytes + t * PF_TERMS_LEN;
+			const uint8_t *from = w->terms.bytes + t * PF_TERMS_LEN;
 
 			if (pf_le32(from + PF_TERMS_ANCHORS) == i + 1)
 				pf_put_le32(terms + t * PF_TERMS_LEN +
-					PF_TERMS_ANCHORS,
+				                PF_TERMS_ANCHORS,
 				    (uint32_t)at);
 		}
 		at += 4 + (uint64_t)a->len;
@@ -555,8 +546,7 @@ find_covering(const struct pf_model *m)
 		if (!(e->scopes & below))
 			continue;
 		for (unsigned p = 0; p < e->pin_count; p++)
-			if (m->pins[e->pins_at + p].role ==
-			    PINFAST_ROLE_REJECT)
+			if (m->pins[e->pins_at + p].role == PINFAST_ROLE_REJECT)
 				return 1;
 	}
 	return 0;
@@ -608,8 +598,8 @@ pinfast_builder_finish(struct pinfast_builder *b, struct pinfast_diag *diag,
 	if (b == NULL || image == NULL)
 		return PINFAST_EUSAGE;
 	error = b->error != PINFAST_OK && b->error != PINFAST_EPOLICY
-	    ? b->error
-	    : finish_draft(b, 0);
+	            ? b->error
+	            : finish_draft(b, 0);
 	if (error != PINFAST_OK) {
 		if (diag != NULL)
 			*diag = b->first;

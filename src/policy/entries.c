@@ -27,8 +27,7 @@ field_name(struct pf_reader *r, void *object)
 	e->name_column = pf_yaml_column(&r->yaml);
 	if (pf_yaml_len(&r->yaml) == 0 ||
 	    pf_yaml_len(&r->yaml) >= sizeof e->name)
-		pf_reader_error(r, "host",
-		    "a host name has 1 to 253 octets");
+		pf_reader_error(r, "host", "a host name has 1 to 253 octets");
 	else
 		memcpy(e->name, pf_yaml_text(&r->yaml),
 		    pf_yaml_len(&r->yaml) + 1);
@@ -73,29 +72,29 @@ field_apex(struct pf_reader *r, void *object)
 static int
 field_pins(struct pf_reader *r, void *object)
 {
-	return pf_read_pins(
-	    r, &((struct pf_draft_entry *)object)->set, PINFAST_ROLE_ANY);
+	return pf_read_pins(r, &((struct pf_draft_entry *)object)->set,
+	    PINFAST_ROLE_ANY);
 }
 
 static int
 field_leaf(struct pf_reader *r, void *object)
 {
-	return pf_read_pins(
-	    r, &((struct pf_draft_entry *)object)->set, PINFAST_ROLE_LEAF);
+	return pf_read_pins(r, &((struct pf_draft_entry *)object)->set,
+	    PINFAST_ROLE_LEAF);
 }
 
 static int
 field_ca(struct pf_reader *r, void *object)
 {
-	return pf_read_pins(
-	    r, &((struct pf_draft_entry *)object)->set, PINFAST_ROLE_CA);
+	return pf_read_pins(r, &((struct pf_draft_entry *)object)->set,
+	    PINFAST_ROLE_CA);
 }
 
 static int
 field_reject(struct pf_reader *r, void *object)
 {
-	return pf_read_pins(
-	    r, &((struct pf_draft_entry *)object)->set, PINFAST_ROLE_REJECT);
+	return pf_read_pins(r, &((struct pf_draft_entry *)object)->set,
+	    PINFAST_ROLE_REJECT);
 }
 
 static int
@@ -140,8 +139,8 @@ shadow_ca(struct pf_reader *r, void *object)
 static int
 field_shadow(struct pf_reader *r, void *object)
 {
-	static const struct pf_field fields[] = {{"pins", shadow_pins},
-	    {"leaf", shadow_leaf}, {"ca", shadow_ca}};
+	static const struct pf_field fields[] = {
+	    {"pins", shadow_pins}, {"leaf", shadow_leaf}, {"ca", shadow_ca}};
 
 	return pf_read_mapping(r, fields, COUNT(fields), "`shadow`",
 	    &((struct pf_draft_entry *)object)->set);
@@ -167,8 +166,8 @@ field_pinset(struct pf_reader *r, void *object)
 	}
 	for (unsigned i = 0; i < s->set.count; i++) {
 		if (e->set.count == PF_READER_PINS) {
-			pf_reader_error(
-			    r, "limit", "a set has more than 64 pins");
+			pf_reader_error(r, "limit",
+			    "a set has more than 64 pins");
 			break;
 		}
 		e->set.pins[e->set.count++] = s->set.pins[i];
@@ -196,8 +195,8 @@ field_mode(struct pf_reader *r, void *object)
 	static const int64_t values[] = {
 	    PINFAST_ENFORCE, PINFAST_REPORT, PINFAST_OFF};
 
-	return read_setting(
-	    r, object, "`mode`", words, values, 3, PINFAST_ENTRY_MODE);
+	return read_setting(r, object, "`mode`", words, values, 3,
+	    PINFAST_ENTRY_MODE);
 }
 
 static int
@@ -206,8 +205,8 @@ field_pkix(struct pf_reader *r, void *object)
 	static const char *const words[] = {"required", "none"};
 	static const int64_t values[] = {0, 1};
 
-	return read_setting(
-	    r, object, "`pkix`", words, values, 2, PINFAST_ENTRY_PKIX_NONE);
+	return read_setting(r, object, "`pkix`", words, values, 2,
+	    PINFAST_ENTRY_PKIX_NONE);
 }
 
 static int
@@ -302,8 +301,8 @@ field_trust(struct pf_reader *r, void *object)
 		return -1;
 	if (((struct pf_draft_entry *)object)->ca_file[0] == '\0' &&
 	    errors == r->errors)
-		pf_reader_error_at(
-		    r, line, column, "trust", "`trust` needs `ca-file`");
+		pf_reader_error_at(r, line, column, "trust",
+		    "`trust` needs `ca-file`");
 	return 0;
 }
 
@@ -315,8 +314,8 @@ probe_host(struct pf_reader *r, void *object)
 
 	(void)object;
 	if (pf_is_scalar(r, "`host`") &&
-	    !pf_name_read(pf_yaml_text(&r->yaml), pf_yaml_len(&r->yaml),
-		&host, &why))
+	    !pf_name_read(pf_yaml_text(&r->yaml), pf_yaml_len(&r->yaml), &host,
+	        &why))
 		pf_reader_error(r, "host", why);
 	return pf_yaml_skip(&r->yaml);
 }
@@ -362,25 +361,22 @@ add_anchors(struct pf_reader *r, const struct pf_draft_entry *e)
 	struct pf_pem block;
 	struct pf_cert cert;
 	size_t pos = 0, len, count = 0;
-	uint8_t *buffer, *data = pf_reader_file(
-			      r, e->ca_file, e->ca_line, e->ca_column,
-			      &text.len);
+	uint8_t *buffer, *data = pf_reader_file(r, e->ca_file, e->ca_line,
+	                     e->ca_column, &text.len);
 
 	if (data == NULL)
 		return;
 	text.data = data;
 	buffer = malloc(text.len + 4);
-	while (buffer != NULL &&
-	    pf_pem_next(text, &pos, &block, buffer, text.len + 4, &len) ==
-		PINFAST_OK) {
+	while (buffer != NULL && pf_pem_next(text, &pos, &block, buffer,
+	                             text.len + 4, &len) == PINFAST_OK) {
 		if (!pf_pem_is(&block, "CERTIFICATE"))
 			continue;
 		der.data = buffer;
 		der.len = len;
 		count++;
 		if (pf_cert_walk(der, &cert, NULL) != PINFAST_OK)
-			pf_reader_error_at(r, e->ca_line, e->ca_column,
-			    "trust",
+			pf_reader_error_at(r, e->ca_line, e->ca_column, "trust",
 			    "`ca-file` holds a certificate that is not "
 			    "exact DER");
 		else
@@ -429,8 +425,7 @@ scopes_of(struct pf_reader *r, const struct pf_draft_entry *e,
 		default:
 			break;
 		}
-	return 1U << e->scope |
-	    (e->no_apex ? 0U : 1U << PINFAST_SCOPE_EXACT);
+	return 1U << e->scope | (e->no_apex ? 0U : 1U << PINFAST_SCOPE_EXACT);
 }
 
 static void
@@ -446,8 +441,8 @@ finish_entry(struct pf_reader *r, struct pf_draft_entry *e)
 		return;
 	}
 	if (!pf_name_read(e->name, strlen(e->name), &name, &why)) {
-		pf_reader_error_at(
-		    r, e->name_line, e->name_column, "host", why);
+		pf_reader_error_at(r, e->name_line, e->name_column, "host",
+		    why);
 		return;
 	}
 	if (name.kind != PF_HOST_NAME && e->scope != PINFAST_SCOPE_EXACT) {
@@ -457,7 +452,7 @@ finish_entry(struct pf_reader *r, struct pf_draft_entry *e)
 	}
 	pf_builder_at(r->builder, e->line, e->column);
 	if (pf_builder_entry(r->builder, &name, e->port,
-		scopes_of(r, e, &name)) != PINFAST_OK)
+	        scopes_of(r, e, &name)) != PINFAST_OK)
 		return;
 	for (unsigned k = 1; k <= PINFAST_ENTRY_ON_EXPIRY; k++)
 		if (e->settings >> k & 1)
@@ -475,21 +470,20 @@ static const struct pf_field host_fields[] = {{"name", field_name},
     {"port", field_port}, {"subdomains", field_subdomains},
     {"apex", field_apex}, {"pins", field_pins}, {"leaf", field_leaf},
     {"ca", field_ca}, {"pinset", field_pinset}, {"mode", field_mode},
-    {"pkix", field_pkix}, {"dates", field_dates},
-    {"require", field_require}, {"inherit", field_inherit},
-    {"trust", field_trust}, {"reject", field_reject},
-    {"shadow", field_shadow}, {"warn-after", field_warn_after},
-    {"expires", field_expires}, {"on-expiry", field_on_expiry},
-    {"probe", field_probe}, {"note", field_note}};
+    {"pkix", field_pkix}, {"dates", field_dates}, {"require", field_require},
+    {"inherit", field_inherit}, {"trust", field_trust},
+    {"reject", field_reject}, {"shadow", field_shadow},
+    {"warn-after", field_warn_after}, {"expires", field_expires},
+    {"on-expiry", field_on_expiry}, {"probe", field_probe},
+    {"note", field_note}};
 
 static const struct pf_field client_fields[] = {{"name", field_name},
     {"pins", field_pins}, {"leaf", field_leaf}, {"ca", field_ca},
     {"pinset", field_pinset}, {"mode", field_mode}, {"pkix", field_pkix},
-    {"dates", field_dates}, {"require", field_require},
-    {"trust", field_trust}, {"reject", field_reject},
-    {"shadow", field_shadow}, {"warn-after", field_warn_after},
-    {"expires", field_expires}, {"on-expiry", field_on_expiry},
-    {"note", field_note}};
+    {"dates", field_dates}, {"require", field_require}, {"trust", field_trust},
+    {"reject", field_reject}, {"shadow", field_shadow},
+    {"warn-after", field_warn_after}, {"expires", field_expires},
+    {"on-expiry", field_on_expiry}, {"note", field_note}};
 
 static int
 read_entry(struct pf_reader *r, int is_client)
@@ -509,11 +503,11 @@ read_entry(struct pf_reader *r, int is_client)
 	e->settings = 0;
 	e->set.count = 0;
 	if (is_client)
-		result = pf_read_mapping(r, client_fields,
-		    COUNT(client_fields), "a client entry", e);
+		result = pf_read_mapping(r, client_fields, COUNT(client_fields),
+		    "a client entry", e);
 	else
-		result = pf_read_mapping(
-		    r, host_fields, COUNT(host_fields), "a host entry", e);
+		result = pf_read_mapping(r, host_fields, COUNT(host_fields),
+		    "a host entry", e);
 	if (result < 0)
 		return -1;
 	if (errors == r->errors)
@@ -557,8 +551,8 @@ pf_read_hosts(struct pf_reader *r, void *object)
 	(void)object;
 	if (r->pinsets_only)
 		return pf_yaml_skip(&r->yaml);
-	return read_list(
-	    r, host_item, "`hosts`", "`hosts` is empty: nothing is pinned");
+	return read_list(r, host_item, "`hosts`",
+	    "`hosts` is empty: nothing is pinned");
 }
 
 int

@@ -63,8 +63,7 @@ const struct pf_lint_rule pf_lint_rules[] = {
 	    "this covers everything below a single label"},
 };
 /* clang-format on */
-const size_t pf_lint_rule_count =
-    sizeof pf_lint_rules / sizeof *pf_lint_rules;
+const size_t pf_lint_rule_count = sizeof pf_lint_rules / sizeof *pf_lint_rules;
 
 /* A key of a CA that share/pinfast/ca-keys.tsv knows. */
 struct ca_key {
@@ -97,8 +96,8 @@ tell(const struct lint *l, const struct pf_entry *e, const char *id,
 		name[key.len] = '\0';
 	}
 	snprintf(text, sizeof text, "%s%s%s%s%s", name,
-	    name[0] != '\0' ? ": " : "", rule->text,
-	    more != NULL ? ": " : "", more != NULL ? more : "");
+	    name[0] != '\0' ? ": " : "", rule->text, more != NULL ? ": " : "",
+	    more != NULL ? more : "");
 	l->sink->say(l->sink->arg, rule->level, e != NULL ? e->line : 0,
 	    e != NULL ? e->column : 0, id, text);
 }
@@ -124,7 +123,7 @@ read_key(struct lint *l, char *line)
 	snprintf(key->ca, sizeof key->ca, "%s", column[1]);
 	key->is_root = strcmp(column[2], "root") == 0;
 	key->random = strcmp(column[2], "intermediate") == 0 &&
-	    strcmp(column[3], "random") == 0;
+	              strcmp(column[3], "random") == 0;
 	l->key_count++;
 }
 
@@ -137,7 +136,7 @@ read_keys(struct lint *l)
 
 	if (l->options->ca_keys == NULL ||
 	    pf_file_read(l->options->ca_keys, 1UL << 20, PF_FILE_ANY, NULL,
-		&data, &len) != PINFAST_OK)
+	        &data, &len) != PINFAST_OK)
 		return;
 	for (size_t i = 0; i < len; i++)
 		lines += data[i] == '\n';
@@ -164,13 +163,12 @@ find_key(const struct lint *l, const uint8_t *hash)
 struct tally {
 	unsigned own, role[PINFAST_ROLE_COUNT];
 	unsigned ca_known; /* pins of known CAs */
-	const char *ca;	   /* theirs, NULL when they differ */
+	const char *ca;    /* theirs, NULL when they differ */
 	int random, roots, rejected;
 };
 
 static int
-is_rejected(const struct lint *l, const struct pf_entry *e,
-    const uint8_t *hash)
+is_rejected(const struct lint *l, const struct pf_entry *e, const uint8_t *hash)
 {
 	for (size_t i = 0; i < l->model->reject_count; i++)
 		if (memcmp(l->model->reject[i], hash, PINFAST_PIN_LEN) == 0)
@@ -293,14 +291,14 @@ covers(const struct lint *l, const struct pf_entry *e,
 		return 0;
 	if (name.len == host->key_len)
 		return (e->scopes & 1) != 0 &&
-		    memcmp(name.data, host->key, name.len) == 0;
+		       memcmp(name.data, host->key, name.len) == 0;
 	if (name.len + 1 >= host->key_len || (e->scopes & 6) == 0)
 		return 0;
 	rest = host->key_len - name.len;
 	return host->key[rest - 1] == '.' &&
-	    memcmp(name.data, host->key + rest, name.len) == 0 &&
-	    ((e->scopes >> PINFAST_SCOPE_ANY & 1) != 0 ||
-		memchr(host->key, '.', rest - 1) == NULL);
+	       memcmp(name.data, host->key + rest, name.len) == 0 &&
+	       ((e->scopes >> PINFAST_SCOPE_ANY & 1) != 0 ||
+	           memchr(host->key, '.', rest - 1) == NULL);
 }
 
 static void
@@ -311,7 +309,7 @@ lint_url(const struct lint *l, const char *url, size_t len)
 	struct pf_host parsed;
 
 	while (p < end && *p != '/' && *p != '?' && *p != '#' &&
-	    (*p != ':' || *host == '['))
+	       (*p != ':' || *host == '['))
 		p++;
 	if (pf_host_parse(host, (size_t)(p - host), &parsed) != PINFAST_OK)
 		return;
@@ -343,7 +341,7 @@ pf_lint(const struct pinfast_builder *builder,
 	}
 	if (m->valid_until != 0 &&
 	    m->valid_until <=
-		options->now + (int64_t)options->horizon_days * DAY)
+	        options->now + (int64_t)options->horizon_days * DAY)
 		tell(&l, NULL, "lapse-near", NULL);
 	free(l.keys);
 }

@@ -15,8 +15,7 @@ is_ascii(const char *text, size_t len)
 
 /* Most names are fine: what is wrong is asked only when something is. */
 static int
-read_ascii(
-    const char *text, size_t len, struct pf_host *out, const char **why)
+read_ascii(const char *text, size_t len, struct pf_host *out, const char **why)
 {
 	*why = NULL;
 	if (pf_host_parse(text, len, out) == PINFAST_OK)
@@ -28,8 +27,8 @@ read_ascii(
 }
 
 int
-pf_name_read(
-    const char *text, size_t len, struct pf_host *out, const char **why)
+pf_name_read(const char *text, size_t len, struct pf_host *out,
+    const char **why)
 {
 	uint8_t *alabels = NULL;
 	int fine;
@@ -38,12 +37,12 @@ pf_name_read(
 		return read_ascii(text, len, out, why);
 	if (strlen(text) != len ||
 	    idn2_lookup_u8((const uint8_t *)text, &alabels,
-		IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK) {
+	        IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK) {
 		*why = "not a valid internationalised name (UTS 46)";
 		return 0;
 	}
-	fine = read_ascii((const char *)alabels,
-	    strlen((const char *)alabels), out, why);
+	fine = read_ascii((const char *)alabels, strlen((const char *)alabels),
+	    out, why);
 	idn2_free(alabels);
 	return fine;
 }
@@ -58,9 +57,9 @@ pf_name_suffix(const struct pf_host *name)
 		return PF_SUFFIX_NO_LIST;
 	memcpy(text, name->text, name->text_len);
 	text[name->text_len] = '\0';
-	if (psl_is_public_suffix2(
-		list, text, PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE))
+	if (psl_is_public_suffix2(list, text,
+	        PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE))
 		return PF_SUFFIX_PUBLIC;
 	return strchr(text, '.') == NULL ? PF_SUFFIX_SINGLE_LABEL
-					 : PF_SUFFIX_NONE;
+	                                 : PF_SUFFIX_NONE;
 }

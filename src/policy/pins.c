@@ -27,10 +27,10 @@ read_text(struct pf_reader *r, struct item *item)
 	if (!pf_is_scalar(r, "a pin"))
 		return;
 	if (pf_pin_text(pf_yaml_text(&r->yaml), pf_yaml_len(&r->yaml), &pin,
-		&bad_at, &why) != PINFAST_OK) {
+	        &bad_at, &why) != PINFAST_OK) {
 		pf_reader_error_at(r, pf_yaml_line(&r->yaml),
 		    pf_yaml_column(&r->yaml) + (uint32_t)bad_at +
-			!pf_yaml_plain(&r->yaml),
+		        !pf_yaml_plain(&r->yaml),
 		    "pin", why);
 		return;
 	}
@@ -67,8 +67,8 @@ one_object(struct pinfast_bytes text, uint8_t *buffer, size_t size,
 	    !pf_pem_is(&block, "PUBLIC KEY"))
 		return "it holds neither a certificate, a certificate "
 		       "request nor a public key";
-	if (pf_pem_next(text, &pos, &second, buffer + len, size - len,
-		&more) != PINFAST_ENOTFOUND)
+	if (pf_pem_next(text, &pos, &second, buffer + len, size - len, &more) !=
+	    PINFAST_ENOTFOUND)
 		return "it holds more than one object: write one pin a file";
 	der->data = buffer;
 	der->len = len;
@@ -110,8 +110,8 @@ once(struct pf_reader *r, struct item *item)
 {
 	if (item->found++ == 0)
 		return 1;
-	pf_reader_error(
-	    r, "pin", "a pin is one of `pin`, `file` and `pem`, not two");
+	pf_reader_error(r, "pin",
+	    "a pin is one of `pin`, `file` and `pem`, not two");
 	return 0;
 }
 
@@ -133,8 +133,8 @@ field_file(struct pf_reader *r, void *object)
 
 	if (!once(r, object) || !pf_is_scalar(r, "`file`"))
 		return pf_yaml_skip(&r->yaml);
-	data = pf_reader_file(
-	    r, pf_yaml_text(&r->yaml), line, column, &text.len);
+	data =
+	    pf_reader_file(r, pf_yaml_text(&r->yaml), line, column, &text.len);
 	if (data == NULL)
 		return 0;
 	text.data = data;
@@ -213,7 +213,7 @@ read_item(struct pf_reader *r, void *object)
 	uint32_t line = pf_yaml_line(&r->yaml);
 	uint32_t column = pf_yaml_column(&r->yaml);
 	int leaf = list->role == PINFAST_ROLE_LEAF ||
-	    list->role == PINFAST_ROLE_SHADOW_LEAF;
+	           list->role == PINFAST_ROLE_SHADOW_LEAF;
 	int is_cert = 0;
 	int got = pf_read_pin(r, leaf, &pin, &is_cert);
 
@@ -222,8 +222,8 @@ read_item(struct pf_reader *r, void *object)
 	pin.role = (uint8_t)list->role;
 	if (is_cert)
 		pin.role = list->role == PINFAST_ROLE_LEAF
-		    ? PINFAST_ROLE_CERT
-		    : PINFAST_ROLE_SHADOW_CERT;
+		               ? PINFAST_ROLE_CERT
+		               : PINFAST_ROLE_SHADOW_CERT;
 	if (is_listed(list->set, &pin))
 		pf_reader_warn_at(r, line, column, "duplicate-pin",
 		    "this pin stands twice in the list");
@@ -236,8 +236,8 @@ read_item(struct pf_reader *r, void *object)
 }
 
 int
-pf_read_pins(
-    struct pf_reader *r, struct pf_reader_set *set, enum pinfast_role role)
+pf_read_pins(struct pf_reader *r, struct pf_reader_set *set,
+    enum pinfast_role role)
 {
 	struct list list = {set, role};
 	uint32_t line = pf_yaml_line(&r->yaml);

@@ -23,8 +23,8 @@ pf_reader_error_at(struct pf_reader *r, uint32_t line, uint32_t column,
 void
 pf_reader_error(struct pf_reader *r, const char *rule, const char *text)
 {
-	pf_reader_error_at(r, pf_yaml_line(&r->yaml),
-	    pf_yaml_column(&r->yaml), rule, text);
+	pf_reader_error_at(r, pf_yaml_line(&r->yaml), pf_yaml_column(&r->yaml),
+	    rule, text);
 }
 
 void
@@ -32,8 +32,8 @@ pf_reader_warn_at(struct pf_reader *r, uint32_t line, uint32_t column,
     const char *rule, const char *text)
 {
 	if (r->sink != NULL && !r->quiet)
-		r->sink->say(
-		    r->sink->arg, PF_LEVEL_WARNING, line, column, rule, text);
+		r->sink->say(r->sink->arg, PF_LEVEL_WARNING, line, column, rule,
+		    text);
 }
 
 /* How many single-character changes lie between two words, up to 3. */
@@ -112,9 +112,9 @@ read_field(struct pf_reader *r, const struct pf_field *fields, size_t count,
 	if (r->yaml.event.type != YAML_SCALAR_EVENT) {
 		pf_reader_error(r, "key", "a key must be a plain word");
 		return pf_yaml_skip(&r->yaml) < 0 ||
-			pf_yaml_next(&r->yaml) == YAML_NO_EVENT
-		    ? -1
-		    : pf_yaml_skip(&r->yaml);
+		               pf_yaml_next(&r->yaml) == YAML_NO_EVENT
+		           ? -1
+		           : pf_yaml_skip(&r->yaml);
 	}
 	i = find_field(fields, count, pf_yaml_text(&r->yaml));
 	if (i == count) {
@@ -160,8 +160,8 @@ pf_read_mapping(struct pf_reader *r, const struct pf_field *fields,
 }
 
 int
-pf_read_sequence(
-    struct pf_reader *r, pf_field_fn item, const char *what, void *object)
+pf_read_sequence(struct pf_reader *r, pf_field_fn item, const char *what,
+    void *object)
 {
 	char text[128];
 
@@ -208,8 +208,8 @@ pf_read_word(struct pf_reader *r, const char *what, const char *const *words,
 			return (int)i;
 	at = (size_t)snprintf(text, sizeof text, "%s is one of", what);
 	for (size_t i = 0; i < count; i++)
-		at += (size_t)snprintf(text + at, sizeof text - at,
-		    "%s %s", i > 0 ? "," : "", words[i]);
+		at += (size_t)snprintf(text + at, sizeof text - at, "%s %s",
+		    i > 0 ? "," : "", words[i]);
 	snprintf(text + at, sizeof text - at, "; not `%.60s`",
 	    pf_yaml_text(&r->yaml));
 	pf_reader_error(r, "value", text);
@@ -221,8 +221,8 @@ pf_read_time(struct pf_reader *r, int64_t *out)
 {
 	if (!pf_is_scalar(r, "a date"))
 		return 0;
-	if (pf_time_parse(pf_yaml_text(&r->yaml), pf_yaml_len(&r->yaml),
-		out) == PINFAST_OK &&
+	if (pf_time_parse(pf_yaml_text(&r->yaml), pf_yaml_len(&r->yaml), out) ==
+	        PINFAST_OK &&
 	    *out > 0)
 		return 1;
 	pf_reader_error(r, "date",
@@ -263,20 +263,19 @@ pf_reader_file(struct pf_reader *r, const char *name, uint32_t line,
 	struct pinfast_diag diag;
 	uint8_t *data;
 	int folder = slash == NULL || name[0] == '/'
-	    ? 0
-	    : (int)(slash - r->options->path) + 1;
+	                 ? 0
+	                 : (int)(slash - r->options->path) + 1;
 
 	if (r->options->no_files) {
-		pf_reader_error_at(
-		    r, line, column, "file", "files cannot be read here");
+		pf_reader_error_at(r, line, column, "file",
+		    "files cannot be read here");
 		return NULL;
 	}
 	memset(&diag, 0, sizeof diag);
-	snprintf(
-	    path, sizeof path, "%.*s%s", folder, r->options->path, name);
+	snprintf(path, sizeof path, "%.*s%s", folder, r->options->path, name);
 	if (strcmp(name, "-") != 0 &&
 	    pf_file_read(path, MAX_SIDE_FILE, PF_FILE_OURS, &diag, &data,
-		len) == PINFAST_OK)
+	        len) == PINFAST_OK)
 		return data;
 	snprintf(text, sizeof text, "%.200s: %.200s", path,
 	    diag.text[0] != '\0' ? diag.text : "not a file");

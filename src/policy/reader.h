@@ -34,7 +34,7 @@ struct pf_draft_entry {
 	uint32_t name_line, name_column;
 	char name[PF_READER_NAME];
 	uint16_t port;
-	uint8_t scope;	 /* enum pinfast_scope */
+	uint8_t scope;   /* enum pinfast_scope */
 	uint8_t no_apex; /* `apex: false` */
 	uint8_t apex_said;
 	int is_client;
@@ -53,7 +53,7 @@ struct pf_reader {
 	struct pf_named_set *sets;
 	struct pf_draft_entry entry;
 	int pinsets_only; /* the first of two passes */
-	int quiet;	  /* complaints are left to the second pass */
+	int quiet;        /* complaints are left to the second pass */
 	int errors;
 };
 
@@ -66,8 +66,7 @@ struct pf_field {
 };
 
 /* Complaints at the present event, or at a place. */
-void pf_reader_error(
-    struct pf_reader *r, const char *rule, const char *text);
+void pf_reader_error(struct pf_reader *r, const char *rule, const char *text);
 void pf_reader_error_at(struct pf_reader *r, uint32_t line, uint32_t column,
     const char *rule, const char *text);
 void pf_reader_warn_at(struct pf_reader *r, uint32_t line, uint32_t column,
@@ -78,8 +77,8 @@ int pf_read_mapping(struct pf_reader *r, const struct pf_field *fields,
     size_t count, const char *what, void *object);
 
 /* Reads a sequence, calling item for each. */
-int pf_read_sequence(
-    struct pf_reader *r, pf_field_fn item, const char *what, void *object);
+int pf_read_sequence(struct pf_reader *r, pf_field_fn item, const char *what,
+    void *object);
 
 /* The present event is a scalar, else a complaint and 0. */
 int pf_is_scalar(struct pf_reader *r, const char *what);

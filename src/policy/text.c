@@ -110,8 +110,8 @@ top_on_lapse(struct pf_reader *r, void *object)
 	static const int64_t values[] = {PINFAST_ENFORCE, PINFAST_REPORT};
 
 	note_place(r, ((struct top *)object)->lapse);
-	return read_action(
-	    r, "`on-lapse`", words, values, 2, PINFAST_POLICY_ON_LAPSE);
+	return read_action(r, "`on-lapse`", words, values, 2,
+	    PINFAST_POLICY_ON_LAPSE);
 }
 
 static const char *const allow_words[] = {"allow", "report", "deny"};
@@ -142,8 +142,8 @@ top_https_only(struct pf_reader *r, void *object)
 	    PINFAST_HTTPS_LISTED, PINFAST_HTTPS_ALL, PINFAST_HTTPS_NONE};
 
 	(void)object;
-	return read_action(
-	    r, "`https-only`", words, values, 3, PINFAST_POLICY_HTTPS_ONLY);
+	return read_action(r, "`https-only`", words, values, 3,
+	    PINFAST_POLICY_HTTPS_ONLY);
 }
 
 static int
@@ -174,8 +174,8 @@ url_item(struct pf_reader *r, void *object)
 	pf_builder_at(r->builder, pf_yaml_line(&r->yaml),
 	    pf_yaml_column(&r->yaml));
 	if (pf_is_scalar(r, "a report URL"))
-		(void)pinfast_builder_report_to(
-		    r->builder, pf_yaml_text(&r->yaml));
+		(void)pinfast_builder_report_to(r->builder,
+		    pf_yaml_text(&r->yaml));
 	return pf_yaml_skip(&r->yaml);
 }
 
@@ -211,8 +211,8 @@ read_named_set(struct pf_reader *r)
 	r->sets = s;
 	if (pf_yaml_next(&r->yaml) == YAML_NO_EVENT)
 		return -1;
-	return pf_read_mapping(
-	    r, pf_set_fields, COUNT(pf_set_fields), "a pin set", &s->set);
+	return pf_read_mapping(r, pf_set_fields, COUNT(pf_set_fields),
+	    "a pin set", &s->set);
 }
 
 static int
@@ -274,12 +274,10 @@ check_top(struct pf_reader *r, const struct top *top)
 		pf_reader_error_at(r, top->line, top->column, "hosts",
 		    "the policy has no `hosts`: nothing is pinned");
 	if (top->until[0] != 0 && top->lapse[0] == 0)
-		pf_reader_error_at(r, top->until[0], top->until[1],
-		    "on-lapse",
+		pf_reader_error_at(r, top->until[0], top->until[1], "on-lapse",
 		    "`valid-until` needs `on-lapse`: enforce or report");
 	if (top->until[0] == 0 && top->lapse[0] != 0)
-		pf_reader_error_at(r, top->lapse[0], top->lapse[1],
-		    "on-lapse",
+		pf_reader_error_at(r, top->lapse[0], top->lapse[1], "on-lapse",
 		    "`on-lapse` has no meaning without `valid-until`");
 }
 
@@ -303,7 +301,7 @@ read_document(struct pf_reader *r)
 	top.column = pf_yaml_column(&r->yaml);
 	is_mapping = r->yaml.event.type == YAML_MAPPING_START_EVENT;
 	if (pf_read_mapping(r, top_fields, COUNT(top_fields), "the policy",
-		&top) < 0)
+	        &top) < 0)
 		return -1;
 	if (r->pinsets_only)
 		return 0;
@@ -343,9 +341,8 @@ needs_two_passes(struct pinfast_bytes text)
 }
 
 enum pinfast_error
-pf_policy_read(struct pinfast_bytes text,
-    const struct pf_text_options *options, struct pinfast_builder *builder,
-    const struct pf_sink *sink)
+pf_policy_read(struct pinfast_bytes text, const struct pf_text_options *options,
+    struct pinfast_builder *builder, const struct pf_sink *sink)
 {
 	struct pf_reader *r = calloc(1, sizeof *r);
 	enum pinfast_error error = PINFAST_OK;

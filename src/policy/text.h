@@ -11,8 +11,8 @@
 
 struct pf_text_options {
 	const char *path; /* of the policy: `file:` is relative to it */
-	int64_t now;	  /* `issued` may be at most a day ahead of it */
-	int no_files;	  /* 1: `file:` and `ca-file:` are errors */
+	int64_t now;      /* `issued` may be at most a day ahead of it */
+	int no_files;     /* 1: `file:` and `ca-file:` are errors */
 };
 
 /* Complaints go to the sink; returns PINFAST_EPOLICY after any error. */

@@ -114,7 +114,7 @@ count_depth(struct pf_yaml *y)
 		if (++y->depth > PF_MAX_YAML_DEPTH)
 			return "nested deeper than 16 levels";
 	} else if (type == YAML_SEQUENCE_END_EVENT ||
-	    type == YAML_MAPPING_END_EVENT) {
+	           type == YAML_MAPPING_END_EVENT) {
 		y->depth--;
 	}
 	return NULL;

@@ -80,15 +80,14 @@ dice(uint32_t sides)
 static size_t
 name_of(char *out, size_t size, uint32_t i)
 {
-	return (size_t)snprintf(
-	    out, size, "h%u.example%u.com", i, i % 9973);
+	return (size_t)snprintf(out, size, "h%u.example%u.com", i, i % 9973);
 }
 
 /* The floor: a plain open-addressing table of the same names. */
 struct table {
 	struct {
 		uint32_t tag, at;
-	} *slots;
+	} * slots;
 	uint32_t mask;
 	uint8_t *names;
 };
@@ -167,8 +166,8 @@ bench_lookup(const struct pinfast_store *store, uint32_t count)
 			double start = now_ns();
 
 			for (uint32_t i = 0; i < QUERIES; i++) {
-				sum += table_find(
-				    &table, hosts[i].key, hosts[i].key_len);
+				sum += table_find(&table, hosts[i].key,
+				    hosts[i].key_len);
 				FENCE(sum);
 			}
 			peer[miss].v[r] = (now_ns() - start) / QUERIES;
@@ -177,11 +176,10 @@ bench_lookup(const struct pinfast_store *store, uint32_t count)
 				struct pf_found f;
 				struct pf_rule rule;
 
-				if (pf_lookup_host(
-					store, &hosts[i], 443, &f)) {
+				if (pf_lookup_host(store, &hosts[i], 443, &f)) {
 					pf_rule_read(store, f.rule, &rule);
 					sum += rule.own.pins[1][0] +
-					    rule.own.pins[1][63];
+					       rule.own.pins[1][63];
 				}
 				FENCE(sum);
 			}
@@ -293,8 +291,8 @@ main(int argc, char *argv[])
 	pinfast_store_free(store);
 	bench_open(argv[3]);
 	bench_sha();
-	if (pf_file_read(argv[2], 1UL << 30, PF_FILE_ANY, &diag, &text,
-		&len) != 0)
+	if (pf_file_read(argv[2], 1UL << 30, PF_FILE_ANY, &diag, &text, &len) !=
+	    0)
 		return 1;
 	printf("{\"what\":\"libyaml alone, the same text\",\"value_s\":%.3f}\n",
 	    yaml_alone(text, len) / 1e9);

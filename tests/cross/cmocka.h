@@ -23,31 +23,35 @@ enum cm_message_output { CM_OUTPUT_STDOUT, CM_OUTPUT_SUBUNIT, CM_OUTPUT_TAP };
 
 static jmp_buf stand_in_failed;
 
-#define cmocka_unit_test(f) {#f, f, NULL, NULL}
-#define cmocka_unit_test_setup_teardown(f, s, t) {#f, f, s, t}
+#define cmocka_unit_test(f)                                                    \
+	{                                                                      \
+#f, f, NULL, NULL                                              \
+	}
+#define cmocka_unit_test_setup_teardown(f, s, t)                               \
+	{                                                                      \
+#f, f, s, t                                                    \
+	}
 #define cmocka_set_message_output(output) ((void)(output))
 #define print_message(...) ((void)printf(__VA_ARGS__))
 #define print_error(...) ((void)printf("# " __VA_ARGS__))
-#define fail_msg(...) \
-	(print_error(__VA_ARGS__), printf("\n"), \
+#define fail_msg(...)                                                          \
+	(print_error(__VA_ARGS__), printf("\n"),                               \
 	    stand_in_fail(__FILE__, __LINE__))
-#define stand_in_want(c) \
-	((c) ? (void)0 : stand_in_fail(__FILE__, __LINE__))
+#define stand_in_want(c) ((c) ? (void)0 : stand_in_fail(__FILE__, __LINE__))
 #define stand_in_int(v) ((unsigned long long)(v))
 #define assert_true(c) stand_in_want(c)
 #define assert_false(c) stand_in_want(!(c))
 #define assert_non_null(p) stand_in_want((p) != NULL)
 #define assert_null(p) stand_in_want((p) == NULL)
-#define assert_ptr_equal(a, b) \
+#define assert_ptr_equal(a, b)                                                 \
 	stand_in_want((const void *)(a) == (const void *)(b))
-#define assert_int_equal(a, b) \
-	stand_in_want(stand_in_int(a) == stand_in_int(b))
-#define assert_int_not_equal(a, b) \
+#define assert_int_equal(a, b) stand_in_want(stand_in_int(a) == stand_in_int(b))
+#define assert_int_not_equal(a, b)                                             \
 	stand_in_want(stand_in_int(a) != stand_in_int(b))
 #define assert_string_equal(a, b) stand_in_want(strcmp(a, b) == 0)
 #define assert_memory_equal(a, b, n) stand_in_want(memcmp(a, b, n) == 0)
 #define assert_memory_not_equal(a, b, n) stand_in_want(memcmp(a, b, n) != 0)
-#define cmocka_run_group_tests(tests, setup, teardown) \
+#define cmocka_run_group_tests(tests, setup, teardown)                         \
 	stand_in_run(tests, sizeof(tests) / sizeof *(tests), setup, teardown)
 
 static inline void

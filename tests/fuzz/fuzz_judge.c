@@ -63,8 +63,8 @@ cut(const uint8_t *data, size_t size, size_t want, struct pinfast_cert *out)
 }
 
 static struct pinfast_verdict
-judge(struct pinfast_conn *conn, unsigned how,
-    const struct pinfast_cert *path, size_t count)
+judge(struct pinfast_conn *conn, unsigned how, const struct pinfast_cert *path,
+    size_t count)
 {
 	switch (how % 4) {
 	case 0:
@@ -72,8 +72,8 @@ judge(struct pinfast_conn *conn, unsigned how,
 	case 1:
 		return pinfast_judge_leaf(conn, path, PINFAST_PKIX_NOT_RUN);
 	case 2:
-		return pinfast_judge_failed(
-		    conn, path, PINFAST_REASON_PKIX_FAILED);
+		return pinfast_judge_failed(conn, path,
+		    PINFAST_REASON_PKIX_FAILED);
 	default:
 		return pinfast_judge_key(conn, path[0].der);
 	}

@@ -63,8 +63,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i + 4 <= size; i++)
 		if (memcmp(tag + i, magic, 4) == 0)
 			return 0;
-	if (pinfast_conn_new(pinned(), "pinned.test", 443, 1800000000,
-		&conn) != 0)
+	if (pinfast_conn_new(pinned(), "pinned.test", 443, 1800000000, &conn) !=
+	    0)
 		return 0;
 	v = pinfast_judge_tag(conn, bytes, none);
 	if (v.decision == PINFAST_ALLOW)

@@ -35,8 +35,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (pinfast_builder_finish(b, NULL, &image) == PINFAST_OK) {
 			if (errors > 0)
 				abort();
-			if (pinfast_store_open_memory(
-				image, NULL, NULL, &store) != PINFAST_OK)
+			if (pinfast_store_open_memory(image, NULL, NULL,
+			        &store) != PINFAST_OK)
 				abort();
 			pinfast_store_free(store);
 		} else if (errors == 0) {

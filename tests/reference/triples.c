@@ -88,8 +88,8 @@ make_cert(struct cert *c, uint8_t id)
 	b += put(body + b, 0x03, "\0x", 2);
 	c->len = put(c->der, 0x30, body, b);
 	(void)at;
-	if (pinfast_pin_of((struct pinfast_bytes){c->der, c->len}, pin,
-		NULL) != PINFAST_OK)
+	if (pinfast_pin_of((struct pinfast_bytes){c->der, c->len}, pin, NULL) !=
+	    PINFAST_OK)
 		abort();
 	pinfast_pin_write(pin, c->pin);
 	for (size_t i = 0; i + s <= c->len; i++)
@@ -97,17 +97,17 @@ make_cert(struct cert *c, uint8_t id)
 			c->spki = (struct pinfast_bytes){c->der + i, s};
 }
 
-static const char *const names[] = {"a.test", "b.a.test", "c.b.a.test",
-    "d.c.b.a.test", "test", "192.0.2.7"};
+static const char *const names[] = {
+    "a.test", "b.a.test", "c.b.a.test", "d.c.b.a.test", "test", "192.0.2.7"};
 static const char *const hosts[] = {"a.test", "B.a.test.", "c.b.a.test",
-    "x.c.b.a.test", "d.c.b.a.test", "e.a.test", "other", "y.test",
-    "192.0.2.7", "a..test", "xa.test", "x.y.z.test", "::ffff:192.0.2.7"};
+    "x.c.b.a.test", "d.c.b.a.test", "e.a.test", "other", "y.test", "192.0.2.7",
+    "a..test", "xa.test", "x.y.z.test", "::ffff:192.0.2.7"};
 static const uint16_t ports[] = {0, 443, 8443};
 
-#define SAY(...) \
-	do { \
-		if (dump) \
-			printf(__VA_ARGS__); \
+#define SAY(...)                                                               \
+	do {                                                                   \
+		if (dump)                                                      \
+			printf(__VA_ARGS__);                                   \
 	} while (0)
 
 static void
@@ -158,8 +158,8 @@ add_entry(struct pinfast_builder *b)
 		pinfast_builder_entry_set(b, PINFAST_ENTRY_INHERIT_UNION, 1);
 	if (expires) {
 		pinfast_builder_entry_set(b, PINFAST_ENTRY_EXPIRES, expires);
-		pinfast_builder_entry_set(
-		    b, PINFAST_ENTRY_ON_EXPIRY, on_expiry);
+		pinfast_builder_entry_set(b, PINFAST_ENTRY_ON_EXPIRY,
+		    on_expiry);
 	}
 	add_list(b, PINFAST_ROLE_ANY, "any", off || none ? 0 : 12);
 	add_list(b, PINFAST_ROLE_LEAF, "leaf", off ? 0 : 20);
@@ -249,8 +249,8 @@ ask(struct pinfast *policy)
 		v = pinfast_judge_key(conn, path[0].key_spki);
 		break;
 	case 3:
-		v = pinfast_judge_failed(
-		    conn, path, PINFAST_REASON_PKIX_FAILED);
+		v = pinfast_judge_failed(conn, path,
+		    PINFAST_REASON_PKIX_FAILED);
 		break;
 	default:
 		v = pinfast_judge_path(conn, path, 3);

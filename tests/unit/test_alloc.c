@@ -56,8 +56,8 @@ whole_life(struct heap *h, int *complete)
 	for (int i = 0; i < 40; i++) {
 		snprintf(name, sizeof name, "h%d.example.test", i);
 		pinfast_builder_entry(b, name, 0, 0);
-		pinfast_builder_pin(
-		    b, PINFAST_ROLE_LEAF, certs[i % 2 ? LEAF : OTHER].pin);
+		pinfast_builder_pin(b, PINFAST_ROLE_LEAF,
+		    certs[i % 2 ? LEAF : OTHER].pin);
 		if (i == 3)
 			pinfast_builder_anchor(b, certs[ROOT].item.der);
 	}
@@ -103,8 +103,7 @@ every_failing_allocation_is_survived(int sticky)
 		h.sticky = sticky;
 		assert_int_equal(whole_life(&h, &complete), 0);
 		if (h.live != 0)
-			fail_msg("allocation %ld: %ld leaked", fail_at,
-			    h.live);
+			fail_msg("allocation %ld: %ld leaked", fail_at, h.live);
 		if (h.count >= fail_at)
 			assert_int_equal(complete, 0);
 	} while (h.count >= fail_at);

@@ -33,7 +33,7 @@ the_shipped_limits_are_these(void **state)
 	assert_true(PF_MAX_POLICY_TEXT == 1024UL * 1024 * 1024);
 	assert_int_equal(PF_MAX_YAML_DEPTH, 16);
 	assert_true(PF_MAX_STORE ==
-	    (sizeof(void *) > 4 ? 0xffffffffU : 0x40000000U));
+	            (sizeof(void *) > 4 ? 0xffffffffU : 0x40000000U));
 }
 
 static void
@@ -42,15 +42,14 @@ sha256_knows_the_answers(void **state)
 	static const struct {
 		const char *in, *out;
 	} rows[] = {
-	    {"",
-		"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b785"
-		"2b855"},
+	    {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b785"
+	         "2b855"},
 	    {"abc",
-		"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20"
-		"015ad"},
+	        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20"
+	        "015ad"},
 	    {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-		"248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419d"
-		"b06c1"},
+	        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419d"
+	        "b06c1"},
 	};
 	char hex[65];
 	uint8_t out[32];
@@ -91,12 +90,22 @@ base64_is_canonical_or_refused(void **state)
 		const char *text, *bytes;
 		size_t bad_at;
 	} rows[] = {
-	    {"", "", 0}, {"Zg==", "f", 0}, {"Zm8=", "fo", 0},
-	    {"Zm9v", "foo", 0}, {"+/+/", "\xfb\xff\xbf", 0},
-	    {"Zg=", NULL, 3}, {"Zg", NULL, 2}, {"Zh==", NULL, 1},
-	    {"Zm9=", NULL, 2}, {"Z===", NULL, 1}, {"Zm9v\n", NULL, 4},
-	    {"Zm-v", NULL, 2}, {"Z g=", NULL, 1}, {"=Zm9", NULL, 0},
-	    {"====", NULL, 0}, {"Zm9v=", NULL, 5},
+	    {"", "", 0},
+	    {"Zg==", "f", 0},
+	    {"Zm8=", "fo", 0},
+	    {"Zm9v", "foo", 0},
+	    {"+/+/", "\xfb\xff\xbf", 0},
+	    {"Zg=", NULL, 3},
+	    {"Zg", NULL, 2},
+	    {"Zh==", NULL, 1},
+	    {"Zm9=", NULL, 2},
+	    {"Z===", NULL, 1},
+	    {"Zm9v\n", NULL, 4},
+	    {"Zm-v", NULL, 2},
+	    {"Z g=", NULL, 1},
+	    {"=Zm9", NULL, 0},
+	    {"====", NULL, 0},
+	    {"Zm9v=", NULL, 5},
 	};
 
 	(void)state;
@@ -110,24 +119,24 @@ base64_is_canonical_or_refused(void **state)
 		if (rows[i].bytes == NULL) {
 			assert_int_equal(error, PINFAST_EFORMAT);
 			assert_int_equal(pf_base64_decode(rows[i].text,
-					     strlen(rows[i].text), out,
-					     sizeof out, &len, NULL),
+			                     strlen(rows[i].text), out,
+			                     sizeof out, &len, NULL),
 			    PINFAST_EFORMAT);
 			continue;
 		}
 		assert_int_equal(error, PINFAST_OK);
 		assert_int_equal(len, strlen(rows[i].bytes));
 		assert_memory_equal(out, rows[i].bytes, len);
-		assert_int_equal(
-		    pf_base64_encode(out, len, text), strlen(rows[i].text));
+		assert_int_equal(pf_base64_encode(out, len, text),
+		    strlen(rows[i].text));
 		assert_memory_equal(text, rows[i].text, strlen(rows[i].text));
 	}
 	{
 		uint8_t small[2];
 		size_t len;
 
-		assert_int_equal(
-		    pf_base64_decode("Zm9v", 4, small, 2, &len, NULL),
+		assert_int_equal(pf_base64_decode("Zm9v", 4, small, 2, &len,
+		                     NULL),
 		    PINFAST_ELIMIT);
 	}
 }
@@ -141,25 +150,22 @@ pem_blocks_are_found_and_damage_is_refused(void **state)
 	} rows[] = {
 	    {"", PINFAST_ENOTFOUND, 0},
 	    {"no pem here\n", PINFAST_ENOTFOUND, 0},
-	    {"-----BEGIN A-----\nZm9v\n-----END A-----\n",
-		PINFAST_ENOTFOUND, 1},
+	    {"-----BEGIN A-----\nZm9v\n-----END A-----\n", PINFAST_ENOTFOUND,
+	        1},
 	    {"x\r\n-----BEGIN A-----\r\nZm9v\r\nZm8=\r\n-----END A-----",
-		PINFAST_ENOTFOUND, 1},
+	        PINFAST_ENOTFOUND, 1},
 	    {"-----BEGIN A-----\nZm9v\n-----END A-----\ntext\n"
 	     "-----BEGIN B C-----\nZg==\n-----END B C-----\n",
-		PINFAST_ENOTFOUND, 2},
-	    {"-----BEGIN A-----\nZm9v\n-----END B-----\n", PINFAST_EFORMAT,
-		0},
+	        PINFAST_ENOTFOUND, 2},
+	    {"-----BEGIN A-----\nZm9v\n-----END B-----\n", PINFAST_EFORMAT, 0},
 	    {"-----BEGIN A-----\nZm9v\n", PINFAST_EFORMAT, 0},
-	    {"-----BEGIN A-----\nZm9\n-----END A-----\n", PINFAST_EFORMAT,
-		0},
-	    {"-----BEGIN A-----\nZg==Zg==\n-----END A-----\n",
-		PINFAST_EFORMAT, 0},
+	    {"-----BEGIN A-----\nZm9\n-----END A-----\n", PINFAST_EFORMAT, 0},
+	    {"-----BEGIN A-----\nZg==Zg==\n-----END A-----\n", PINFAST_EFORMAT,
+	        0},
 	    {"-----BEGIN A-----\nProc-Type: 4,ENCRYPTED\n\nZm9v\n"
 	     "-----END A-----\n",
-		PINFAST_EFORMAT, 0},
-	    {"-----BEGIN A----\nZm9v\n-----END A-----\n", PINFAST_ENOTFOUND,
-		0},
+	        PINFAST_EFORMAT, 0},
+	    {"-----BEGIN A----\nZm9v\n-----END A-----\n", PINFAST_ENOTFOUND, 0},
 	    {"-----BEGIN A", PINFAST_ENOTFOUND, 0},
 	    {"-----BEGIN A-----\nZm9v\n-----END A", PINFAST_EFORMAT, 0},
 	};
@@ -174,19 +180,19 @@ pem_blocks_are_found_and_damage_is_refused(void **state)
 		int count = 0;
 		enum pinfast_error error;
 
-		while ((error = pf_pem_next(text, &pos, &block, out,
-			    sizeof out, &len)) == PINFAST_OK) {
+		while ((error = pf_pem_next(text, &pos, &block, out, sizeof out,
+		            &len)) == PINFAST_OK) {
 			count++;
 			assert_true(pf_pem_is(&block, "A") ||
-			    pf_pem_is(&block, "B C"));
+			            pf_pem_is(&block, "B C"));
 			assert_false(pf_pem_is(&block, "ABC"));
 		}
 		assert_int_equal(error, rows[i].result);
 		assert_int_equal(count, rows[i].count);
 		pos = 0;
 		if (count > 0)
-			assert_int_equal(pf_pem_next(text, &pos, &block, out,
-					     0, &len),
+			assert_int_equal(pf_pem_next(text, &pos, &block, out, 0,
+			                     &len),
 			    PINFAST_ELIMIT);
 	}
 }
@@ -200,14 +206,22 @@ hosts_have_one_form_or_none(void **state)
 	static const struct {
 		const char *in, *out;
 	} rows[] = {
-	    {"example.com", "example.com"}, {"EXAMPLE.com.", "example.com"},
-	    {"a_b-c.Test", "a_b-c.test"}, {"-x-.test", "-x-.test"},
-	    {"localhost", "localhost"}, {"1a.test", "1a.test"},
+	    {"example.com", "example.com"},
+	    {"EXAMPLE.com.", "example.com"},
+	    {"a_b-c.Test", "a_b-c.test"},
+	    {"-x-.test", "-x-.test"},
+	    {"localhost", "localhost"},
+	    {"1a.test", "1a.test"},
 	    {"xn--bcher-kva.example", "xn--bcher-kva.example"},
 	    {"XN--BCHER-KVA.example", "xn--bcher-kva.example"},
-	    {"xn-.test", "xn-.test"}, {"a.0x", "!"}, {"a.0xg", "a.0xg"},
-	    {"127.0.0.1", "127.0.0.1"}, {"255.255.255.255", "255.255.255.255"},
-	    {"[::1]", "::1"}, {"::1", "::1"}, {"::", "::"},
+	    {"xn-.test", "xn-.test"},
+	    {"a.0x", "!"},
+	    {"a.0xg", "a.0xg"},
+	    {"127.0.0.1", "127.0.0.1"},
+	    {"255.255.255.255", "255.255.255.255"},
+	    {"[::1]", "::1"},
+	    {"::1", "::1"},
+	    {"::", "::"},
 	    {"2001:DB8:0:0:0:0:0:1", "2001:db8::1"},
 	    {"1:0:0:2:0:0:0:3", "1:0:0:2::3"},
 	    {"::ffff:192.0.2.1", "192.0.2.1"},
@@ -215,27 +229,65 @@ hosts_have_one_form_or_none(void **state)
 	    {"64:ff9b::192.0.2.33", "64:ff9b::c000:221"},
 	    {"1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:0"},
 	    {"1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"},
-	    {"1::8", "1::8"}, {"0:0:1::", "0:0:1::"},
+	    {"1::8", "1::8"},
+	    {"0:0:1::", "0:0:1::"},
 	    /* none */
-	    {"", NULL}, {".", NULL}, {"..", NULL}, {".a", NULL},
-	    {"a..", NULL}, {"a..b", NULL}, {"a b", NULL}, {"a%b", NULL},
-	    {"a@b", NULL}, {"*.a", NULL}, {"a/b", NULL}, {"a:b", NULL},
-	    {"a\xc3\xa4", NULL}, {"a\x01", NULL}, {"127.1", NULL},
-	    {"0x7f.0.0.1", NULL}, {"3221225985", NULL}, {"0xc0.0.2.1", NULL},
-	    {"127.0.0.01", NULL}, {"127.0.0.256", NULL},
-	    {"127.0.0.1.", NULL}, {"1.2.3.4.5", NULL}, {"1.2.3", NULL},
-	    {"a.1", NULL}, {"a.0x1", NULL}, {"1.2.3.", NULL},
-	    {"1.2.3.1234", NULL}, {"1..2.3", NULL},
-	    {"fe80::1%eth0", NULL}, {"[fe80::1%25eth0]", NULL},
-	    {"[127.0.0.1]", NULL}, {"[::1", NULL}, {"::1]", NULL},
-	    {"[]", NULL}, {"[a]", NULL}, {":", NULL}, {":::", NULL},
-	    {"1:", NULL}, {":1", NULL}, {"1:2", NULL}, {"1::2::3", NULL},
-	    {"1:2:3:4:5:6:7:8:9", NULL}, {"1:2:3:4:5:6:7:8::", NULL},
-	    {"::1:2:3:4:5:6:7:8", NULL}, {"12345::", NULL}, {"g::", NULL},
-	    {"1:2:3:4:5:6:7:1.2.3.4", NULL}, {"::1.2.3", NULL},
-	    {"::1.2.3.4:5", NULL}, {"xn--", NULL}, {"xn---", NULL},
-	    {"xn--99999999", NULL}, {"xn--a-", NULL}, {"xn--_", NULL},
-	    {"xn--zzzzzzzzzzzzzzzzzzzz", NULL}, {long_label, NULL},
+	    {"", NULL},
+	    {".", NULL},
+	    {"..", NULL},
+	    {".a", NULL},
+	    {"a..", NULL},
+	    {"a..b", NULL},
+	    {"a b", NULL},
+	    {"a%b", NULL},
+	    {"a@b", NULL},
+	    {"*.a", NULL},
+	    {"a/b", NULL},
+	    {"a:b", NULL},
+	    {"a\xc3\xa4", NULL},
+	    {"a\x01", NULL},
+	    {"127.1", NULL},
+	    {"0x7f.0.0.1", NULL},
+	    {"3221225985", NULL},
+	    {"0xc0.0.2.1", NULL},
+	    {"127.0.0.01", NULL},
+	    {"127.0.0.256", NULL},
+	    {"127.0.0.1.", NULL},
+	    {"1.2.3.4.5", NULL},
+	    {"1.2.3", NULL},
+	    {"a.1", NULL},
+	    {"a.0x1", NULL},
+	    {"1.2.3.", NULL},
+	    {"1.2.3.1234", NULL},
+	    {"1..2.3", NULL},
+	    {"fe80::1%eth0", NULL},
+	    {"[fe80::1%25eth0]", NULL},
+	    {"[127.0.0.1]", NULL},
+	    {"[::1", NULL},
+	    {"::1]", NULL},
+	    {"[]", NULL},
+	    {"[a]", NULL},
+	    {":", NULL},
+	    {":::", NULL},
+	    {"1:", NULL},
+	    {":1", NULL},
+	    {"1:2", NULL},
+	    {"1::2::3", NULL},
+	    {"1:2:3:4:5:6:7:8:9", NULL},
+	    {"1:2:3:4:5:6:7:8::", NULL},
+	    {"::1:2:3:4:5:6:7:8", NULL},
+	    {"12345::", NULL},
+	    {"g::", NULL},
+	    {"1:2:3:4:5:6:7:1.2.3.4", NULL},
+	    {"::1.2.3", NULL},
+	    {"::1.2.3.4:5", NULL},
+	    {"xn--", NULL},
+	    {"xn---", NULL},
+	    {"xn--99999999", NULL},
+	    {"xn--a-", NULL},
+	    {"xn--_", NULL},
+	    {"xn--zzzzzzzzzzzzzzzzzzzz", NULL},
+	    {long_label, NULL},
 	};
 
 	(void)state;
@@ -254,8 +306,9 @@ hosts_have_one_form_or_none(void **state)
 		if (!fine)
 			continue;
 		assert_string_equal(host.text, want);
-		assert_int_equal(
-		    pf_host_parse(host.text, host.text_len, &again), 0);
+		assert_int_equal(pf_host_parse(host.text, host.text_len,
+		                     &again),
+		    0);
 		assert_memory_equal(&host, &again, sizeof host);
 	}
 }
@@ -301,19 +354,23 @@ times_are_exact_or_refused(void **state)
 	    {"2026-11-20T10:11:12Z", 1795169472, "2026-11-20T10:11:12Z"},
 	    {"2026-11-20t10:11:12z", 1795169472, "2026-11-20T10:11:12Z"},
 	    {"2026-11-20T10:11:12.75Z", 1795169472, "2026-11-20T10:11:12Z"},
-	    {"2026-11-20T11:41:12+01:30", 1795169472,
-		"2026-11-20T10:11:12Z"},
-	    {"2026-11-20T09:11:12-01:00", 1795169472,
-		"2026-11-20T10:11:12Z"},
+	    {"2026-11-20T11:41:12+01:30", 1795169472, "2026-11-20T10:11:12Z"},
+	    {"2026-11-20T09:11:12-01:00", 1795169472, "2026-11-20T10:11:12Z"},
 	    {"2000-02-29", 951782400, "2000-02-29T00:00:00Z"},
 	    {"2024-02-29", 1709164800, "2024-02-29T00:00:00Z"},
 	    {"2038-01-19T03:14:08Z", 2147483648LL, "2038-01-19T03:14:08Z"},
 	    {"9999-12-31T23:59:59Z", 253402300799LL, "9999-12-31T23:59:59Z"},
-	    {"", -1, NULL}, {"2026", -1, NULL}, {"2026-1-01", -1, NULL},
-	    {"2026-13-01", -1, NULL}, {"2026-00-01", -1, NULL},
-	    {"2026-01-00", -1, NULL}, {"2026-01-32", -1, NULL},
-	    {"2026-02-29", -1, NULL}, {"1900-02-29", -1, NULL},
-	    {"2026/01/01", -1, NULL}, {"2026-01-01 ", -1, NULL},
+	    {"", -1, NULL},
+	    {"2026", -1, NULL},
+	    {"2026-1-01", -1, NULL},
+	    {"2026-13-01", -1, NULL},
+	    {"2026-00-01", -1, NULL},
+	    {"2026-01-00", -1, NULL},
+	    {"2026-01-32", -1, NULL},
+	    {"2026-02-29", -1, NULL},
+	    {"1900-02-29", -1, NULL},
+	    {"2026/01/01", -1, NULL},
+	    {"2026-01-01 ", -1, NULL},
 	    {"2026-01-01T00:00:00", -1, NULL},
 	    {"2026-01-01T24:00:00Z", -1, NULL},
 	    {"2026-01-01T00:60:00Z", -1, NULL},
@@ -330,8 +387,10 @@ times_are_exact_or_refused(void **state)
 	    {"2026-01-01T0a:00:00Z", -1, NULL},
 	    {"2026-01-01T00:0a:00Z", -1, NULL},
 	    {"2026-01-01T00:00:0aZ", -1, NULL},
-	    {"202a-01-01", -1, NULL}, {"2026-0a-01", -1, NULL},
-	    {"2026-01-0a", -1, NULL}, {"2026-01x01", -1, NULL},
+	    {"202a-01-01", -1, NULL},
+	    {"2026-0a-01", -1, NULL},
+	    {"2026-01-0a", -1, NULL},
+	    {"2026-01x01", -1, NULL},
 	    {"2026-01-01T00:00:00+0a:00", -1, NULL},
 	    {"2026-01-01T00:00:00+00:0a", -1, NULL},
 	};
@@ -362,8 +421,8 @@ every_day_of_four_centuries_round_trips(void **state)
 		int64_t at;
 
 		pf_time_write(day * 86400 + 3661, text);
-		assert_int_equal(
-		    pf_time_parse(text, strlen(text), &at), PINFAST_OK);
+		assert_int_equal(pf_time_parse(text, strlen(text), &at),
+		    PINFAST_OK);
 		assert_true(at == day * 86400 + 3661);
 	}
 	{
@@ -384,7 +443,8 @@ certificate_times_are_exact_or_refused(void **state)
 		int generalized;
 		int64_t at;
 	} rows[] = {
-	    {"700101000000Z", 0, 0}, {"491231235959Z", 0, 2524607999LL},
+	    {"700101000000Z", 0, 0},
+	    {"491231235959Z", 0, 2524607999LL},
 	    {"500101000000Z", 0, -631152000LL},
 	    {"20500101000000Z", 1, 2524608000LL},
 	    {"99991231235959Z", 1, 253402300799LL},
@@ -394,9 +454,12 @@ certificate_times_are_exact_or_refused(void **state)
 	    {"700101000000+0000", 0, INT64_MIN},
 	    {"701301000000Z", 0, INT64_MIN},
 	    {"700101240000Z", 0, INT64_MIN},
-	    {"70010100000aZ", 0, INT64_MIN}, {"700101000a00Z", 0, INT64_MIN},
-	    {"7001010a0000Z", 0, INT64_MIN}, {"70010a000000Z", 0, INT64_MIN},
-	    {"700a01000000Z", 0, INT64_MIN}, {"7a0101000000Z", 0, INT64_MIN},
+	    {"70010100000aZ", 0, INT64_MIN},
+	    {"700101000a00Z", 0, INT64_MIN},
+	    {"7001010a0000Z", 0, INT64_MIN},
+	    {"70010a000000Z", 0, INT64_MIN},
+	    {"700a01000000Z", 0, INT64_MIN},
+	    {"7a0101000000Z", 0, INT64_MIN},
 	    {"20500101000000.5Z", 1, INT64_MIN},
 	};
 
@@ -405,7 +468,7 @@ certificate_times_are_exact_or_refused(void **state)
 		int64_t at = INT64_MIN;
 		enum pinfast_error error =
 		    pf_time_asn1((const uint8_t *)rows[i].in,
-			strlen(rows[i].in), rows[i].generalized, &at);
+		        strlen(rows[i].in), rows[i].generalized, &at);
 
 		if ((error == PINFAST_OK) != (rows[i].at != INT64_MIN) ||
 		    at != rows[i].at)

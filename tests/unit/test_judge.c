@@ -6,30 +6,30 @@
 
 /* What an entry says. */
 enum entry {
-	UNLISTED,	 /* no entry; top level: allow */
+	UNLISTED, /* no entry; top level: allow */
 	UNLISTED_REPORT,
 	UNLISTED_DENY,
 	OFF,
-	PINNED,		 /* enforce, leaf pin that matches */
-	WRONG,		 /* enforce, a pin of another key */
+	PINNED, /* enforce, leaf pin that matches */
+	WRONG,  /* enforce, a pin of another key */
 	REPORT_WRONG,
 	REPORT_RIGHT,
-	NONE_RIGHT,	 /* pkix: none */
+	NONE_RIGHT, /* pkix: none */
 	NONE_WRONG,
-	NONE_IGNORE,	 /* and dates: ignore, right pin */
-	REJECT_ONLY,	 /* enforce, no pins, rejects another key */
-	REJECT_LEAF,	 /* pinned and rejected at once */
-	REJECT_ROOT,	 /* pinned leaf, root rejected */
-	REJECT_REPORT,	 /* mode report, pinned, rejected */
-	REJECT_TOP,	 /* pinned; top level rejects the intermediate */
-	REJECT_TOP_OFF,	 /* exempt; top level rejects the root */
+	NONE_IGNORE,    /* and dates: ignore, right pin */
+	REJECT_ONLY,    /* enforce, no pins, rejects another key */
+	REJECT_LEAF,    /* pinned and rejected at once */
+	REJECT_ROOT,    /* pinned leaf, root rejected */
+	REJECT_REPORT,  /* mode report, pinned, rejected */
+	REJECT_TOP,     /* pinned; top level rejects the intermediate */
+	REJECT_TOP_OFF, /* exempt; top level rejects the root */
 	REJECT_TOP_UNLISTED,
-	CA_INTER,	 /* ca: intermediate */
-	CA_LEAF,	 /* ca: the leaf's key, which is no issuer */
-	LEAF_ROOT,	 /* leaf: the root's key */
-	ANY_ROOT,	 /* pins: root */
-	ALL_BOTH,	 /* all-lists: leaf and ca right */
-	ALL_ONE,	 /* all-lists: leaf right, ca wrong */
+	CA_INTER,  /* ca: intermediate */
+	CA_LEAF,   /* ca: the leaf's key, which is no issuer */
+	LEAF_ROOT, /* leaf: the root's key */
+	ANY_ROOT,  /* pins: root */
+	ALL_BOTH,  /* all-lists: leaf and ca right */
+	ALL_ONE,   /* all-lists: leaf right, ca wrong */
 	EXPIRED_ENFORCE,
 	EXPIRED_REPORT,
 	EXPIRED_DENY,
@@ -37,11 +37,11 @@ enum entry {
 	EXPIRED_UNPIN_REJECTED,
 	REPORT_THEN_ENFORCE, /* mode report, expired into enforce, wrong */
 	NOT_YET_EXPIRED,
-	LAPSED_REPORT,	 /* wrong pin, on-lapse: report */
+	LAPSED_REPORT, /* wrong pin, on-lapse: report */
 	LAPSED_ENFORCE,
-	LAPSED_NONE,	 /* pkix: none, wrong pin, on-lapse: report */
-	LAPSED_REJECT,	 /* rejected leaf, on-lapse: report */
-	TRUSTED		 /* brings its own anchors */
+	LAPSED_NONE,   /* pkix: none, wrong pin, on-lapse: report */
+	LAPSED_REJECT, /* rejected leaf, on-lapse: report */
+	TRUSTED        /* brings its own anchors */
 };
 
 enum shown { PATH, NOT_RUN, OVERRIDDEN, FAILED, FAILED_NO_LEAF, RAW, NOTHING };
@@ -61,20 +61,20 @@ static const struct row {
     {"unlisted ok", UNLISTED, PATH, A, REASON(UNLISTED)},
     {"unlisted failed", UNLISTED, FAILED, D, REASON(PKIX_FAILED)},
     {"unlisted failed, no leaf", UNLISTED, FAILED_NO_LEAF, D,
-	REASON(PKIX_FAILED)},
+        REASON(PKIX_FAILED)},
     {"unlisted not run", UNLISTED, NOT_RUN, A, REASON(UNLISTED_UNVERIFIED)},
     {"unlisted overridden", UNLISTED, OVERRIDDEN, A,
-	REASON(UNLISTED_UNVERIFIED)},
+        REASON(UNLISTED_UNVERIFIED)},
     {"unlisted raw key", UNLISTED, RAW, A, REASON(UNLISTED_UNVERIFIED)},
     {"unlisted nothing shown", UNLISTED, NOTHING, D, REASON(NO_CERTIFICATE)},
     {"unlisted: report ok", UNLISTED_REPORT, PATH, R, REASON(UNLISTED)},
     {"unlisted: report failed", UNLISTED_REPORT, FAILED, D,
-	REASON(PKIX_FAILED)},
+        REASON(PKIX_FAILED)},
     {"unlisted: report not run", UNLISTED_REPORT, NOT_RUN, R,
-	REASON(UNLISTED_UNVERIFIED)},
+        REASON(UNLISTED_UNVERIFIED)},
     {"unlisted: deny ok", UNLISTED_DENY, PATH, D, REASON(UNLISTED)},
     {"unlisted: deny not run", UNLISTED_DENY, NOT_RUN, D,
-	REASON(UNLISTED_UNVERIFIED)},
+        REASON(UNLISTED_UNVERIFIED)},
     {"off ok", OFF, PATH, A, REASON(EXEMPT)},
     {"off failed", OFF, FAILED, D, REASON(PKIX_FAILED)},
     {"off not run", OFF, NOT_RUN, A, REASON(EXEMPT_UNVERIFIED)},
@@ -88,18 +88,15 @@ static const struct row {
     {"wrong pin ok", WRONG, PATH, D, REASON(PIN_MISMATCH)},
     {"wrong pin failed", WRONG, FAILED, D, REASON(PKIX_FAILED)},
     {"report wrong ok", REPORT_WRONG, PATH, R, REASON(PIN_MISMATCH)},
-    {"report never rescues pkix", REPORT_WRONG, FAILED, D,
-	REASON(PKIX_FAILED)},
+    {"report never rescues pkix", REPORT_WRONG, FAILED, D, REASON(PKIX_FAILED)},
     {"report not run", REPORT_WRONG, NOT_RUN, R, REASON(NOT_VERIFIED)},
     {"report overridden", REPORT_RIGHT, OVERRIDDEN, R, REASON(NOT_VERIFIED)},
-    {"report right is no report", REPORT_RIGHT, PATH, A,
-	REASON(PIN_MATCHED)},
-    {"report nothing shown", REPORT_RIGHT, NOTHING, D,
-	REASON(NO_CERTIFICATE)},
+    {"report right is no report", REPORT_RIGHT, PATH, A, REASON(PIN_MATCHED)},
+    {"report nothing shown", REPORT_RIGHT, NOTHING, D, REASON(NO_CERTIFICATE)},
     {"none ok", NONE_RIGHT, PATH, A, REASON(PIN_MATCHED)},
     {"none failed", NONE_RIGHT, FAILED, A, REASON(PIN_MATCHED)},
     {"none failed, no leaf", NONE_RIGHT, FAILED_NO_LEAF, D,
-	REASON(NO_CERTIFICATE)},
+        REASON(NO_CERTIFICATE)},
     {"none not run", NONE_RIGHT, NOT_RUN, A, REASON(PIN_MATCHED)},
     {"none overridden", NONE_RIGHT, OVERRIDDEN, A, REASON(PIN_MATCHED)},
     {"none raw key has no dates", NONE_RIGHT, RAW, D, REASON(NOT_VERIFIED)},
@@ -113,38 +110,36 @@ static const struct row {
     {"reject, own report", REJECT_REPORT, PATH, R, REASON(REJECTED_KEY)},
     {"reject at the top", REJECT_TOP, PATH, D, REASON(REJECTED_KEY)},
     {"reject at the top, exempt", REJECT_TOP_OFF, PATH, D,
-	REASON(REJECTED_KEY)},
+        REASON(REJECTED_KEY)},
     {"reject at the top, unlisted", REJECT_TOP_UNLISTED, PATH, D,
-	REASON(REJECTED_KEY)},
+        REASON(REJECTED_KEY)},
     {"ca pin", CA_INTER, PATH, A, REASON(PIN_MATCHED)},
-    {"ca pin does not match the leaf", CA_LEAF, PATH, D,
-	REASON(PIN_MISMATCH)},
+    {"ca pin does not match the leaf", CA_LEAF, PATH, D, REASON(PIN_MISMATCH)},
     {"leaf pin does not match the root", LEAF_ROOT, PATH, D,
-	REASON(PIN_MISMATCH)},
+        REASON(PIN_MISMATCH)},
     {"any pin at the root", ANY_ROOT, PATH, A, REASON(PIN_MATCHED)},
     {"all lists", ALL_BOTH, PATH, A, REASON(PIN_MATCHED)},
     {"all lists, one wrong", ALL_ONE, PATH, D, REASON(PIN_MISMATCH)},
     {"expired enforce", EXPIRED_ENFORCE, PATH, D, REASON(PIN_MISMATCH)},
     {"expired report", EXPIRED_REPORT, PATH, R, REASON(PIN_MISMATCH)},
-    {"expired report failed", EXPIRED_REPORT, FAILED, D,
-	REASON(PKIX_FAILED)},
+    {"expired report failed", EXPIRED_REPORT, FAILED, D, REASON(PKIX_FAILED)},
     {"expired deny refuses the right pin", EXPIRED_DENY, PATH, D,
-	REASON(EXPIRED)},
+        REASON(EXPIRED)},
     {"expired unpin", EXPIRED_UNPIN, PATH, A, REASON(EXPIRED_UNPINNED)},
     {"expired unpin failed", EXPIRED_UNPIN, FAILED, D, REASON(PKIX_FAILED)},
     {"expired unpin not run", EXPIRED_UNPIN, NOT_RUN, A,
-	REASON(EXEMPT_UNVERIFIED)},
+        REASON(EXEMPT_UNVERIFIED)},
     {"expiry does not lift a reject", EXPIRED_UNPIN_REJECTED, PATH, D,
-	REASON(REJECTED_KEY)},
+        REASON(REJECTED_KEY)},
     {"report expires into enforce", REPORT_THEN_ENFORCE, PATH, D,
-	REASON(PIN_MISMATCH)},
+        REASON(PIN_MISMATCH)},
     {"not yet expired", NOT_YET_EXPIRED, PATH, D, REASON(PIN_MISMATCH)},
     {"lapse reports", LAPSED_REPORT, PATH, R, REASON(PIN_MISMATCH)},
     {"lapse reports, failed", LAPSED_REPORT, FAILED, D, REASON(PKIX_FAILED)},
     {"lapse enforces", LAPSED_ENFORCE, PATH, D, REASON(PIN_MISMATCH)},
     {"lapse leaves pkix none", LAPSED_NONE, PATH, D, REASON(PIN_MISMATCH)},
     {"lapse does not lift a reject", LAPSED_REJECT, PATH, D,
-	REASON(REJECTED_KEY)},
+        REASON(REJECTED_KEY)},
     {"anchors that were not used", TRUSTED, PATH, D, REASON(NOT_VERIFIED)},
 };
 
@@ -170,10 +165,11 @@ expire(struct pinfast_builder *b, int64_t at, int then)
 static void
 lapse(struct pinfast_builder *b, int then)
 {
-	assert_int_equal(
-	    pinfast_builder_set(b, PINFAST_POLICY_VALID_UNTIL, NOW), 0);
-	assert_int_equal(
-	    pinfast_builder_set(b, PINFAST_POLICY_ON_LAPSE, then), 0);
+	assert_int_equal(pinfast_builder_set(b, PINFAST_POLICY_VALID_UNTIL,
+	                     NOW),
+	    0);
+	assert_int_equal(pinfast_builder_set(b, PINFAST_POLICY_ON_LAPSE, then),
+	    0);
 }
 
 static int
@@ -181,26 +177,24 @@ top_level(struct pinfast_builder *b, enum entry entry)
 {
 	switch ((int)entry) {
 	case UNLISTED_REPORT:
-		assert_int_equal(pinfast_builder_set(b,
-				     PINFAST_POLICY_UNLISTED, PINFAST_REPORT),
+		assert_int_equal(pinfast_builder_set(b, PINFAST_POLICY_UNLISTED,
+		                     PINFAST_REPORT),
 		    0);
 		return 1;
 	case UNLISTED_DENY:
-		assert_int_equal(pinfast_builder_set(b,
-				     PINFAST_POLICY_UNLISTED, PINFAST_DENY),
+		assert_int_equal(pinfast_builder_set(b, PINFAST_POLICY_UNLISTED,
+		                     PINFAST_DENY),
 		    0);
 		return 1;
 	case REJECT_TOP:
-		assert_int_equal(
-		    pinfast_builder_reject(b, certs[INTER].pin), 0);
+		assert_int_equal(pinfast_builder_reject(b, certs[INTER].pin),
+		    0);
 		return 0;
 	case REJECT_TOP_OFF:
-		assert_int_equal(
-		    pinfast_builder_reject(b, certs[ROOT].pin), 0);
+		assert_int_equal(pinfast_builder_reject(b, certs[ROOT].pin), 0);
 		return 0;
 	case REJECT_TOP_UNLISTED:
-		assert_int_equal(
-		    pinfast_builder_reject(b, certs[LEAF].pin), 0);
+		assert_int_equal(pinfast_builder_reject(b, certs[LEAF].pin), 0);
 		return 1;
 	case UNLISTED:
 		return 1;
@@ -224,19 +218,17 @@ fill_pkix_none(struct pinfast_builder *b, enum entry entry)
 static void
 fill_expiry(struct pinfast_builder *b, enum entry entry)
 {
-	pin(b, PINFAST_ROLE_LEAF,
-	    entry == EXPIRED_DENY ? LEAF : OTHER);
+	pin(b, PINFAST_ROLE_LEAF, entry == EXPIRED_DENY ? LEAF : OTHER);
 	if (entry == REPORT_THEN_ENFORCE)
 		put(b, PINFAST_ENTRY_MODE, PINFAST_REPORT);
 	if (entry == EXPIRED_UNPIN_REJECTED)
 		pin(b, PINFAST_ROLE_REJECT, LEAF);
 	expire(b, entry == NOT_YET_EXPIRED ? NOW + 1 : NOW,
-	    entry == EXPIRED_REPORT || entry == NOT_YET_EXPIRED
-		? PINFAST_REPORT
-		: entry == EXPIRED_DENY ? PINFAST_DENY
-		: entry == EXPIRED_UNPIN || entry == EXPIRED_UNPIN_REJECTED
-		? PINFAST_UNPIN
-		: PINFAST_ENFORCE);
+	    entry == EXPIRED_REPORT || entry == NOT_YET_EXPIRED ? PINFAST_REPORT
+	    : entry == EXPIRED_DENY                             ? PINFAST_DENY
+	    : entry == EXPIRED_UNPIN || entry == EXPIRED_UNPIN_REJECTED
+	        ? PINFAST_UNPIN
+	        : PINFAST_ENFORCE);
 }
 
 static void
@@ -256,8 +248,7 @@ fill_reject(struct pinfast_builder *b, enum entry entry)
 	if (entry == LAPSED_REJECT)
 		lapse(b, PINFAST_REPORT);
 	if (entry != REJECT_TOP)
-		pin(b, PINFAST_ROLE_REJECT,
-		    entry == REJECT_ROOT ? ROOT : LEAF);
+		pin(b, PINFAST_ROLE_REJECT, entry == REJECT_ROOT ? ROOT : LEAF);
 }
 
 static void
@@ -311,8 +302,9 @@ fill_entry(struct pinfast_builder *b, enum entry entry)
 		break;
 	case TRUSTED:
 		pin(b, PINFAST_ROLE_LEAF, LEAF);
-		assert_int_equal(
-		    pinfast_builder_anchor(b, certs[ROOT].item.der), 0);
+		assert_int_equal(pinfast_builder_anchor(b,
+		                     certs[ROOT].item.der),
+		    0);
 		break;
 	case LAPSED_REPORT:
 		lapse(b, PINFAST_REPORT);
@@ -342,14 +334,13 @@ show(struct pinfast_conn *conn, enum shown shown)
 	case NOT_RUN:
 		return pinfast_judge_leaf(conn, leaf, PINFAST_PKIX_NOT_RUN);
 	case OVERRIDDEN:
-		return pinfast_judge_leaf(
-		    conn, leaf, PINFAST_PKIX_OVERRIDDEN);
+		return pinfast_judge_leaf(conn, leaf, PINFAST_PKIX_OVERRIDDEN);
 	case FAILED:
-		return pinfast_judge_failed(
-		    conn, leaf, PINFAST_REASON_PKIX_FAILED);
+		return pinfast_judge_failed(conn, leaf,
+		    PINFAST_REASON_PKIX_FAILED);
 	case FAILED_NO_LEAF:
-		return pinfast_judge_failed(
-		    conn, NULL, PINFAST_REASON_PKIX_FAILED);
+		return pinfast_judge_failed(conn, NULL,
+		    PINFAST_REASON_PKIX_FAILED);
 	case RAW:
 		return pinfast_judge_key(conn, leaf->key_spki);
 	case NOTHING:
@@ -379,9 +370,9 @@ every_row_of_the_tables(void **state)
 		struct pinfast_verdict v;
 
 		if (!top_level(b, row->entry)) {
-			assert_int_equal(
-			    pinfast_builder_entry(b, "www.example.test", 0,
-				PINFAST_SCOPE_EXACT),
+			assert_int_equal(pinfast_builder_entry(b,
+			                     "www.example.test", 0,
+			                     PINFAST_SCOPE_EXACT),
 			    0);
 			fill_entry(b, row->entry);
 		}
@@ -424,7 +415,7 @@ one_entry(struct pinfast_builder **b, int role, int cert)
 {
 	*b = world_builder();
 	assert_int_equal(pinfast_builder_entry(*b, "www.example.test", 0,
-			     PINFAST_SCOPE_EXACT),
+	                     PINFAST_SCOPE_EXACT),
 	    0);
 	pin(*b, (enum pinfast_role)role, cert);
 	return world_serve(*b);
@@ -457,8 +448,7 @@ a_library_that_read_another_key_is_refused(void **state)
 	expect(pinfast_judge_path(conn, bad, 3), 0,
 	    PINFAST_REASON_PARSER_DISAGREEMENT);
 	pinfast_insecure_conn_one_parser(conn);
-	expect(pinfast_judge_path(conn, bad, 3), 1,
-	    PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_judge_path(conn, bad, 3), 1, PINFAST_REASON_PIN_MATCHED);
 	done(conn, policy, b);
 }
 
@@ -473,8 +463,7 @@ an_issuer_that_satisfies_a_pin_must_agree_too(void **state)
 	(void)state;
 	memcpy(bad, path3, sizeof bad);
 	bad[2].key_spki = path3[0].key_spki; /* satisfies nothing */
-	expect(pinfast_judge_path(conn, bad, 3), 1,
-	    PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_judge_path(conn, bad, 3), 1, PINFAST_REASON_PIN_MATCHED);
 	bad[1].key_spki = path3[0].key_spki;
 	expect(pinfast_judge_path(conn, bad, 3), 0,
 	    PINFAST_REASON_PARSER_DISAGREEMENT);
@@ -492,8 +481,7 @@ a_malformed_leaf_is_refused_and_a_malformed_stranger_is_not(void **state)
 	(void)state;
 	memcpy(bad, path3, sizeof bad);
 	bad[1].der.len--;
-	expect(pinfast_judge_path(conn, bad, 3), 1,
-	    PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_judge_path(conn, bad, 3), 1, PINFAST_REASON_PIN_MATCHED);
 	bad[0].der.len--;
 	expect(pinfast_judge_path(conn, bad, 3), 0,
 	    PINFAST_REASON_CERTIFICATE_MALFORMED);
@@ -531,8 +519,7 @@ seventeen_certificates_are_one_too_many(void **state)
 	(void)state;
 	for (int i = 0; i < 17; i++)
 		path[i] = path3[i % 3];
-	expect(pinfast_judge_path(conn, path, 16), 1,
-	    PINFAST_REASON_UNLISTED);
+	expect(pinfast_judge_path(conn, path, 16), 1, PINFAST_REASON_UNLISTED);
 	expect(pinfast_judge_path(conn, path, 17), 0,
 	    PINFAST_REASON_PATH_TOO_LONG);
 	/* A deny without evidence cannot be rechecked into an allow. */
@@ -551,8 +538,7 @@ a_policy_without_a_store_denies(void **state)
 	assert_int_equal(pinfast_new(NULL, &policy), 0);
 	conn = world_conn(policy, "www.example.test", 443);
 	expect(pinfast_conn_verdict(conn), 0, PINFAST_REASON_NOT_JUDGED);
-	expect(pinfast_judge_path(conn, path3, 3), 0,
-	    PINFAST_REASON_NO_POLICY);
+	expect(pinfast_judge_path(conn, path3, 3), 0, PINFAST_REASON_NO_POLICY);
 	expect(pinfast_conn_settle(conn), 0, PINFAST_REASON_NO_POLICY);
 	done(conn, policy, NULL);
 }
@@ -602,8 +588,8 @@ an_unknown_host_follows_its_own_setting(void **state)
 {
 	static const struct {
 		int setting, out;
-	} settings[] = {{PINFAST_DENY, D}, {PINFAST_REPORT, R},
-	    {PINFAST_PASS, A}};
+	} settings[] = {
+	    {PINFAST_DENY, D}, {PINFAST_REPORT, R}, {PINFAST_PASS, A}};
 
 	(void)state;
 	for (int i = 0; i < 3; i++) {
@@ -611,14 +597,14 @@ an_unknown_host_follows_its_own_setting(void **state)
 		struct pinfast *policy;
 		struct pinfast_conn *conn;
 
-		assert_int_equal(
-		    pinfast_builder_set(b, PINFAST_POLICY_UNKNOWN_HOST,
-			settings[i].setting),
+		assert_int_equal(pinfast_builder_set(b,
+		                     PINFAST_POLICY_UNKNOWN_HOST,
+		                     settings[i].setting),
 		    0);
 		policy = world_serve(b);
 		conn = world_conn(policy, NULL, 443);
-		expect(pinfast_judge_path(conn, path3, 3),
-		    settings[i].out != D, PINFAST_REASON_HOST_UNKNOWN);
+		expect(pinfast_judge_path(conn, path3, 3), settings[i].out != D,
+		    PINFAST_REASON_HOST_UNKNOWN);
 		done(conn, policy, b);
 	}
 }
@@ -632,13 +618,11 @@ every_learned_name_must_allow(void **state)
 
 	(void)state;
 	assert_int_equal(pinfast_conn_add_name(conn, "free.test"), 0);
-	expect(pinfast_judge_path(conn, path3, 3), 1,
-	    PINFAST_REASON_UNLISTED);
+	expect(pinfast_judge_path(conn, path3, 3), 1, PINFAST_REASON_UNLISTED);
 	assert_int_equal(pinfast_conn_add_name(conn, "www.example.test"), 0);
 	expect(pinfast_judge_path(conn, path3, 3), 0,
 	    PINFAST_REASON_PIN_MISMATCH);
-	assert_int_equal(
-	    pinfast_conn_add_name(conn, "a..b"), PINFAST_EHOST);
+	assert_int_equal(pinfast_conn_add_name(conn, "a..b"), PINFAST_EHOST);
 	expect(pinfast_judge_path(conn, path3, 3), 0,
 	    PINFAST_REASON_HOST_INVALID);
 	done(conn, policy, b);
@@ -652,11 +636,13 @@ an_unknown_port_is_judged_by_every_entry_of_the_name(void **state)
 	struct pinfast_conn *conn;
 
 	(void)state;
-	assert_int_equal(
-	    pinfast_builder_entry(b, "h.test", 443, PINFAST_SCOPE_EXACT), 0);
+	assert_int_equal(pinfast_builder_entry(b, "h.test", 443,
+	                     PINFAST_SCOPE_EXACT),
+	    0);
 	pin(b, PINFAST_ROLE_LEAF, LEAF);
-	assert_int_equal(
-	    pinfast_builder_entry(b, "h.test", 8443, PINFAST_SCOPE_EXACT), 0);
+	assert_int_equal(pinfast_builder_entry(b, "h.test", 8443,
+	                     PINFAST_SCOPE_EXACT),
+	    0);
 	pin(b, PINFAST_ROLE_LEAF, OTHER);
 	policy = world_serve(b);
 	conn = world_conn(policy, "h.test", 443);
@@ -668,8 +654,7 @@ an_unknown_port_is_judged_by_every_entry_of_the_name(void **state)
 	    PINFAST_REASON_PIN_MISMATCH);
 	pinfast_conn_free(conn);
 	conn = world_conn(policy, "h.test", 1);
-	expect(pinfast_judge_path(conn, path3, 3), 1,
-	    PINFAST_REASON_UNLISTED);
+	expect(pinfast_judge_path(conn, path3, 3), 1, PINFAST_REASON_UNLISTED);
 	pinfast_conn_free(conn);
 	conn = world_conn(policy, "h.test", 0);
 	expect(pinfast_judge_path(conn, path3, 3), 0,
@@ -682,8 +667,7 @@ a_mismatch_names_the_keys_shown_and_wanted(void **state)
 {
 	struct pinfast_builder *b;
 	struct pinfast *policy = one_entry(&b, PINFAST_ROLE_LEAF, OTHER);
-	struct pinfast_conn *conn =
-	    world_conn(policy, "www.example.test", 443);
+	struct pinfast_conn *conn = world_conn(policy, "www.example.test", 443);
 	char text[1024], small[8];
 	size_t len;
 
@@ -718,18 +702,16 @@ own_anchors_count_only_when_they_were_used(void **state)
 	int anchors = 0;
 
 	(void)state;
-	assert_int_equal(pinfast_builder_entry(
-			     b, "h.test", 0, PINFAST_SCOPE_EXACT),
+	assert_int_equal(pinfast_builder_entry(b, "h.test", 0,
+	                     PINFAST_SCOPE_EXACT),
 	    0);
 	fill_entry(b, TRUSTED);
 	policy = world_serve(b);
 	conn = world_conn(policy, "h.test", 443);
-	assert_true(
-	    (pinfast_conn_needs(conn) & PINFAST_NEED_TRUST) != 0);
+	assert_true((pinfast_conn_needs(conn) & PINFAST_NEED_TRUST) != 0);
 	expect(pinfast_judge_path(conn, path3, 3), 0,
 	    PINFAST_REASON_NOT_VERIFIED);
-	assert_int_equal(
-	    pinfast_conn_trust(conn, count_anchor, &anchors), 1);
+	assert_int_equal(pinfast_conn_trust(conn, count_anchor, &anchors), 1);
 	assert_int_equal(anchors, 1);
 	expect(pinfast_judge_path(conn, path3, 3), 1,
 	    PINFAST_REASON_PIN_MATCHED);
@@ -747,8 +729,7 @@ another_host_needs_its_name_verified(void **state)
 	struct pinfast_conn *conn = world_conn(policy, "free.test", 443);
 
 	(void)state;
-	expect(pinfast_judge_path(conn, path3, 3), 1,
-	    PINFAST_REASON_UNLISTED);
+	expect(pinfast_judge_path(conn, path3, 3), 1, PINFAST_REASON_UNLISTED);
 	expect(pinfast_conn_settle(conn), 1, PINFAST_REASON_UNLISTED);
 	expect(pinfast_conn_recheck(conn, "www.example.test", 443, NOW, 0), 0,
 	    PINFAST_REASON_NOT_VERIFIED);
@@ -788,8 +769,8 @@ a_hash_that_does_not_know_the_answers_is_refused(void **state)
 	assert_int_equal(pinfast_new(NULL, &policy), 0);
 	assert_int_equal(pinfast_use_sha256(policy, failing_hash, NULL),
 	    PINFAST_EUNSAFE);
-	assert_int_equal(
-	    pinfast_use_sha256(policy, zero_hash, NULL), PINFAST_EUNSAFE);
+	assert_int_equal(pinfast_use_sha256(policy, zero_hash, NULL),
+	    PINFAST_EUNSAFE);
 	assert_int_equal(pinfast_use_sha256(policy, NULL, NULL), PINFAST_OK);
 	pinfast_free(policy);
 }
@@ -803,29 +784,28 @@ clients_are_judged_by_label(void **state)
 
 	(void)state;
 	assert_int_equal(pinfast_builder_entry(b, "partner-api", 0,
-			     PINFAST_SCOPE_CLIENT),
+	                     PINFAST_SCOPE_CLIENT),
 	    0);
 	pin(b, PINFAST_ROLE_LEAF, LEAF);
 	policy = world_serve(b);
-	assert_int_equal(
-	    pinfast_conn_new_server(policy, "partner-api", NOW, &conn), 0);
+	assert_int_equal(pinfast_conn_new_server(policy, "partner-api", NOW,
+	                     &conn),
+	    0);
 	expect(pinfast_judge_path(conn, path3, 3), 1,
 	    PINFAST_REASON_PIN_MATCHED);
 	pinfast_conn_free(conn);
-	assert_int_equal(
-	    pinfast_conn_new_server(policy, "nobody", NOW, &conn), 0);
+	assert_int_equal(pinfast_conn_new_server(policy, "nobody", NOW, &conn),
+	    0);
 	expect(pinfast_judge_path(conn, path3, 3), 0,
 	    PINFAST_REASON_CLIENT_UNLISTED);
 	pinfast_conn_free(conn);
-	assert_int_equal(
-	    pinfast_conn_new_server(policy, NULL, NOW, &conn), 0);
+	assert_int_equal(pinfast_conn_new_server(policy, NULL, NOW, &conn), 0);
 	expect(pinfast_judge_path(conn, path3, 3), 0,
 	    PINFAST_REASON_HOST_INVALID);
 	pinfast_conn_free(conn);
 	/* A label is no host. */
 	conn = world_conn(policy, "partner-api", 0);
-	expect(pinfast_judge_path(conn, path3, 3), 1,
-	    PINFAST_REASON_UNLISTED);
+	expect(pinfast_judge_path(conn, path3, 3), 1, PINFAST_REASON_UNLISTED);
 	done(conn, policy, b);
 }
 
@@ -837,8 +817,9 @@ a_clock_that_says_less_than_is_known_is_wrong(void **state)
 	struct pinfast_conn *conn;
 
 	(void)state;
-	assert_int_equal(
-	    pinfast_builder_entry(b, "h.test", 0, PINFAST_SCOPE_EXACT), 0);
+	assert_int_equal(pinfast_builder_entry(b, "h.test", 0,
+	                     PINFAST_SCOPE_EXACT),
+	    0);
 	pin(b, PINFAST_ROLE_LEAF, LEAF);
 	expire(b, NOW + 1000, PINFAST_DENY);
 	policy = world_serve(b);
@@ -861,17 +842,17 @@ main(void)
 	    cmocka_unit_test(a_library_that_read_another_key_is_refused),
 	    cmocka_unit_test(an_issuer_that_satisfies_a_pin_must_agree_too),
 	    cmocka_unit_test(
-		a_malformed_leaf_is_refused_and_a_malformed_stranger_is_not),
+	        a_malformed_leaf_is_refused_and_a_malformed_stranger_is_not),
 	    cmocka_unit_test(with_reject_lists_every_key_must_be_readable),
 	    cmocka_unit_test(seventeen_certificates_are_one_too_many),
 	    cmocka_unit_test(a_policy_without_a_store_denies),
 	    cmocka_unit_test(
-		a_connection_that_nobody_judged_is_reported_as_a_deny),
+	        a_connection_that_nobody_judged_is_reported_as_a_deny),
 	    cmocka_unit_test(invalid_hosts_are_denied_never_unlisted),
 	    cmocka_unit_test(an_unknown_host_follows_its_own_setting),
 	    cmocka_unit_test(every_learned_name_must_allow),
 	    cmocka_unit_test(
-		an_unknown_port_is_judged_by_every_entry_of_the_name),
+	        an_unknown_port_is_judged_by_every_entry_of_the_name),
 	    cmocka_unit_test(a_mismatch_names_the_keys_shown_and_wanted),
 	    cmocka_unit_test(own_anchors_count_only_when_they_were_used),
 	    cmocka_unit_test(another_host_needs_its_name_verified),

@@ -52,8 +52,9 @@ make_store(struct pinfast_builder *b, int64_t serial, int pinned)
 	assert_int_equal(pinfast_builder_entry(b, "www.example.test", 0, 0), 0);
 	pinfast_builder_pin(b, PINFAST_ROLE_LEAF, certs[pinned].pin);
 	assert_int_equal(pinfast_builder_finish(b, NULL, &image), 0);
-	assert_int_equal(
-	    pinfast_store_open_memory(image, &spoiling, NULL, &store), 0);
+	assert_int_equal(pinfast_store_open_memory(image, &spoiling, NULL,
+	                     &store),
+	    0);
 	return store;
 }
 
@@ -70,17 +71,17 @@ serials_only_go_up(void **state)
 		b[i] = world_builder();
 	assert_int_equal(pinfast_new(NULL, &policy), 0);
 	assert_int_equal(pinfast_generation(policy), 0);
-	assert_int_equal(
-	    pinfast_load(policy, make_store(b[0], 42, LEAF), &diag), 0);
+	assert_int_equal(pinfast_load(policy, make_store(b[0], 42, LEAF),
+	                     &diag),
+	    0);
 	old = make_store(b[1], 41, LEAF);
 	assert_int_equal(pinfast_load(policy, old, &diag), PINFAST_EOLDER);
 	assert_non_null(strstr(diag.text, "write serial 43"));
 	same = make_store(b[2], 42, OTHER);
-	assert_int_equal(
-	    pinfast_load(policy, same, &diag), PINFAST_ESAMESERIAL);
-	assert_non_null(strstr(diag.text, "write serial 43"));
-	assert_int_equal(pinfast_load(policy, same, NULL),
+	assert_int_equal(pinfast_load(policy, same, &diag),
 	    PINFAST_ESAMESERIAL);
+	assert_non_null(strstr(diag.text, "write serial 43"));
+	assert_int_equal(pinfast_load(policy, same, NULL), PINFAST_ESAMESERIAL);
 	next = make_store(b[3], 43, OTHER);
 	assert_int_equal(pinfast_load(policy, next, &diag), 0);
 	assert_int_equal(pinfast_load(policy, next, &diag), PINFAST_EUSAGE);
@@ -143,7 +144,7 @@ read_on(void *arg)
 		struct pinfast_verdict v;
 
 		if (pinfast_conn_new(s->policy, "www.example.test", 443, NOW,
-			&conn) != PINFAST_OK)
+		        &conn) != PINFAST_OK)
 			abort();
 		v = pinfast_judge_path(conn, path3, 3);
 		(void)v;
@@ -169,21 +170,22 @@ every_verdict_belongs_to_one_policy(void **state)
 		struct pinfast_builder *b = world_builder();
 
 		/* The image must outlive its store: one builder is kept. */
-		assert_int_equal(
-		    pinfast_load(s.policy, make_store(b, 1, LEAF), NULL), 0);
+		assert_int_equal(pinfast_load(s.policy, make_store(b, 1, LEAF),
+		                     NULL),
+		    0);
 		for (int i = 0; i < READERS; i++)
 			assert_int_equal(pthread_create(&threads[i], NULL,
-					     read_on, &s),
+			                     read_on, &s),
 			    0);
 		struct pinfast_builder *builders[64] = {b};
 
 		for (int64_t serial = 2; serial < RELOADS; serial++) {
 			struct pinfast_builder *next = world_builder();
-			struct pinfast_store *store = make_store(
-			    next, serial, serial & 1 ? LEAF : OTHER);
+			struct pinfast_store *store =
+			    make_store(next, serial, serial & 1 ? LEAF : OTHER);
 
 			while (pinfast_load(s.policy, store, NULL) ==
-			    PINFAST_EBUSY) {
+			       PINFAST_EBUSY) {
 				busy++;
 				sched_yield();
 			}

@@ -7,10 +7,11 @@
 static void
 entry(struct pinfast_builder *b, const char *name, int scope, int cert)
 {
-	assert_int_equal(
-	    pinfast_builder_entry(b, name, 0, (enum pinfast_scope)scope), 0);
-	assert_int_equal(pinfast_builder_pin(
-			     b, PINFAST_ROLE_ANY, certs[cert].pin),
+	assert_int_equal(pinfast_builder_entry(b, name, 0,
+	                     (enum pinfast_scope)scope),
+	    0);
+	assert_int_equal(pinfast_builder_pin(b, PINFAST_ROLE_ANY,
+	                     certs[cert].pin),
 	    0);
 }
 
@@ -31,33 +32,27 @@ static const struct {
 	int32_t reason;
 } rows[] = {
     {"exact", "example.test", PINFAST_REASON_PIN_MATCHED},
-    {"exact does not cover below", "a.example.test",
-	PINFAST_REASON_UNLISTED},
+    {"exact does not cover below", "a.example.test", PINFAST_REASON_UNLISTED},
     {"exact does not cover above", "test", PINFAST_REASON_UNLISTED},
     {"exact is not a beginning", "example.test.more.test",
-	PINFAST_REASON_UNLISTED},
+        PINFAST_REASON_UNLISTED},
     {"exact is not an end", "anexample.test", PINFAST_REASON_UNLISTED},
     {"exact is not shorter", "example.tes", PINFAST_REASON_UNLISTED},
     {"one covers one label", "a.one.test", PINFAST_REASON_PIN_MATCHED},
     {"one does not cover itself", "one.test", PINFAST_REASON_UNLISTED},
-    {"one does not cover two labels", "a.b.one.test",
-	PINFAST_REASON_UNLISTED},
+    {"one does not cover two labels", "a.b.one.test", PINFAST_REASON_UNLISTED},
     {"any covers one label", "a.any.test", PINFAST_REASON_PIN_MATCHED},
-    {"any covers three labels", "a.b.c.any.test",
-	PINFAST_REASON_PIN_MATCHED},
+    {"any covers three labels", "a.b.c.any.test", PINFAST_REASON_PIN_MATCHED},
     {"any does not cover itself", "any.test", PINFAST_REASON_UNLISTED},
     {"any is not an end", "xany.test", PINFAST_REASON_UNLISTED},
     {"the nearest parent", "a.near.far.test", PINFAST_REASON_PIN_MATCHED},
-    {"beside the nearest parent", "a.far.test",
-	PINFAST_REASON_PIN_MISMATCH},
-    {"the nearest parent itself", "near.far.test",
-	PINFAST_REASON_PIN_MISMATCH},
+    {"beside the nearest parent", "a.far.test", PINFAST_REASON_PIN_MISMATCH},
+    {"the nearest parent itself", "near.far.test", PINFAST_REASON_PIN_MISMATCH},
     {"the nearest parent, deeper", "a.b.near.far.test",
-	PINFAST_REASON_PIN_MATCHED},
-    {"one before a farther any", "a.both.far.test",
-	PINFAST_REASON_PIN_MATCHED},
+        PINFAST_REASON_PIN_MATCHED},
+    {"one before a farther any", "a.both.far.test", PINFAST_REASON_PIN_MATCHED},
     {"a farther any where one ends", "a.b.both.far.test",
-	PINFAST_REASON_PIN_MISMATCH},
+        PINFAST_REASON_PIN_MISMATCH},
     {"an address has no parents", "192.0.2.7", PINFAST_REASON_UNLISTED},
 };
 
@@ -106,7 +101,7 @@ names_that_only_share_a_hash_are_unlisted(void **state)
 		snprintf(name, sizeof name, "host%d.test", i);
 		assert_int_equal(reason_for(policy, name),
 		    i < 3000 ? PINFAST_REASON_PIN_MATCHED
-			     : PINFAST_REASON_UNLISTED);
+		             : PINFAST_REASON_UNLISTED);
 	}
 	pinfast_free(policy);
 	pinfast_builder_free(b);

@@ -22,16 +22,15 @@ serve(int64_t issued, int64_t expires)
 	pinfast_builder_entry(b, "a.test", 0, PINFAST_SCOPE_EXACT);
 	pinfast_builder_pin(b, PINFAST_ROLE_ANY, certs[LEAF].pin);
 	pinfast_builder_entry_set(b, PINFAST_ENTRY_EXPIRES, expires);
-	pinfast_builder_entry_set(
-	    b, PINFAST_ENTRY_ON_EXPIRY, PINFAST_DENY);
+	pinfast_builder_entry_set(b, PINFAST_ENTRY_ON_EXPIRY, PINFAST_DENY);
 	if (pinfast_builder_finish(b, &diag, &image) != PINFAST_OK)
 		fail_msg("%s", diag.text);
 	assert_true(image.len <= sizeof kept);
 	memcpy(kept, image.data, image.len);
 	image.data = kept;
 	pinfast_builder_free(b);
-	assert_int_equal(
-	    pinfast_store_open_memory(image, NULL, &diag, &store), 0);
+	assert_int_equal(pinfast_store_open_memory(image, NULL, &diag, &store),
+	    0);
 	assert_int_equal(pinfast_new(NULL, &policy), 0);
 	assert_int_equal(pinfast_load(policy, store, &diag), 0);
 	return policy;
@@ -43,7 +42,8 @@ reason_at(struct pinfast *policy, int64_t now)
 	struct pinfast_conn *conn;
 	struct pinfast_verdict v;
 
-	assert_int_equal(pinfast_conn_new(policy, "a.test", 443, now, &conn), 0);
+	assert_int_equal(pinfast_conn_new(policy, "a.test", 443, now, &conn),
+	    0);
 	v = pinfast_judge_path(conn, path3, 3);
 	pinfast_conn_free(conn);
 	return v.reason;
@@ -58,36 +58,34 @@ times_below_what_has_passed_do_not_count(void **state)
 		int32_t reason;
 	} rows[] = {
 	    {"before it expires", 0, NOW, 0, NOW - 1,
-		PINFAST_REASON_PIN_MATCHED},
+	        PINFAST_REASON_PIN_MATCHED},
 	    {"at its expiry", 0, NOW, 0, NOW, PINFAST_REASON_EXPIRED},
 	    {"issued later than the clock, before expiry", NOW - 1, NOW, 0, 0,
-		PINFAST_REASON_PIN_MATCHED},
-	    {"issued after expiry", NOW + 1, NOW, 0, 0,
-		PINFAST_REASON_EXPIRED},
+	        PINFAST_REASON_PIN_MATCHED},
+	    {"issued after expiry", NOW + 1, NOW, 0, 0, PINFAST_REASON_EXPIRED},
 	    {"the floor is before expiry", 0, NOW, NOW - 600, 0,
-		PINFAST_REASON_PIN_MATCHED},
+	        PINFAST_REASON_PIN_MATCHED},
 	    {"the floor is after expiry", 0, NOW, NOW + 600, 0,
-		PINFAST_REASON_EXPIRED},
+	        PINFAST_REASON_EXPIRED},
 	    {"released after expiry", 0, PF_RELEASE_TIME, 0, 0,
-		PINFAST_REASON_EXPIRED},
+	        PINFAST_REASON_EXPIRED},
 	    {"released before expiry", 0, PF_RELEASE_TIME + 1, 0, 0,
-		PINFAST_REASON_PIN_MATCHED},
+	        PINFAST_REASON_PIN_MATCHED},
 	    {"a clock below zero", 0, PF_RELEASE_TIME, 0, INT64_MIN,
-		PINFAST_REASON_EXPIRED},
+	        PINFAST_REASON_EXPIRED},
 	    {"a clock at the end of time", 0, NOW, 0, INT64_MAX,
-		PINFAST_REASON_EXPIRED},
+	        PINFAST_REASON_EXPIRED},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct pinfast *policy =
-		    serve(rows[i].issued, rows[i].expires);
+		struct pinfast *policy = serve(rows[i].issued, rows[i].expires);
 
 		pinfast_time_floor(policy, rows[i].floor);
 		if (reason_at(policy, rows[i].now) != rows[i].reason)
 			fail_msg("%s: %s", rows[i].name,
-			    pinfast_reason_name(
-				reason_at(policy, rows[i].now)));
+			    pinfast_reason_name(reason_at(policy,
+			        rows[i].now)));
 		pinfast_free(policy);
 	}
 }

@@ -22,7 +22,7 @@ static void
 entry(struct pinfast_builder *b, const char *name, uint16_t port, int scope)
 {
 	assert_int_equal(pinfast_builder_entry(b, name, port,
-			     (enum pinfast_scope)scope),
+	                     (enum pinfast_scope)scope),
 	    0);
 }
 
@@ -33,18 +33,15 @@ small_store(struct pinfast_builder *b)
 	struct pinfast_bytes image;
 	struct pinfast_diag diag = {0};
 
-	assert_int_equal(
-	    pinfast_builder_set(b, PINFAST_POLICY_SERIAL, 7), 0);
-	assert_int_equal(
-	    pinfast_builder_report_to(b, "https://r.test/v1"), 0);
+	assert_int_equal(pinfast_builder_set(b, PINFAST_POLICY_SERIAL, 7), 0);
+	assert_int_equal(pinfast_builder_report_to(b, "https://r.test/v1"), 0);
 	assert_int_equal(pinfast_builder_reject(b, certs[OTHER].pin), 0);
 	entry(b, "www.example.test", 0, PINFAST_SCOPE_EXACT);
 	pin(b, PINFAST_ROLE_LEAF, LEAF);
 	pin(b, PINFAST_ROLE_SHADOW_CA, ROOT);
 	entry(b, "www.example.test", 8443, PINFAST_SCOPE_EXACT);
 	pin(b, PINFAST_ROLE_CA, INTER);
-	assert_int_equal(
-	    pinfast_builder_anchor(b, certs[ROOT].item.der), 0);
+	assert_int_equal(pinfast_builder_anchor(b, certs[ROOT].item.der), 0);
 	entry(b, "example.test", 0, PINFAST_SCOPE_ANY);
 	pin(b, PINFAST_ROLE_ANY, ROOT);
 	pin(b, PINFAST_ROLE_REJECT, OTHER);
@@ -53,8 +50,8 @@ small_store(struct pinfast_builder *b)
 	entry(b, "b.test", 0, PINFAST_SCOPE_EXACT);
 	pin(b, PINFAST_ROLE_LEAF, INTER);
 	entry(b, "192.0.2.7", 0, PINFAST_SCOPE_EXACT);
-	assert_int_equal(pinfast_builder_entry_set(
-			     b, PINFAST_ENTRY_MODE, PINFAST_OFF),
+	assert_int_equal(pinfast_builder_entry_set(b, PINFAST_ENTRY_MODE,
+	                     PINFAST_OFF),
 	    0);
 	if (pinfast_builder_finish(b, &diag, &image) != PINFAST_OK)
 		fail_msg("%s", diag.text);
@@ -65,8 +62,8 @@ static const struct {
 	const char *host;
 	uint16_t port;
 } asked[] = {{"www.example.test", 443}, {"www.example.test", 8443},
-    {"x.y.example.test", 0}, {"a.test", 443}, {"b.test", 0},
-    {"192.0.2.7", 443}, {"unlisted.test", 443}};
+    {"x.y.example.test", 0}, {"a.test", 443}, {"b.test", 0}, {"192.0.2.7", 443},
+    {"unlisted.test", 443}};
 #define ASKED (sizeof asked / sizeof *asked)
 
 static void
@@ -100,8 +97,8 @@ every_change_of_one_byte_is_an_error(void **state)
 	for (size_t at = 0; at < image.len; at++)
 		for (unsigned flip = 1; flip < 256; flip++) {
 			copy[at] ^= (uint8_t)flip;
-			if (pinfast_store_open_memory(
-				changed, NULL, NULL, &store) == PINFAST_OK)
+			if (pinfast_store_open_memory(changed, NULL, NULL,
+			        &store) == PINFAST_OK)
 				fail_msg("byte %zu ^ %u opens", at, flip);
 			copy[at] ^= (uint8_t)flip;
 		}
@@ -123,8 +120,8 @@ every_truncation_is_an_error(void **state)
 		struct pinfast_bytes cut = {copy, len};
 
 		memcpy(copy, image.data, len);
-		assert_true(pinfast_store_open_memory(
-				cut, NULL, NULL, &store) != PINFAST_OK);
+		assert_true(pinfast_store_open_memory(cut, NULL, NULL,
+		                &store) != PINFAST_OK);
 		free(copy);
 	}
 	pinfast_builder_free(b);
@@ -152,8 +149,8 @@ a_forged_sum_never_crashes(void **state)
 			copy[at] = with[k];
 			pf_put_le64(copy + PF_HDR_SUM,
 			    pf_sum_store(copy, image.len));
-			if (pinfast_store_open_memory(
-				forged, NULL, NULL, &store) == PINFAST_OK) {
+			if (pinfast_store_open_memory(forged, NULL, NULL,
+			        &store) == PINFAST_OK) {
 				opened++;
 				answers(store, v);
 			}
@@ -174,8 +171,8 @@ a_changed_digest_is_found_by_verify(void **state)
 
 	(void)state;
 	memcpy(copy, image.data, image.len);
-	assert_int_equal(
-	    pinfast_store_open_memory(forged, NULL, NULL, &store), 0);
+	assert_int_equal(pinfast_store_open_memory(forged, NULL, NULL, &store),
+	    0);
 	assert_int_equal(pinfast_store_verify(store), PINFAST_OK);
 	assert_int_equal(pinfast_store_serial(store), 7);
 	assert_int_equal(pf_store_url(store, 0).len, 17);
@@ -183,8 +180,8 @@ a_changed_digest_is_found_by_verify(void **state)
 	pinfast_store_free(store);
 	copy[PF_HDR_DIGEST] ^= 1;
 	pf_put_le64(copy + PF_HDR_SUM, pf_sum_store(copy, image.len));
-	assert_int_equal(
-	    pinfast_store_open_memory(forged, NULL, NULL, &store), 0);
+	assert_int_equal(pinfast_store_open_memory(forged, NULL, NULL, &store),
+	    0);
 	assert_int_equal(pinfast_store_verify(store), PINFAST_EFORMAT);
 	pinfast_store_free(store);
 	free(copy);
@@ -224,8 +221,8 @@ each_names_every_key_once(void **state)
 	int n = 0;
 
 	(void)state;
-	assert_int_equal(
-	    pinfast_store_open_memory(image, NULL, NULL, &store), 0);
+	assert_int_equal(pinfast_store_open_memory(image, NULL, NULL, &store),
+	    0);
 	assert_int_equal(pinfast_store_each(store, count, &n), 0);
 	assert_int_equal(n, 6);
 	n = 0;
@@ -273,13 +270,12 @@ the_longest_covering_parent_wins(void **state)
 	} rows[] = {
 	    {"example.test", -1, "the parent itself is left out", 0},
 	    {"x.example.test", INTER, "one label below: one beats any",
-		PINFAST_SCOPE_ONE},
+	        PINFAST_SCOPE_ONE},
 	    {"x.y.example.test", LEAF, "two labels below: any",
-		PINFAST_SCOPE_ANY},
-	    {"deep.example.test", ROOT, "exact beats all",
-		PINFAST_SCOPE_EXACT},
+	        PINFAST_SCOPE_ANY},
+	    {"deep.example.test", ROOT, "exact beats all", PINFAST_SCOPE_EXACT},
 	    {"x.deep.example.test", LEAF, "below an exact name",
-		PINFAST_SCOPE_ANY},
+	        PINFAST_SCOPE_ANY},
 	    {"notexample.test", -1, "a suffix without a dot", 0},
 	    {"example.test.evil.test", -1, "the name in front", 0},
 	    {"xexample.test", -1, "no dot", 0},
@@ -300,8 +296,8 @@ the_longest_covering_parent_wins(void **state)
 	pin(b, PINFAST_ROLE_LEAF, ROOT);
 	if (pinfast_builder_finish(b, &diag, &image) != 0)
 		fail_msg("%s", diag.text);
-	assert_int_equal(
-	    pinfast_store_open_memory(image, NULL, NULL, &store), 0);
+	assert_int_equal(pinfast_store_open_memory(image, NULL, NULL, &store),
+	    0);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct pf_host host;
 		struct pf_found found;
@@ -310,7 +306,7 @@ the_longest_covering_parent_wins(void **state)
 		int hit, seen = 0;
 
 		assert_int_equal(pf_host_parse(rows[i].host,
-				     strlen(rows[i].host), &host),
+		                     strlen(rows[i].host), &host),
 		    0);
 		hit = pf_lookup_host(store, &host, 443, &found);
 		if (hit != (rows[i].out >= 0))
@@ -320,11 +316,12 @@ the_longest_covering_parent_wins(void **state)
 		if (found.scope != rows[i].scope)
 			fail_msg("%s", rows[i].name);
 		pf_rule_read(store, found.rule, &rule);
-		assert_int_equal(
-		    pinfast_pin_read(certs[rows[i].out].pin, wanted), 0);
+		assert_int_equal(pinfast_pin_read(certs[rows[i].out].pin,
+		                     wanted),
+		    0);
 		for (unsigned p = 0; p < rule.own.count[1]; p++)
-			seen |= memcmp(rule.own.pins[1] + 32 * p, wanted,
-				    32) == 0;
+			seen |=
+			    memcmp(rule.own.pins[1] + 32 * p, wanted, 32) == 0;
 		if (!seen)
 			fail_msg("%s", rows[i].name);
 	}
@@ -377,8 +374,8 @@ a_thousand_names_are_all_found(void **state)
 		pin(b, PINFAST_ROLE_LEAF, i % 3);
 	}
 	assert_int_equal(pinfast_builder_finish(b, NULL, &image), 0);
-	assert_int_equal(
-	    pinfast_store_open_memory(image, NULL, NULL, &store), 0);
+	assert_int_equal(pinfast_store_open_memory(image, NULL, NULL, &store),
+	    0);
 	for (int i = 0; i < 1000; i++) {
 		struct pf_host host;
 		struct pf_found found;
@@ -386,12 +383,10 @@ a_thousand_names_are_all_found(void **state)
 		snprintf(name, sizeof name, "%sh%d.example%d.test",
 		    i % 10 == 3 ? "x.y." : "", i, i % 31);
 		assert_int_equal(pf_host_parse(name, strlen(name), &host), 0);
-		assert_int_equal(
-		    pf_lookup_host(store, &host, 0, &found), 1);
+		assert_int_equal(pf_lookup_host(store, &host, 0, &found), 1);
 		snprintf(name, sizeof name, "z%d.example%d.test", i, i % 31);
 		assert_int_equal(pf_host_parse(name, strlen(name), &host), 0);
-		assert_int_equal(
-		    pf_lookup_host(store, &host, 0, &found), 0);
+		assert_int_equal(pf_lookup_host(store, &host, 0, &found), 0);
 	}
 	pinfast_store_free(store);
 	pinfast_builder_free(b);
@@ -414,10 +409,9 @@ names_are_compared_in_full(void **state)
 	entry(b, "host000000.test", 0, 0);
 	pin(b, PINFAST_ROLE_LEAF, LEAF);
 	assert_int_equal(pinfast_builder_finish(b, NULL, &image), 0);
-	assert_int_equal(
-	    pinfast_store_open_memory(image, NULL, NULL, &store), 0);
-	own = pf_name_hash(
-	    store->seed, (const uint8_t *)"host000000.test", 15);
+	assert_int_equal(pinfast_store_open_memory(image, NULL, NULL, &store),
+	    0);
+	own = pf_name_hash(store->seed, (const uint8_t *)"host000000.test", 15);
 	for (int i = 1; i < 400000; i++) {
 		uint64_t hash;
 
@@ -425,8 +419,8 @@ names_are_compared_in_full(void **state)
 		assert_int_equal(pf_host_parse(name, 15, &host), 0);
 		hash = pf_name_hash(store->seed, host.key, host.key_len);
 		collisions += ((hash ^ own) & PF_TAG_HASH) == 0 &&
-		    pf_name_bucket(hash, store->buckets) ==
-			pf_name_bucket(own, store->buckets);
+		              pf_name_bucket(hash, store->buckets) ==
+		                  pf_name_bucket(own, store->buckets);
 		assert_int_equal(pf_lookup_host(store, &host, 0, &found), 0);
 	}
 	assert_true(collisions > 0);
@@ -440,34 +434,34 @@ contradictions_are_refused_with_a_sentence(void **state)
 	static const struct {
 		const char *name;
 		const char *says;
-		int mode, none, cert_role, anchors, expires, on_expiry,
-		    require, dates;
+		int mode, none, cert_role, anchors, expires, on_expiry, require,
+		    dates;
 	} rows[] = {
 	    {"no pins", "needs pins", PINFAST_ENFORCE, 0, -1, 0, 0, 0, 0, 0},
 	    {"off with pins", "exempts", PINFAST_OFF, 0, PINFAST_ROLE_LEAF, 0,
-		0, 0, 0, 0},
+	        0, 0, 0, 0},
 	    {"none in report mode", "always enforced", PINFAST_REPORT, 1,
-		PINFAST_ROLE_LEAF, 0, 0, 0, 0, 0},
-	    {"none with ca", "only `leaf`", PINFAST_ENFORCE, 1,
-		PINFAST_ROLE_CA, 0, 0, 0, 0, 0},
+	        PINFAST_ROLE_LEAF, 0, 0, 0, 0, 0},
+	    {"none with ca", "only `leaf`", PINFAST_ENFORCE, 1, PINFAST_ROLE_CA,
+	        0, 0, 0, 0, 0},
 	    {"none with pins", "only `leaf`", PINFAST_ENFORCE, 1,
-		PINFAST_ROLE_ANY, 0, 0, 0, 0, 0},
+	        PINFAST_ROLE_ANY, 0, 0, 0, 0, 0},
 	    {"none with trust", "`trust`", PINFAST_ENFORCE, 1,
-		PINFAST_ROLE_LEAF, 1, 0, 0, 0, 0},
+	        PINFAST_ROLE_LEAF, 1, 0, 0, 0, 0},
 	    {"none with require", "`require`", PINFAST_ENFORCE, 1,
-		PINFAST_ROLE_LEAF, 0, 0, 0, 1, 0},
+	        PINFAST_ROLE_LEAF, 0, 0, 0, 1, 0},
 	    {"none loosened by expiry", "enforce or deny", PINFAST_ENFORCE, 1,
-		PINFAST_ROLE_LEAF, 0, 5, PINFAST_UNPIN, 0, 0},
+	        PINFAST_ROLE_LEAF, 0, 5, PINFAST_UNPIN, 0, 0},
 	    {"none without pins", "needs", PINFAST_ENFORCE, 1, -1, 0, 0, 0, 0,
-		0},
+	        0},
 	    {"expires alone", "on-expiry", PINFAST_ENFORCE, 0,
-		PINFAST_ROLE_LEAF, 0, 5, 0, 0, 0},
+	        PINFAST_ROLE_LEAF, 0, 5, 0, 0, 0},
 	    {"on-expiry alone", "without `expires`", PINFAST_ENFORCE, 0,
-		PINFAST_ROLE_LEAF, 0, 0, PINFAST_DENY, 0, 0},
+	        PINFAST_ROLE_LEAF, 0, 0, PINFAST_DENY, 0, 0},
 	    {"off expiring into enforce", "no pins", PINFAST_OFF, 0, -1, 0, 5,
-		PINFAST_ENFORCE, 0, 0},
+	        PINFAST_ENFORCE, 0, 0},
 	    {"dates without none", "dates", PINFAST_ENFORCE, 0,
-		PINFAST_ROLE_LEAF, 0, 0, 0, 0, 1},
+	        PINFAST_ROLE_LEAF, 0, 0, 0, 0, 1},
 	};
 
 	(void)state;
@@ -477,28 +471,26 @@ contradictions_are_refused_with_a_sentence(void **state)
 		struct pinfast_diag diag = {0};
 
 		entry(b, "h.test", 0, 0);
-		pinfast_builder_entry_set(
-		    b, PINFAST_ENTRY_MODE, rows[i].mode);
-		pinfast_builder_entry_set(
-		    b, PINFAST_ENTRY_PKIX_NONE, rows[i].none);
+		pinfast_builder_entry_set(b, PINFAST_ENTRY_MODE, rows[i].mode);
+		pinfast_builder_entry_set(b, PINFAST_ENTRY_PKIX_NONE,
+		    rows[i].none);
 		if (rows[i].cert_role >= 0)
 			pin(b, (enum pinfast_role)rows[i].cert_role, LEAF);
 		if (rows[i].anchors)
 			pinfast_builder_anchor(b, certs[ROOT].item.der);
 		if (rows[i].expires)
-			pinfast_builder_entry_set(
-			    b, PINFAST_ENTRY_EXPIRES, rows[i].expires);
+			pinfast_builder_entry_set(b, PINFAST_ENTRY_EXPIRES,
+			    rows[i].expires);
 		if (rows[i].on_expiry)
-			pinfast_builder_entry_set(
-			    b, PINFAST_ENTRY_ON_EXPIRY, rows[i].on_expiry);
+			pinfast_builder_entry_set(b, PINFAST_ENTRY_ON_EXPIRY,
+			    rows[i].on_expiry);
 		if (rows[i].require)
-			pinfast_builder_entry_set(
-			    b, PINFAST_ENTRY_REQUIRE_ALL, 1);
+			pinfast_builder_entry_set(b, PINFAST_ENTRY_REQUIRE_ALL,
+			    1);
 		if (rows[i].dates)
-			pinfast_builder_entry_set(
-			    b, PINFAST_ENTRY_IGNORE_DATES, 1);
-		if (pinfast_builder_finish(b, &diag, &image) !=
-		    PINFAST_EPOLICY)
+			pinfast_builder_entry_set(b, PINFAST_ENTRY_IGNORE_DATES,
+			    1);
+		if (pinfast_builder_finish(b, &diag, &image) != PINFAST_EPOLICY)
 			fail_msg("%s is accepted", rows[i].name);
 		if (strstr(diag.text, rows[i].says) == NULL)
 			fail_msg("%s: %s", rows[i].name, diag.text);
@@ -552,28 +544,25 @@ misuse_of_the_builder_is_an_error(void **state)
 	(void)state;
 	assert_int_equal(pinfast_builder_new(NULL, NULL), PINFAST_EUSAGE);
 	assert_int_equal(pinfast_builder_pin(b, PINFAST_ROLE_LEAF,
-			     certs[LEAF].pin),
+	                     certs[LEAF].pin),
 	    PINFAST_EUSAGE);
-	assert_int_equal(pinfast_builder_entry(b, "a..b", 0, 0),
-	    PINFAST_EHOST);
+	assert_int_equal(pinfast_builder_entry(b, "a..b", 0, 0), PINFAST_EHOST);
 	assert_int_equal(pinfast_builder_entry(b, NULL, 0, 0), PINFAST_EHOST);
 	assert_int_equal(pinfast_builder_entry(b, "192.0.2.1", 0,
-			     PINFAST_SCOPE_ANY),
+	                     PINFAST_SCOPE_ANY),
 	    PINFAST_EPOLICY);
 	assert_true(pinfast_builder_pin(b, PINFAST_ROLE_LEAF, NULL) != 0);
-	assert_true(
-	    pinfast_builder_pin(b, PINFAST_ROLE_LEAF, "sha256/AAAA") != 0);
+	assert_true(pinfast_builder_pin(b, PINFAST_ROLE_LEAF, "sha256/AAAA") !=
+	            0);
 	assert_int_equal(pinfast_builder_anchor(b, empty), PINFAST_EUSAGE);
-	assert_int_equal(
-	    pinfast_builder_set(b, PINFAST_POLICY_UNLISTED, 0),
+	assert_int_equal(pinfast_builder_set(b, PINFAST_POLICY_UNLISTED, 0),
 	    PINFAST_EUSAGE);
 	assert_int_equal(pinfast_builder_set(b, PINFAST_POLICY_SERIAL, -1),
 	    PINFAST_EUSAGE);
 	assert_int_equal(pinfast_builder_report_to(b, "http://x/"),
 	    PINFAST_EUSAGE);
 	assert_true(pinfast_builder_finish(b, NULL, &image) != PINFAST_OK);
-	assert_int_equal(
-	    pinfast_builder_finish(b, NULL, NULL), PINFAST_EUSAGE);
+	assert_int_equal(pinfast_builder_finish(b, NULL, NULL), PINFAST_EUSAGE);
 	pinfast_builder_free(b);
 	pinfast_builder_free(NULL);
 }

@@ -62,8 +62,8 @@ resume(struct scene *s, const char *host, uint16_t port, int64_t now,
 	struct pinfast_conn *conn;
 	struct pinfast_verdict v;
 
-	assert_int_equal(
-	    pinfast_conn_new(s->policy, host, port, now, &conn), 0);
+	assert_int_equal(pinfast_conn_new(s->policy, host, port, now, &conn),
+	    0);
 	v = pinfast_judge_tag(conn, tag, blob);
 	pinfast_conn_free(conn);
 	return v;
@@ -76,8 +76,8 @@ serve(struct scene *s, struct pinfast_builder *b)
 	struct pinfast_store *store;
 
 	assert_int_equal(pinfast_builder_finish(b, NULL, &image), 0);
-	assert_int_equal(
-	    pinfast_store_open_memory(image, NULL, NULL, &store), 0);
+	assert_int_equal(pinfast_store_open_memory(image, NULL, NULL, &store),
+	    0);
 	assert_int_equal(pinfast_load(s->policy, store, NULL), 0);
 }
 
@@ -172,7 +172,7 @@ every_damage_to_a_tag_is_a_full_handshake(void **state)
 		for (unsigned bit = 0; bit < 8; bit++) {
 			s.tag[at] ^= (uint8_t)(1U << bit);
 			if (resume(&s, "www.example.test", 443, NOW, no_blob)
-				.decision == PINFAST_ALLOW)
+			        .decision == PINFAST_ALLOW)
 				fail_msg("byte %zu", at);
 			s.tag[at] ^= (uint8_t)(1U << bit);
 		}

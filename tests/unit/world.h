@@ -94,8 +94,8 @@ world_serve(struct pinfast_builder *b)
 	if (error != PINFAST_OK)
 		print_error("%s\n", diag.text);
 	assert_int_equal(error, PINFAST_OK);
-	assert_int_equal(
-	    pinfast_store_open_memory(image, NULL, &diag, &store), 0);
+	assert_int_equal(pinfast_store_open_memory(image, NULL, &diag, &store),
+	    0);
 	assert_int_equal(pinfast_new(NULL, &policy), 0);
 	assert_int_equal(pinfast_load(policy, store, &diag), 0);
 	return policy;
