@@ -560,6 +560,34 @@ PINFAST_API PINFAST_CHECK struct pinfast_verdict
 pinfast_judge_path(struct pinfast_conn *conn, const struct pinfast_cert *path,
     size_t count);
 
+/*
+ * The same for adapters whose library hands out certificates at a price: each
+ * one is fetched when a list asks about it, the leaf always.
+ *
+ * cert       writes certificate index; what it points at lives until the
+ *            judgement returns.  0: done; anything else makes the verdict a
+ *            deny with reason hash-failed
+ * not_after  seconds since 1970 of certificate index; 0: cannot be told, and
+ *            then the connection gets no tag.  Not asked about the leaf
+ * known      may be NULL.  1: pin has been written, as learned() once told it
+ *            for this very object; 0: fetch the certificate
+ * learned    may be NULL.  The pin of a certificate other than the leaf about
+ *            which both parsers agreed: an adapter may remember it with a
+ *            trust anchor
+ */
+struct pinfast_path {
+	size_t count; /* leaf first, the trust anchor last */
+	void *arg;
+	int (*cert)(void *arg, size_t index, struct pinfast_cert *out);
+	int64_t (*not_after)(void *arg, size_t index);
+	int (*known)(void *arg, size_t index, uint8_t pin[PINFAST_PIN_LEN]);
+	void (*learned)(void *arg, size_t index,
+	    const uint8_t pin[PINFAST_PIN_LEN]);
+};
+PINFAST_API PINFAST_CHECK struct pinfast_verdict
+pinfast_judge_path_lazy(struct pinfast_conn *conn,
+    const struct pinfast_path *path);
+
 /* The leaf alone is known: pkix is PINFAST_PKIX_NOT_RUN or _OVERRIDDEN (any
  * other value counts as NOT_RUN). */
 PINFAST_API PINFAST_CHECK struct pinfast_verdict

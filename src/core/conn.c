@@ -214,6 +214,24 @@ pinfast_judge_path(struct pinfast_conn *conn, const struct pinfast_cert *path,
 }
 
 struct pinfast_verdict
+pinfast_judge_path_lazy(struct pinfast_conn *conn,
+    const struct pinfast_path *path)
+{
+	struct pf_view view;
+
+	if (conn->settled)
+		return too_late();
+	pf_conn_begin(conn, PINFAST_EVIDENCE_VERIFIED_PATH, PINFAST_PKIX_OK,
+	    &view);
+	if (path == NULL || path->count == 0)
+		return pf_conn_deny(conn, PINFAST_REASON_NO_CERTIFICATE);
+	if (path->count > PF_MAX_PATH)
+		return pf_conn_deny(conn, PINFAST_REASON_PATH_TOO_LONG);
+	pf_view_path(&view, path, conn->one_parser);
+	return pf_conn_end(conn, &view);
+}
+
+struct pinfast_verdict
 pinfast_judge_leaf(struct pinfast_conn *conn, const struct pinfast_cert *leaf,
     enum pinfast_pkix pkix)
 {

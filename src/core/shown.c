@@ -24,6 +24,24 @@ note_dates(struct pf_shown *s, const struct pf_cert *cert, unsigned i,
 		s->path_until = until;
 }
 
+/* Walks certificate i; its dates are noted by the caller. */
+static int
+take(struct pf_view *view, const struct pinfast_cert *given, unsigned i,
+    int one_parser, struct pf_cert *cert)
+{
+	struct pf_shown *s = view->shown;
+
+	if (given->der.data == NULL || given->der.len > PF_MAX_CERT ||
+	    pf_cert_walk(given->der, cert, NULL) != PINFAST_OK) {
+		s->bad |= (uint16_t)(1U << i);
+		return 0;
+	}
+	view->spki[i] = cert->key.spki;
+	if (one_parser || pf_key_same(&cert->key, given))
+		s->agreed |= (uint16_t)(1U << i);
+	return 1;
+}
+
 void
 pf_view_certs(struct pf_view *view, const struct pinfast_cert *certs,
     size_t count, int one_parser)
@@ -31,25 +49,68 @@ pf_view_certs(struct pf_view *view, const struct pinfast_cert *certs,
 	struct pf_shown *s = view->shown;
 	int path_known = 1;
 
-	view->certs = certs;
+	view->leaf = certs[0].der;
 	s->count = (uint8_t)count;
 	for (unsigned i = 0; i < count; i++) {
 		struct pf_cert cert;
 
-		if (certs[i].der.data == NULL ||
-		    certs[i].der.len > PF_MAX_CERT ||
-		    pf_cert_walk(certs[i].der, &cert, NULL) != PINFAST_OK) {
-			s->bad |= (uint16_t)(1U << i);
+		if (take(view, &certs[i], i, one_parser, &cert))
+			note_dates(s, &cert, i, &path_known);
+		else
 			path_known = 0;
-			continue;
-		}
-		view->spki[i] = cert.key.spki;
-		if (one_parser || pf_key_same(&cert.key, &certs[i]))
-			s->agreed |= (uint16_t)(1U << i);
-		note_dates(s, &cert, i, &path_known);
 	}
 	if (!path_known)
 		s->path_until = 0;
+}
+
+void
+pf_view_path(struct pf_view *view, const struct pinfast_path *path,
+    int one_parser)
+{
+	struct pf_shown *s = view->shown;
+	struct pinfast_cert leaf;
+
+	memset(&leaf, 0, sizeof leaf);
+	if (path->cert(path->arg, 0, &leaf) != 0)
+		leaf.der.data = NULL;
+	pf_view_certs(view, &leaf, 1, one_parser);
+	view->path = path;
+	view->one_parser = one_parser;
+	s->count = (uint8_t)path->count;
+	for (unsigned i = 1; i < path->count; i++) {
+		int64_t until = path->not_after(path->arg, i);
+
+		if (until < s->path_until)
+			s->path_until = until;
+	}
+}
+
+/* Fetches certificate i and hashes its key, unless both were done before. */
+static enum pf_asked
+fetch(struct pf_view *view, unsigned i)
+{
+	const struct pinfast_path *path = view->path;
+	struct pf_shown *s = view->shown;
+	struct pinfast_cert given;
+	struct pf_cert cert;
+
+	if (path->known != NULL && path->known(path->arg, i, s->hash[i])) {
+		s->known |= (uint16_t)(1U << i);
+		s->agreed |= (uint16_t)(1U << i);
+		return PF_ASKED_KNOWN;
+	}
+	memset(&given, 0, sizeof given);
+	if (path->cert(path->arg, i, &given) != 0)
+		return PF_ASKED_FAILED;
+	if (!take(view, &given, i, view->one_parser, &cert))
+		return PF_ASKED_BAD;
+	if (pf_live_hash(view->policy, view->spki[i].data, view->spki[i].len,
+	        s->hash[i]) != 0)
+		return PF_ASKED_FAILED;
+	s->known |= (uint16_t)(1U << i);
+	if (path->learned != NULL && (s->agreed >> i & 1))
+		path->learned(path->arg, i, s->hash[i]);
+	return PF_ASKED_KNOWN;
 }
 
 void
@@ -79,7 +140,7 @@ pf_view_hash(struct pf_view *view, unsigned i)
 	if (s->bad >> i & 1)
 		return PF_ASKED_BAD;
 	if (view->spki[i].data == NULL)
-		return PF_ASKED_GONE;
+		return view->path != NULL ? fetch(view, i) : PF_ASKED_GONE;
 	if (pf_live_hash(view->policy, view->spki[i].data, view->spki[i].len,
 	        s->hash[i]) != 0)
 		return PF_ASKED_FAILED;
@@ -96,10 +157,10 @@ pf_view_leaf_cert(struct pf_view *view)
 		return PF_ASKED_KNOWN;
 	if (s->bad & 1)
 		return PF_ASKED_BAD;
-	if (view->certs == NULL)
+	if (view->leaf.data == NULL)
 		return PF_ASKED_GONE;
-	if (pf_live_hash(view->policy, view->certs[0].der.data,
-	        view->certs[0].der.len, s->leaf_cert) != 0)
+	if (pf_live_hash(view->policy, view->leaf.data, view->leaf.len,
+	        s->leaf_cert) != 0)
 		return PF_ASKED_FAILED;
 	s->leaf_cert_known = 1;
 	return PF_ASKED_KNOWN;

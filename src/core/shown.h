@@ -33,8 +33,10 @@ struct pf_shown {
 /* The same while the bytes are at hand. */
 struct pf_view {
 	struct pf_shown *shown;
-	struct pinfast *policy;           /* hashes */
-	const struct pinfast_cert *certs; /* NULL: no bytes any more */
+	struct pinfast *policy;          /* hashes */
+	struct pinfast_bytes leaf;       /* data NULL: no bytes any more */
+	const struct pinfast_path *path; /* NULL: nothing left to fetch */
+	int one_parser;                  /* for what is left to fetch */
 	struct pinfast_bytes spki[PINFAST_PATH_MAX];
 };
 
@@ -48,6 +50,10 @@ enum pf_asked {
 /* Walks the certificates; count at most PINFAST_PATH_MAX. */
 void pf_view_certs(struct pf_view *view, const struct pinfast_cert *certs,
     size_t count, int one_parser);
+
+/* The leaf now, the others when they are asked about. */
+void pf_view_path(struct pf_view *view, const struct pinfast_path *path,
+    int one_parser);
 
 /* A raw public key. */
 void pf_view_key(struct pf_view *view, struct pinfast_bytes spki);
