@@ -26,7 +26,7 @@ note_dates(struct pf_shown *s, const struct pf_cert *cert, unsigned i,
 
 /* Walks certificate i; its dates are noted by the caller. */
 static int
-take(struct pf_view *view, const struct pinfast_cert *given, unsigned i,
+walk_one(struct pf_view *view, const struct pinfast_cert *given, unsigned i,
     int one_parser, struct pf_cert *cert)
 {
 	struct pf_shown *s = view->shown;
@@ -54,7 +54,7 @@ pf_view_certs(struct pf_view *view, const struct pinfast_cert *certs,
 	for (unsigned i = 0; i < count; i++) {
 		struct pf_cert cert;
 
-		if (take(view, &certs[i], i, one_parser, &cert))
+		if (walk_one(view, &certs[i], i, one_parser, &cert))
 			note_dates(s, &cert, i, &path_known);
 		else
 			path_known = 0;
@@ -102,7 +102,7 @@ fetch(struct pf_view *view, unsigned i)
 	memset(&given, 0, sizeof given);
 	if (path->cert(path->arg, i, &given) != 0)
 		return PF_ASKED_FAILED;
-	if (!take(view, &given, i, view->one_parser, &cert))
+	if (!walk_one(view, &given, i, view->one_parser, &cert))
 		return PF_ASKED_BAD;
 	if (pf_live_hash(view->policy, view->spki[i].data, view->spki[i].len,
 	        s->hash[i]) != 0)
