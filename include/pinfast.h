@@ -464,6 +464,9 @@ typedef int (*pinfast_sha256_fn)(void *arg, const void *data, size_t len,
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_use_sha256(struct pinfast *policy, pinfast_sha256_fn fn, void *arg);
 
+/* 1: the library's own SHA-256 is in use, 0: one that it was given. */
+PINFAST_API int pinfast_hashes_itself(const struct pinfast *policy);
+
 /*
  * Tells a time that the clock is known to have passed (the newest signed
  * metadata).  Judging uses the largest of now, this, the policy's `issued`
@@ -637,6 +640,19 @@ pinfast_judge_tag(struct pinfast_conn *conn, struct pinfast_bytes tag,
 PINFAST_API PINFAST_CHECK struct pinfast_verdict
 pinfast_conn_recheck(struct pinfast_conn *conn, const char *host, uint16_t port,
     int64_t now, int name_verified);
+
+/*
+ * Hashes what no list has asked about yet, so that another policy can ask: for
+ * a kept connection whose recheck says tag-incomplete.  The path is the one
+ * that was judged; keys that were hashed before must be the same.
+ *
+ * returns PINFAST_EUSAGE (nothing was judged on a verified path of that
+ *         length in this very handshake), PINFAST_EFORMAT (another path),
+ *         PINFAST_EIO (fetching or hashing failed)
+ */
+PINFAST_API PINFAST_CHECK enum pinfast_error
+pinfast_conn_complete(struct pinfast_conn *conn,
+    const struct pinfast_path *path);
 
 /* What the last judgement said; not-judged before the first. */
 PINFAST_API PINFAST_CHECK struct pinfast_verdict

@@ -331,3 +331,48 @@ pinfast_conn_recheck(struct pinfast_conn *conn, const char *host, uint16_t port,
 		conn->last = judgement;
 	return judgement.verdict;
 }
+
+/* Takes what fresh knows over; 0: it speaks of other keys. */
+static int
+merge(struct pf_shown *shown, const struct pf_shown *fresh)
+{
+	unsigned both = shown->known & fresh->known;
+
+	for (unsigned i = 0; i < shown->count; i++)
+		if ((both >> i & 1) &&
+		    !pf_same(shown->hash[i], fresh->hash[i], PINFAST_PIN_LEN))
+			return 0;
+	for (unsigned i = 0; i < shown->count; i++)
+		if (fresh->known >> i & 1)
+			memcpy(shown->hash[i], fresh->hash[i], PINFAST_PIN_LEN);
+	shown->known |= fresh->known;
+	shown->agreed |= fresh->agreed;
+	shown->bad |= fresh->bad;
+	shown->leaf_cert_known = fresh->leaf_cert_known;
+	memcpy(shown->leaf_cert, fresh->leaf_cert, PINFAST_PIN_LEN);
+	return 1;
+}
+
+enum pinfast_error
+pinfast_conn_complete(struct pinfast_conn *conn,
+    const struct pinfast_path *path)
+{
+	struct pf_shown fresh;
+	struct pf_view view;
+
+	if (!conn->judged || conn->resumed || path == NULL ||
+	    conn->shown.evidence != PINFAST_EVIDENCE_VERIFIED_PATH ||
+	    path->count != conn->shown.count)
+		return PINFAST_EUSAGE;
+	memset(&fresh, 0, sizeof fresh);
+	memset(&view, 0, sizeof view);
+	view.shown = &fresh;
+	view.policy = conn->policy;
+	pf_view_path(&view, path, conn->one_parser);
+	for (unsigned i = 0; i < fresh.count; i++)
+		if (pf_view_hash(&view, i) == PF_ASKED_FAILED)
+			return PINFAST_EIO;
+	if (pf_view_leaf_cert(&view) == PF_ASKED_FAILED)
+		return PINFAST_EIO;
+	return merge(&conn->shown, &fresh) ? PINFAST_OK : PINFAST_EFORMAT;
+}

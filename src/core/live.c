@@ -259,6 +259,12 @@ pinfast_use_sha256(struct pinfast *p, pinfast_sha256_fn fn, void *arg)
 }
 
 int
+pinfast_hashes_itself(const struct pinfast *p)
+{
+	return p->sha256 == own_sha256;
+}
+
+int
 pf_live_hash(struct pinfast *p, const void *data, size_t len,
     uint8_t out[PINFAST_PIN_LEN])
 {

@@ -271,6 +271,77 @@ the_tag_ends_with_the_first_certificate(void **state)
 	pinfast_builder_free(b);
 }
 
+static struct pinfast *
+policy_of_two(struct pinfast_builder **b)
+{
+	*b = world_builder();
+	pinfast_builder_entry(*b, "pin.test", 0, PINFAST_SCOPE_EXACT);
+	pinfast_builder_entry_set(*b, PINFAST_ENTRY_MODE, PINFAST_ENFORCE);
+	pinfast_builder_pin(*b, PINFAST_ROLE_LEAF, certs[LEAF].pin);
+	pinfast_builder_entry(*b, "two.test", 0, PINFAST_SCOPE_EXACT);
+	pinfast_builder_entry_set(*b, PINFAST_ENTRY_MODE, PINFAST_ENFORCE);
+	pinfast_builder_pin(*b, PINFAST_ROLE_CA, certs[ROOT].pin);
+	return world_serve(*b);
+}
+
+static void
+a_kept_connection_answers_what_nobody_asked_before(void **state)
+{
+	struct pinfast_builder *b;
+	struct pinfast *policy = policy_of_two(&b);
+	struct source s = source_of(path3);
+	struct pinfast_path path = path_of(&s);
+	struct pinfast_conn *conn = world_conn(policy, "pin.test", 0);
+
+	(void)state;
+	expect(pinfast_judge_path_lazy(conn, &path), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_conn_settle(conn), 1, PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_conn_recheck(conn, "two.test", 0, NOW, 1), 0,
+	    PINFAST_REASON_TAG_INCOMPLETE);
+	assert_int_equal(pinfast_conn_complete(conn, &path), PINFAST_OK);
+	expect(pinfast_conn_recheck(conn, "two.test", 0, NOW, 1), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_conn_recheck(conn, "two.test", 0, NOW, 0), 0,
+	    PINFAST_REASON_NOT_VERIFIED);
+	pinfast_conn_free(conn);
+	pinfast_free(policy);
+	pinfast_builder_free(b);
+}
+
+static void
+a_kept_connection_takes_no_other_path(void **state)
+{
+	struct pinfast_builder *b;
+	struct pinfast *policy = policy_of_two(&b);
+	struct pinfast_cert other[3] = {certs[OTHER].item, path3[1], path3[2]};
+	struct source s = source_of(path3), foreign = source_of(other);
+	struct pinfast_path path = path_of(&s), wrong = path_of(&foreign);
+	struct pinfast_conn *conn = world_conn(policy, "pin.test", 0);
+
+	(void)state;
+	assert_int_equal(pinfast_conn_complete(conn, &path), PINFAST_EUSAGE);
+	expect(pinfast_judge_path_lazy(conn, &path), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(pinfast_conn_complete(conn, NULL), PINFAST_EUSAGE);
+	assert_int_equal(pinfast_conn_complete(conn, &wrong), PINFAST_EFORMAT);
+	s.fails_at = 2;
+	assert_int_equal(pinfast_conn_complete(conn, &path), PINFAST_EIO);
+	s.fails_at = -1;
+	path.count = 2;
+	assert_int_equal(pinfast_conn_complete(conn, &path), PINFAST_EUSAGE);
+	path.count = 3;
+	expect(pinfast_conn_recheck(conn, "two.test", 0, NOW, 1), 0,
+	    PINFAST_REASON_TAG_INCOMPLETE);
+	/* An unverified leaf does not grow into a path. */
+	expect(pinfast_judge_leaf(conn, &path3[0], PINFAST_PKIX_NOT_RUN), 0,
+	    PINFAST_REASON_NOT_VERIFIED);
+	assert_int_equal(pinfast_conn_complete(conn, &path), PINFAST_EUSAGE);
+	pinfast_conn_free(conn);
+	pinfast_free(policy);
+	pinfast_builder_free(b);
+}
+
 int
 main(void)
 {
@@ -281,6 +352,9 @@ main(void)
 	    cmocka_unit_test(broken_and_disagreeing_certificates_do_not_count),
 	    cmocka_unit_test(a_remembered_key_is_not_fetched),
 	    cmocka_unit_test(the_tag_ends_with_the_first_certificate),
+	    cmocka_unit_test(
+	        a_kept_connection_answers_what_nobody_asked_before),
+	    cmocka_unit_test(a_kept_connection_takes_no_other_path),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

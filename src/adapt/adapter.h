@@ -1,0 +1,94 @@
+/*
+ * What every adapter is made of, and what a program sees of an adapter whose
+ * TLS library it does not link.
+ *
+ * struct pf_attached is one connection as all adapters know it: it hides when
+ * the connection object is made anew, what counts as evidence of this very
+ * handshake, and when the verdict becomes final.  It refuses a handshake in
+ * which no certificate, key or tag was judged, whatever the TLS library says.
+ *
+ * struct pf_adapter is for libpinfast-curl and the launcher: they find an
+ * adapter at run time by its exported name.
+ */
+#ifndef PF_ADAPTER_H
+#define PF_ADAPTER_H
+
+#include "pinfast.h"
+
+/* ------------------------------------------------------------ a connection */
+
+struct pf_attached {
+	struct pinfast *policy;
+	struct pinfast_conn *conn; /* NULL until the first handshake */
+	uint16_t port;
+	uint8_t server;
+	uint8_t has_host;
+	uint8_t by_peer;  /* this handshake's certificate or key was judged */
+	uint8_t by_tag;   /* the session that it offers passed by its tag */
+	uint8_t complete; /* settled: the handshake is over */
+	char host[PINFAST_HOST_LEN];
+};
+
+/* host: NULL when it must be learned; a label when server is 1. */
+PINFAST_CHECK enum pinfast_error pf_attached_init(struct pf_attached *a,
+    struct pinfast *policy, const char *host, uint16_t port, int server);
+void pf_attached_fini(struct pf_attached *a);
+
+/* Before a handshake: evidence of an earlier one counts no more. */
+PINFAST_CHECK enum pinfast_error pf_attached_begin(struct pf_attached *a);
+
+/* The handshake is over.  resumed: the library resumed a session. */
+struct pinfast_verdict pf_attached_end(struct pf_attached *a, int resumed);
+
+/* While the handshake goes on: a deny is final, a go-ahead is not yet. */
+struct pinfast_verdict pf_attached_so_far(const struct pf_attached *a);
+
+/* Writes why an adapter call failed; returns error. */
+enum pinfast_error pf_attached_refuse(struct pinfast_diag *diag,
+    enum pinfast_error error, const char *text);
+
+/* -------------------------------------------------------------- an adapter */
+
+#define PF_ADAPTER_ABI 1U
+
+/* What a TLS library or its adapter can do.  Bits; a conformance cell that
+ * needs more than these is a documented refusal. */
+enum pf_adapter_cap {
+	PF_CAN_TLS13 = 1,
+	PF_CAN_EARLY = 2,        /* 0-RTT */
+	PF_CAN_RAW_KEY = 4,      /* RFC 7250 */
+	PF_CAN_SERVER = 8,       /* pins of clients */
+	PF_CAN_RESUME = 16,      /* sessions in memory */
+	PF_CAN_RESUME_FILE = 32, /* serialised sessions */
+	PF_CAN_SECOND_PATH = 64,
+	PF_CAN_ADDRESS = 128, /* addresses in certificates (RFC 5280 4.2.1.6) */
+	PF_CAN_ALERT = 256,   /* the refusal reaches the peer as an alert */
+	PF_CAN_RELOAD = 512
+};
+
+/*
+ * ctx is the library's shared object (SSL_CTX, credentials), tls one
+ * connection (SSL, gnutls_session_t).  Functions that a library does not
+ * need or have are NULL.  Grows at its end, guarded by size.
+ */
+struct pf_adapter {
+	uint32_t abi;
+	uint32_t size;
+	const char *name;    /* "openssl" */
+	const char *library; /* what it was built for: "OpenSSL 3.0.17" */
+	unsigned caps;
+	enum pinfast_error (*init)(void *ctx, struct pinfast *policy,
+	    struct pinfast_diag *diag);
+	enum pinfast_error (*attach)(void *tls, struct pinfast *policy,
+	    const char *host, uint16_t port, struct pinfast_diag *diag);
+	struct pinfast_verdict (*result)(void *tls);
+	struct pinfast_verdict (*recheck)(void *tls, const char *host,
+	    uint16_t port);
+	size_t (*explain)(void *tls, char *text, size_t size);
+	struct pinfast_conn *(*conn)(void *tls);
+};
+
+/* Each adapter library exports one function, pinfast_adapter_NAME. */
+typedef const struct pf_adapter *(*pf_adapter_fn)(void);
+
+#endif

@@ -1,0 +1,153 @@
+/*
+ * What the files of the OpenSSL adapter share.  ossl.c attaches and answers,
+ * ossl_verify.c is called in the middle of a handshake, ossl_path.c looks for
+ * further paths, ossl_certs.c hands certificates to the judge, ossl_session.c
+ * keeps tags.
+ */
+#ifndef PF_OSSL_H
+#define PF_OSSL_H
+
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "adapt/adapter.h"
+#include "pinfast-openssl.h"
+
+#define PF_OSSL_ANCHORS 64
+
+PINFAST_API const struct pf_adapter *pinfast_adapter_openssl(void);
+
+/* Keys of trust anchors that were hashed before.  Holds a reference, so that
+ * an address never comes to mean another certificate. */
+struct pf_ossl_anchors {
+	CRYPTO_RWLOCK *lock;
+	unsigned next; /* the slot that is overwritten next */
+	X509 *cert[PF_OSSL_ANCHORS];
+	uint8_t pin[PF_OSSL_ANCHORS][PINFAST_PIN_LEN];
+};
+
+/* What an SSL_CTX was told. */
+struct pf_ossl_ctx {
+	struct pinfast *policy;
+	struct pinfast_openssl_next next;
+	void (*info)(const SSL *ssl, int where, int value);
+	struct pf_ossl_anchors anchors;
+};
+
+/* What one SSL carries. */
+struct pf_ossl {
+	struct pf_attached a;
+	struct pf_ossl_ctx *ctx;
+	void (*info)(const SSL *ssl, int where, int value);
+	int has_info;  /* info is the SSL's own, not the SSL_CTX's */
+	int saw_error; /* verification met an error, whoever forgave it */
+	int later;     /* the application will answer later (retry verify) */
+	X509_STORE_CTX_verify_cb user;
+};
+
+/* The state of an SSL or SSL_CTX; NULL: none. */
+struct pf_ossl *pf_ossl_of(const SSL *ssl);
+struct pf_ossl_ctx *pf_ossl_of_ctx(const SSL_CTX *ctx);
+
+/* The same, made when the application did not attach; NULL: no memory or an
+ * SSL_CTX that was never initialised. */
+struct pf_ossl *pf_ossl_make(SSL *ssl);
+
+/* Begins a handshake: a new connection object with its names. */
+enum pinfast_error pf_ossl_begin(SSL *ssl, struct pf_ossl *st);
+
+/* Ends one: the verdict is final, the session gets its tag. */
+struct pinfast_verdict pf_ossl_end(SSL *ssl, struct pf_ossl *st);
+
+/* From here on this SSL neither sends nor receives application bytes. */
+void pf_ossl_block(SSL *ssl);
+
+/* Is the handshake over?  True before SSL_is_init_finished() is, in a
+ * new-session callback. */
+int pf_ossl_over(const SSL *ssl);
+
+/* The address that is verified, for OPENSSL_free(); NULL: none. */
+char *pf_ossl_address(X509_VERIFY_PARAM *param);
+
+/* Is name, canonical, one of the leaf's?  flags: X509_CHECK_FLAG_... */
+int pf_ossl_covers(X509 *leaf, const char *name, unsigned flags);
+
+/* Puts the verdict's sentence into the error queue. */
+void pf_ossl_raise(struct pf_ossl *st, int32_t reason);
+
+/* The certificate verification callback (SSL_CTX_set_cert_verify_callback). */
+int pf_ossl_verify(X509_STORE_CTX *xs, void *arg);
+
+/* ------------------------------------------------------------ certificates */
+
+/* A chain as the judge sees it.  Holds the DER it has handed out. */
+struct pf_ossl_certs {
+	STACK_OF(X509) * chain;
+	struct pf_ossl_anchors *anchors; /* NULL: remember nothing */
+	unsigned char *der[PINFAST_PATH_MAX];
+	uint8_t params[PINFAST_PATH_MAX][32];
+};
+
+void pf_ossl_certs_init(struct pf_ossl_certs *certs, STACK_OF(X509) * chain,
+    struct pf_ossl_anchors *anchors);
+void pf_ossl_certs_fini(struct pf_ossl_certs *certs);
+struct pinfast_path pf_ossl_certs_path(struct pf_ossl_certs *certs);
+
+/* One certificate; 0: done. */
+int pf_ossl_certs_get(void *arg, size_t index, struct pinfast_cert *out);
+
+enum pinfast_error pf_ossl_anchors_init(struct pf_ossl_anchors *anchors);
+void pf_ossl_anchors_fini(struct pf_ossl_anchors *anchors);
+
+/* -------------------------------------------------------------------- path */
+
+/*
+ * A search for further paths: from a leaf that already has one valid path to
+ * others, which OpenSSL does not look for (it does not backtrack).
+ */
+struct pf_ossl_search {
+	/* 1: a path needs a key like this, 0: it says nothing, -1: a path must
+	 * not hold it. */
+	int (*wants)(void *arg, X509 *cert);
+	/* A valid path.  Non-zero ends the search. */
+	int (*found)(void *arg, STACK_OF(X509) * path);
+	void *arg;
+	int needs_wanted; /* 0: every path that holds no rejected key will do */
+	/* X509_STORE_CTX_set_verify_cb() of each build; it may refuse, never
+	 * forgive.  NULL: none. */
+	X509_STORE_CTX_verify_cb verify;
+};
+
+enum pf_ossl_searched {
+	PF_OSSL_NONE = 0,  /* no further path */
+	PF_OSSL_FOUND = 1, /* found() was content */
+	PF_OSSL_LIMIT = 2  /* given up */
+};
+
+/*
+ * xs has verified one path.  At most 16 builds and 64 signature checks.  Each
+ * path is verified by X509_verify_cert() with the parameters and the store of
+ * xs.  Leaves the error queue as it was.
+ */
+enum pf_ossl_searched pf_ossl_search(X509_STORE_CTX *xs,
+    const struct pf_ossl_search *search);
+
+/* ----------------------------------------------------------------- session */
+
+/* Judges the session that ssl is about to offer; drops it if it may not be. */
+void pf_ossl_session_check(SSL *ssl, struct pf_ossl *st);
+
+/* Gives the session of a settled connection its tag. */
+void pf_ossl_session_tag(SSL *ssl, struct pf_ossl *st);
+
+/* Index of SSL_SESSION ex_data; made once. */
+int pf_ossl_session_index(void);
+
+/* Servers: binds sessions to the policy, and puts tags into tickets. */
+enum pinfast_error pf_ossl_session_serve_ctx(SSL_CTX *ctx);
+enum pinfast_error pf_ossl_session_serve(SSL *ssl, struct pf_ossl *st);
+
+/* A server has resumed a session out of its own cache: judges its tag. */
+void pf_ossl_session_served(SSL *ssl, struct pf_ossl *st);
+
+#endif

@@ -1,0 +1,421 @@
+#include "adapt/ossl.h"
+
+#include <string.h>
+
+#include <openssl/err.h>
+
+#include "core/spki.h"
+
+/* Not in OpenSSL's table of alerts, so certificate_unknown is sent, and
+ * SSL_get_verify_result() tells the reason: "PIN" and the reason's number. */
+#define VERIFY_ERROR 0x50494e00
+
+/* One verification: what OpenSSL said about it and what we make of it. */
+struct hook {
+	X509_STORE_CTX *xs;
+	SSL *ssl;
+	struct pf_ossl *st;
+	X509 *leaf;
+	int own_anchors; /* the entry's: they live for this handshake */
+	struct pinfast_verdict verdict;
+};
+
+static SSL *
+ssl_of(X509_STORE_CTX *xs)
+{
+	return X509_STORE_CTX_get_ex_data(xs,
+	    SSL_get_ex_data_X509_STORE_CTX_idx());
+}
+
+/* Sees every error before the application's callback can hide it. */
+static int
+see(int ok, X509_STORE_CTX *xs)
+{
+	struct pf_ossl *st = pf_ossl_of(ssl_of(xs));
+
+	if (!ok)
+		st->saw_error = 1;
+	return st->user != NULL ? st->user(ok, xs) : ok;
+}
+
+/* On further paths the application may refuse, but nobody forgives. */
+static int
+see_further(int ok, X509_STORE_CTX *xs)
+{
+	struct pf_ossl *st = pf_ossl_of(ssl_of(xs));
+
+	return ok && (st->user == NULL || st->user(ok, xs));
+}
+
+static int
+add_anchor(void *arg, struct pinfast_bytes der)
+{
+	STACK_OF(X509) *anchors = arg;
+	const unsigned char *at = der.data;
+	X509 *cert = d2i_X509(NULL, &at, (long)der.len);
+
+	if (cert == NULL)
+		return 1;
+	if (sk_X509_push(anchors, cert))
+		return 0;
+	X509_free(cert);
+	return 1;
+}
+
+/*
+ * The entry's own anchors in place of the store's.  They need not be
+ * self-signed: the policy says that they are anchors.
+ * returns them, to be freed after verification; *bad: they cannot be had
+ */
+static STACK_OF(X509) * use_anchors(struct hook *h, int *bad)
+{
+	STACK_OF(X509) * anchors;
+	int count;
+
+	*bad = 0;
+	if (!(pinfast_conn_needs(h->st->a.conn) & PINFAST_NEED_TRUST)) {
+		count = pinfast_conn_trust(h->st->a.conn, NULL, NULL);
+		return NULL;
+	}
+	anchors = sk_X509_new_null();
+	count = anchors == NULL
+	            ? -1
+	            : pinfast_conn_trust(h->st->a.conn, add_anchor, anchors);
+	*bad = count <= 0;
+	if (count > 0) {
+		h->own_anchors = 1;
+		X509_STORE_CTX_set0_trusted_stack(h->xs, anchors);
+		X509_STORE_CTX_set_flags(h->xs, X509_V_FLAG_PARTIAL_CHAIN);
+	}
+	return anchors;
+}
+
+/* OpenSSL's own verification, or what the application put in its place. */
+static int
+run(struct hook *h)
+{
+	const struct pinfast_openssl_next *next = &h->st->ctx->next;
+
+	h->st->saw_error = 0;
+	h->st->user = X509_STORE_CTX_get_verify_cb(h->xs);
+	X509_STORE_CTX_set_verify_cb(h->xs, see);
+	if (next->verify != NULL)
+		return next->verify(h->xs, next->verify_arg);
+	return X509_verify_cert(h->xs);
+}
+
+/* DANE-TA and DANE-EE records stand in for PKIX: nothing was proved by it. */
+static int
+dane_instead(SSL *ssl)
+{
+	uint8_t usage;
+
+	return SSL_get0_dane_tlsa(ssl, &usage, NULL, NULL, NULL, NULL) >= 0 &&
+	       usage >= 2;
+}
+
+int
+pf_ossl_covers(X509 *leaf, const char *name, unsigned flags)
+{
+	return X509_check_ip_asc(leaf, name, 0) == 1 ||
+	       X509_check_host(leaf, name, 0, flags, NULL) == 1;
+}
+
+/* Has the library compared the leaf with exactly this name? */
+static int
+library_checked(X509_VERIFY_PARAM *param, const char *name)
+{
+	const char *host = X509_VERIFY_PARAM_get0_host(param, 0);
+
+	return host != NULL && X509_VERIFY_PARAM_get0_host(param, 1) == NULL &&
+	       strcmp(host, name) == 0;
+}
+
+/*
+ * Was the name verified?  1: yes, 0: there is none that could be, -1: the leaf
+ * is somebody else's.
+ */
+static int
+name_verified(const struct hook *h)
+{
+	const struct pf_attached *a = &h->st->a;
+	X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(h->xs);
+	unsigned flags = X509_VERIFY_PARAM_get_hostflags(param);
+	int own = h->st->ctx->next.verify != NULL;
+	const char *name;
+	char *address;
+
+	if (a->server)
+		return 1;
+	if (a->has_host) {
+		if (!own && library_checked(param, a->host))
+			return 1;
+		return pf_ossl_covers(h->leaf, a->host, flags) ? 1 : -1;
+	}
+	address = pf_ossl_address(param);
+	name = X509_VERIFY_PARAM_get0_host(param, 0);
+	if (name == NULL && address == NULL) {
+		name = SSL_get_servername(h->ssl, TLSEXT_NAMETYPE_host_name);
+		if (name == NULL)
+			return 0;
+		return pf_ossl_covers(h->leaf, name, flags) ? 1 : -1;
+	}
+	own =
+	    own && (name != NULL ? !pf_ossl_covers(h->leaf, name, flags)
+	                         : X509_check_ip_asc(h->leaf, address, 0) != 1);
+	OPENSSL_free(address);
+	return own ? -1 : 1;
+}
+
+static void
+judge_leaf(struct hook *h, enum pinfast_pkix pkix, int failed)
+{
+	STACK_OF(X509) *alone = sk_X509_new_null();
+	struct pf_ossl_certs certs;
+	struct pinfast_cert leaf;
+	int have;
+
+	if (alone != NULL && h->leaf != NULL)
+		sk_X509_push(alone, h->leaf);
+	pf_ossl_certs_init(&certs, alone, NULL);
+	have = pf_ossl_certs_get(&certs, 0, &leaf) == 0;
+	if (failed)
+		h->verdict = pinfast_judge_failed(h->st->a.conn,
+		    have ? &leaf : NULL, PINFAST_REASON_PKIX_FAILED);
+	else
+		h->verdict = pinfast_judge_leaf(h->st->a.conn,
+		    have ? &leaf : NULL, pkix);
+	pf_ossl_certs_fini(&certs);
+	sk_X509_free(alone);
+}
+
+static void
+judge_path(struct hook *h, STACK_OF(X509) * chain)
+{
+	struct pf_ossl_certs certs;
+	struct pinfast_path path;
+
+	pf_ossl_certs_init(&certs, chain,
+	    h->own_anchors ? NULL : &h->st->ctx->anchors);
+	path = pf_ossl_certs_path(&certs);
+	h->verdict = pinfast_judge_path_lazy(h->st->a.conn, &path);
+	pf_ossl_certs_fini(&certs);
+}
+
+static int
+wants(void *arg, X509 *cert)
+{
+	struct hook *h = arg;
+	unsigned char *der = NULL;
+	struct pinfast_bytes bytes;
+	struct pf_cert walked;
+	int answer = 0;
+	int len = i2d_X509(cert, &der);
+
+	bytes.data = der;
+	bytes.len = len > 0 ? (size_t)len : 0;
+	if (len > 0 && pf_cert_walk(bytes, &walked, NULL) == PINFAST_OK)
+		answer = pinfast_conn_wants(h->st->a.conn, walked.key.spki);
+	OPENSSL_free(der);
+	return answer;
+}
+
+/* The application sees the path that was judged. */
+static int
+found(void *arg, STACK_OF(X509) * path)
+{
+	struct hook *h = arg;
+	STACK_OF(X509) * copy;
+
+	judge_path(h, path);
+	if (h->verdict.decision != PINFAST_ALLOW)
+		return 0;
+	copy = X509_chain_up_ref(path);
+	if (copy != NULL)
+		X509_STORE_CTX_set0_verified_chain(h->xs, copy);
+	return 1;
+}
+
+/* The first path does not satisfy the entry: is there one that does? */
+static void
+search(struct hook *h)
+{
+	struct pinfast_verdict first = h->verdict;
+	int rejected = first.reason == PINFAST_REASON_REJECTED_KEY;
+	struct pf_ossl_search search = {
+	    wants, found, h, !rejected, see_further};
+
+	if ((first.reason != PINFAST_REASON_PIN_MISMATCH && !rejected) ||
+	    !(pinfast_conn_needs(h->st->a.conn) & PINFAST_NEED_PATH))
+		return;
+	switch (pf_ossl_search(h->xs, &search)) {
+	case PF_OSSL_FOUND:
+		break;
+	case PF_OSSL_LIMIT:
+		h->verdict = pinfast_judge_failed(h->st->a.conn, NULL,
+		    PINFAST_REASON_PATH_SEARCH_LIMIT);
+		break;
+	case PF_OSSL_NONE:
+	default:
+		/* The keys of the first path are the ones to speak about. */
+		judge_path(h, X509_STORE_CTX_get0_chain(h->xs));
+		break;
+	}
+}
+
+/* The path that OpenSSL verified, further ones when that does not do. */
+static void
+judge_verified(struct hook *h)
+{
+	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(h->xs);
+	int named;
+
+	if (chain == NULL || sk_X509_num(chain) == 0 || dane_instead(h->ssl)) {
+		judge_leaf(h, PINFAST_PKIX_NOT_RUN, 0);
+		return;
+	}
+	named = name_verified(h);
+	if (named == 0) {
+		judge_leaf(h, PINFAST_PKIX_NOT_RUN, 0);
+	} else if (named < 0) {
+		X509_STORE_CTX_set_error(h->xs, X509_V_ERR_HOSTNAME_MISMATCH);
+		judge_leaf(h, PINFAST_PKIX_FAILED, 1);
+	} else {
+		judge_path(h, chain);
+		if (h->verdict.decision != PINFAST_ALLOW)
+			search(h);
+	}
+}
+
+/* What verification proved, in the judge's terms. */
+static void
+judge(struct hook *h, int verified)
+{
+	int ignored =
+	    !h->st->a.server && SSL_get_verify_mode(h->ssl) == SSL_VERIFY_NONE;
+
+	if (verified <= 0 && !ignored)
+		judge_leaf(h, PINFAST_PKIX_FAILED, 1);
+	else if (verified <= 0 || h->st->saw_error)
+		judge_leaf(h, PINFAST_PKIX_OVERRIDDEN, 0);
+	else
+		judge_verified(h);
+	h->st->a.by_peer = 1;
+}
+
+/* Makes the handshake fail, also when nobody wanted verification. */
+static int
+refuse(struct hook *h, int32_t reason)
+{
+	int error = X509_STORE_CTX_get_error(h->xs);
+
+	SSL_set_verify(h->ssl, SSL_get_verify_mode(h->ssl) | SSL_VERIFY_PEER,
+	    SSL_get_verify_callback(h->ssl));
+	if (error == X509_V_OK || reason != PINFAST_REASON_PKIX_FAILED)
+		X509_STORE_CTX_set_error(h->xs, VERIFY_ERROR + (int)reason);
+	if (h->st != NULL)
+		pf_ossl_raise(h->st, reason);
+	return 0;
+}
+
+static int
+conclude(struct hook *h, int verified)
+{
+	if (h->verdict.decision != PINFAST_ALLOW) {
+		struct pinfast_verdict verdict =
+		    pinfast_conn_settle(h->st->a.conn);
+
+		return refuse(h, verdict.reason);
+	}
+	/* A pin that replaces PKIX, or nobody wanted PKIX. */
+	if (verified <= 0 && SSL_get_verify_mode(h->ssl) != SSL_VERIFY_NONE) {
+		X509_STORE_CTX_set_error(h->xs, X509_V_OK);
+		return 1;
+	}
+	return verified;
+}
+
+static int
+judge_leaf_only(struct hook *h)
+{
+	judge_leaf(h, PINFAST_PKIX_NOT_RUN, 0);
+	h->st->a.by_peer = 1;
+	X509_STORE_CTX_set_error(h->xs, X509_V_OK);
+	return conclude(h, 1);
+}
+
+#if OPENSSL_VERSION_NUMBER >= 0x30200000L
+/* RFC 7250: no certificate, no name, no chain. */
+static int
+judge_raw_key(struct hook *h, EVP_PKEY *key)
+{
+	struct pinfast_bytes spki = {NULL, 0};
+	unsigned char *der = NULL;
+	int len = i2d_PUBKEY(key, &der);
+	int verified = X509_verify_cert(h->xs);
+
+	spki.data = der;
+	spki.len = len > 0 ? (size_t)len : 0;
+	h->verdict = pinfast_judge_key(h->st->a.conn, spki);
+	h->st->a.by_peer = 1;
+	OPENSSL_free(der);
+	return conclude(h, verified);
+}
+#endif
+
+/* Is the application still making up its mind (SSL_set_retry_verify())? */
+static int
+asks_again(SSL *ssl, int verified)
+{
+	return verified > 0 && SSL_want(ssl) == SSL_RETRY_VERIFY;
+}
+
+static int
+verify(struct hook *h)
+{
+	STACK_OF(X509) * anchors;
+	int verified, bad;
+
+#if OPENSSL_VERSION_NUMBER >= 0x30200000L
+	EVP_PKEY *key = X509_STORE_CTX_get0_rpk(h->xs);
+
+	if (key != NULL)
+		return judge_raw_key(h, key);
+#endif
+	h->leaf = X509_STORE_CTX_get0_cert(h->xs);
+	if (pinfast_conn_needs(h->st->a.conn) == PINFAST_NEED_LEAF_ONLY)
+		return judge_leaf_only(h);
+	anchors = use_anchors(h, &bad);
+	verified = bad ? 0 : run(h);
+	if (asks_again(h->ssl, verified)) {
+		sk_X509_pop_free(anchors, X509_free);
+		return verified;
+	}
+	judge(h, verified);
+	verified = conclude(h, verified);
+	sk_X509_pop_free(anchors, X509_free);
+	return verified;
+}
+
+int
+pf_ossl_verify(X509_STORE_CTX *xs, void *arg)
+{
+	struct hook h;
+
+	(void)arg;
+	memset(&h, 0, sizeof h);
+	h.xs = xs;
+	h.ssl = ssl_of(xs);
+	h.st = pf_ossl_make(h.ssl);
+	if (h.st == NULL) {
+		X509_STORE_CTX_set_error(xs, X509_V_ERR_OUT_OF_MEM);
+		return refuse(&h, PINFAST_REASON_NOT_JUDGED);
+	}
+	/* Nobody told us of this handshake's beginning, or it is another. */
+	if ((h.st->a.conn == NULL || h.st->a.complete) &&
+	    pf_ossl_begin(h.ssl, h.st) != PINFAST_OK) {
+		X509_STORE_CTX_set_error(xs, X509_V_ERR_OUT_OF_MEM);
+		return refuse(&h, PINFAST_REASON_NOT_JUDGED);
+	}
+	return verify(&h);
+}
