@@ -1,9 +1,10 @@
 #include "base/sha256.h"
 
 #include "base/bytes.h"
+#include "base/sha256_blocks.h"
 
 /* clang-format off */
-static const uint32_t k[64] = {
+const uint32_t pf_sha256_k[64] = {
 	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5,
 	0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
 	0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3,
@@ -31,7 +32,7 @@ static const uint32_t k[64] = {
 
 /* One round; the names turn instead of the values. */
 #define ROUND(a, b, c, d, e, f, g, h, i, w) do { \
-	uint32_t t = (h) + SUM1(e) + CH(e, f, g) + k[i] + (w); \
+	uint32_t t = (h) + SUM1(e) + CH(e, f, g) + pf_sha256_k[i] + (w); \
 	(d) += t; \
 	(h) = t + SUM0(a) + MAJ(a, b, c); \
 } while (0)
@@ -51,8 +52,8 @@ static const uint32_t k[64] = {
 	ROUND(b, c, d, e, f, g, h, a, (i) + 7, W(((i) + 7) & 15))
 /* clang-format on */
 
-static void
-blocks(uint32_t state[8], const uint8_t *p, size_t count)
+void
+pf_sha256_portable(uint32_t state[8], const uint8_t *p, size_t count)
 {
 	uint32_t w[16];
 
@@ -80,13 +81,27 @@ blocks(uint32_t state[8], const uint8_t *p, size_t count)
 	}
 }
 
+static void
+blocks(uint32_t state[8], const uint8_t *p, size_t count)
+{
+#ifdef PF_SHA256_X86
+	/* LCOV_EXCL_BR_START: one processor goes one way */
+	if (pf_sha256_x86_works()) {
+		pf_sha256_x86(state, p, count);
+		return;
+	}
+	/* LCOV_EXCL_BR_STOP */
+#endif
+	pf_sha256_portable(state, p, count); /* LCOV_EXCL_LINE: tested alone */
+}
+
+static const uint32_t start_state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372,
+    0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+
 void
 pf_sha256_init(struct pf_sha256 *hash)
 {
-	static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372,
-	    0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-
-	memcpy(hash->state, start, sizeof start);
+	memcpy(hash->state, start_state, sizeof start_state);
 	hash->count = 0;
 }
 
@@ -109,37 +124,46 @@ pf_sha256_update(struct pf_sha256 *hash, const void *data, size_t len)
 		p += want;
 		len -= want;
 	}
-	blocks(hash->state, p, len / 64);
+	if (len >= 64)
+		blocks(hash->state, p, len / 64);
 	if (len % 64 > 0)
 		memcpy(hash->block, p + len / 64 * 64, len % 64);
+}
+
+/* Pads the last bytes of a message of count bytes. */
+static void
+pad_last(uint32_t state[8], const uint8_t *rest, uint64_t count,
+    uint8_t out[32])
+{
+	uint8_t last[128];
+	size_t held = (size_t)(count & 63);
+	size_t size = held < 56 ? 64 : 128;
+
+	memset(last, 0, sizeof last);
+	if (held > 0)
+		memcpy(last, rest, held);
+	last[held] = 0x80;
+	pf_put_be32(last + size - 8, (uint32_t)(count >> 29));
+	pf_put_be32(last + size - 4, (uint32_t)(count << 3));
+	blocks(state, last, size / 64);
+	for (unsigned i = 0; i < 8; i++)
+		pf_put_be32(out + 4 * i, state[i]);
 }
 
 void
 pf_sha256_final(struct pf_sha256 *hash, uint8_t out[32])
 {
-	size_t held = (size_t)(hash->count & 63);
-	uint64_t bits = hash->count << 3;
-
-	hash->block[held++] = 0x80;
-	if (held > 56) {
-		memset(hash->block + held, 0, 64 - held);
-		blocks(hash->state, hash->block, 1);
-		held = 0;
-	}
-	memset(hash->block + held, 0, 56 - held);
-	pf_put_be32(hash->block + 56, (uint32_t)(bits >> 32));
-	pf_put_be32(hash->block + 60, (uint32_t)bits);
-	blocks(hash->state, hash->block, 1);
-	for (unsigned i = 0; i < 8; i++)
-		pf_put_be32(out + 4 * i, hash->state[i]);
+	pad_last(hash->state, hash->block, hash->count, out);
 }
 
 void
 pf_sha256(const void *data, size_t len, uint8_t out[32])
 {
-	struct pf_sha256 hash;
+	const uint8_t *p = data;
+	uint32_t state[8];
 
-	pf_sha256_init(&hash);
-	pf_sha256_update(&hash, data, len);
-	pf_sha256_final(&hash, out);
+	memcpy(state, start_state, sizeof state);
+	if (len >= 64)
+		blocks(state, p, len / 64);
+	pad_last(state, len % 64 > 0 ? p + len / 64 * 64 : NULL, len, out);
 }
