@@ -227,6 +227,9 @@ on_done(SSL *ssl)
 	struct pf_ossl *st = pf_ossl_make(ssl);
 	struct pinfast_verdict verdict = {0, PINFAST_REASON_NOT_JUDGED};
 
+	/* It also stops for early data, which a passed tag has let out. */
+	if (!pf_ossl_over(ssl))
+		return;
 	if (st != NULL)
 		verdict = pf_ossl_end(ssl, st);
 	if (verdict.decision != PINFAST_ALLOW)

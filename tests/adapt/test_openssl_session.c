@@ -1,0 +1,487 @@
+/* The OpenSSL adapter: sessions, early data, kept connections. */
+#define _XOPEN_SOURCE 700
+#include "pair.h"
+
+enum { ALLOW = 1, DENY = 0 };
+
+/* How a session gets from one connection to the next. */
+enum flow { MEMORY, USE, WRITTEN, PLAIN };
+
+struct carried {
+	SSL_SESSION *session;
+	uint8_t bytes[8192];
+	size_t len;
+};
+
+static struct pair
+attached(SSL_CTX *cctx, SSL_CTX *sctx, const char *host)
+{
+	struct pair p = join(cctx, sctx);
+
+	assert_int_equal(pinfast_openssl_attach(p.c, host, 443, NULL), 0);
+	return p;
+}
+
+static void
+carry_away(struct pair *p, struct carried *carried)
+{
+	carried->session = SSL_get1_session(p->c);
+	assert_non_null(carried->session);
+	carried->len = pinfast_openssl_session_write(p->c, NULL, carried->bytes,
+	    sizeof carried->bytes);
+}
+
+static void
+bring(struct pair *p, struct carried *carried, enum flow flow)
+{
+	enum pinfast_error error;
+	const unsigned char *at;
+	unsigned char *der = NULL;
+	SSL_SESSION *copy;
+	int len;
+
+	switch (flow) {
+	case MEMORY:
+		SSL_set_session(p->c, carried->session);
+		break;
+	case USE:
+		error = pinfast_openssl_session_use(p->c, carried->session);
+		(void)error;
+		break;
+	case WRITTEN:
+		error = pinfast_openssl_session_read(p->c, carried->bytes,
+		    carried->len);
+		(void)error;
+		break;
+	case PLAIN:
+	default:
+		len = i2d_SSL_SESSION(carried->session, &der);
+		at = der;
+		copy = d2i_SSL_SESSION(NULL, &at, len);
+		SSL_set_session(p->c, copy);
+		SSL_SESSION_free(copy);
+		OPENSSL_free(der);
+		break;
+	}
+}
+
+/* Between the first connection and the second. */
+enum change { SAME, RENEWED, LOOSER_PIN, TIGHTER, REJECTED };
+
+static const struct row {
+	const char *name;
+	enum flow flow;
+	enum change change;
+	const char *host;
+	const struct id *shown; /* the second time */
+	int resumed;
+	int allow;
+} rows[] = {
+    {"memory", MEMORY, SAME, "pin.test", &leaf, 1, ALLOW},
+    {"use", USE, SAME, "pin.test", &leaf, 1, ALLOW},
+    {"written", WRITTEN, SAME, "pin.test", &leaf, 1, ALLOW},
+    {"without its tag", PLAIN, SAME, "pin.test", &leaf, 0, ALLOW},
+    {"same pins, new policy", MEMORY, RENEWED, "pin.test", &leaf, 1, ALLOW},
+    {"same pins, new policy, written", WRITTEN, RENEWED, "pin.test", &leaf, 1,
+        ALLOW},
+    {"unknown keys wanted", MEMORY, LOOSER_PIN, "pin.test", &leaf, 0, ALLOW},
+    {"tightened", MEMORY, TIGHTER, "pin.test", &leaf, 0, DENY},
+    {"tightened, use", USE, TIGHTER, "pin.test", &leaf, 0, DENY},
+    {"tightened, written", WRITTEN, TIGHTER, "pin.test", &leaf, 0, DENY},
+    {"tightened, without its tag", PLAIN, TIGHTER, "pin.test", &leaf, 0, DENY},
+    {"rejected since", MEMORY, REJECTED, "pin.test", &leaf, 0, DENY},
+    {"rejected since, written", WRITTEN, REJECTED, "pin.test", &leaf, 0, DENY},
+    {"for another host", MEMORY, SAME, "two.test", &leaf, 0, ALLOW},
+    {"for another host, written", WRITTEN, SAME, "two.test", &leaf, 0, ALLOW},
+    {"impostor now", MEMORY, SAME, "pin.test", &evil, 0, DENY},
+    {"impostor now, written", WRITTEN, SAME, "pin.test", &evil, 0, DENY},
+};
+
+static void
+change(struct pinfast *policy, enum change how)
+{
+	switch (how) {
+	case RENEWED:
+		change_policy(policy, 2, PINFAST_ROLE_LEAF, &leaf);
+		break;
+	case LOOSER_PIN:
+		change_policy(policy, 2, PINFAST_ROLE_CA, &intA);
+		break;
+	case TIGHTER:
+		change_policy(policy, 2, PINFAST_ROLE_LEAF, &client);
+		break;
+	case REJECTED:
+		change_policy(policy, 2, PINFAST_ROLE_REJECT, &leaf);
+		break;
+	case SAME:
+	default:
+		break;
+	}
+}
+
+static void
+run_row(const struct row *r, int tls)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	SSL_CTX *cctx = pinned_ctx(policy, tls);
+	SSL_CTX *sctx = server_ctx(&leaf, &intA, tls);
+	SSL_CTX *second =
+	    r->shown == &leaf ? sctx : server_ctx(r->shown, &intA, tls);
+	struct carried carried;
+	struct pair p = attached(cctx, sctx, "pin.test");
+	struct pinfast_verdict verdict;
+
+	shake(&p);
+	chat(&p);
+	expect(pinfast_openssl_result(p.c), ALLOW, PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(p.app, 16);
+	carry_away(&p, &carried);
+	part(&p);
+	change(policy, r->change);
+	p = attached(cctx, second, r->host);
+	bring(&p, &carried, r->flow);
+	shake(&p);
+	chat(&p); /* without asking */
+	verdict = pinfast_openssl_result(p.c);
+	if ((verdict.decision == PINFAST_ALLOW) != r->allow ||
+	    SSL_session_reused(p.c) != r->resumed ||
+	    p.app != (r->allow ? 16U : 0U))
+		fail_msg("%s, %x: %s, resumed %d, %zu bytes", r->name, tls,
+		    pinfast_reason_name(verdict.reason),
+		    SSL_session_reused(p.c), p.app);
+	part(&p);
+	SSL_SESSION_free(carried.session);
+	if (second != sctx)
+		SSL_CTX_free(second);
+	SSL_CTX_free(cctx);
+	SSL_CTX_free(sctx);
+	pinfast_free(policy);
+}
+
+static void
+a_session_is_judged_before_it_is_offered(void **state)
+{
+	(void)state;
+	for (size_t v = 0; v < 2; v++)
+		for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+			run_row(&rows[i], versions[v]);
+}
+
+static void
+a_session_of_an_unpinned_connection_is_not_offered(void **state)
+{
+	(void)state;
+	for (size_t v = 0; v < 2; v++) {
+		struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &client);
+		SSL_CTX *bare = bare_ctx(versions[v]);
+		SSL_CTX *cctx = pinned_ctx(policy, versions[v]);
+		SSL_CTX *sctx = server_ctx(&leaf, &intA, versions[v]);
+		struct pair p = join(bare, sctx);
+		SSL_SESSION *session;
+
+		shake(&p);
+		chat(&p);
+		assert_int_equal(p.app, 16);
+		session = SSL_get1_session(p.c);
+		part(&p);
+		p = attached(cctx, sctx, "pin.test");
+		assert_int_equal(pinfast_openssl_session_use(p.c, session),
+		    PINFAST_EPOLICY);
+		SSL_set_session(p.c, session);
+		shake(&p);
+		chat(&p);
+		assert_int_equal(p.app, 0);
+		expect(pinfast_openssl_result(p.c), DENY,
+		    PINFAST_REASON_PIN_MISMATCH);
+		part(&p);
+		SSL_SESSION_free(session);
+		SSL_CTX_free(bare);
+		SSL_CTX_free(cctx);
+		SSL_CTX_free(sctx);
+		pinfast_free(policy);
+	}
+}
+
+/* Early data: who offers the session how, and whether the policy changed. */
+static void
+run_early(int rash, int tightened)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	SSL_CTX *cctx = pinned_ctx(policy, TLS1_3_VERSION);
+	SSL_CTX *sctx = server_ctx(&leaf, &intA, TLS1_3_VERSION);
+	struct pair p = attached(cctx, sctx, "pin.test");
+	SSL_SESSION *session;
+	enum pinfast_error error;
+	size_t written = 0;
+	int wrote;
+
+	shake(&p);
+	chat(&p);
+	session = SSL_get1_session(p.c);
+	assert_true(SSL_SESSION_get_max_early_data(session) > 0);
+	part(&p);
+	if (tightened)
+		change_policy(policy, 2, PINFAST_ROLE_LEAF, &client);
+	p = attached(cctx, sctx, "pin.test");
+	error =
+	    rash ? (SSL_set_session(p.c, session) ? PINFAST_OK : PINFAST_ENOMEM)
+	         : pinfast_openssl_session_use(p.c, session);
+	assert_int_equal(error, tightened && !rash ? PINFAST_EPOLICY : 0);
+	wrote = SSL_write_early_data(p.c, "SECRET", 6, &written);
+	assert_int_equal(wrote, !tightened);
+	take_early(&p);
+	assert_int_equal(p.early, tightened ? 0 : 6);
+	ERR_clear_error();
+	shake(&p);
+	chat(&p);
+	expect(pinfast_openssl_result(p.c), !tightened,
+	    tightened ? PINFAST_REASON_PIN_MISMATCH
+	              : PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(p.app, tightened ? 0 : 16);
+	part(&p);
+	SSL_SESSION_free(session);
+	SSL_CTX_free(cctx);
+	SSL_CTX_free(sctx);
+	pinfast_free(policy);
+}
+
+static void
+early_data_only_through_a_passed_tag(void **state)
+{
+	(void)state;
+	run_early(0, 0);
+	run_early(1, 0);
+	run_early(0, 1);
+	run_early(1, 1);
+}
+
+/* Every byte of a written session is changed, and every end cut off. */
+static void
+a_damaged_session_means_a_full_handshake(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	SSL_CTX *cctx = pinned_ctx(policy, TLS1_3_VERSION);
+	SSL_CTX *sctx = server_ctx(&leaf, &intA, TLS1_3_VERSION);
+	struct pair p = attached(cctx, sctx, "pin.test");
+	struct carried carried;
+	enum pinfast_error error;
+
+	(void)state;
+	shake(&p);
+	chat(&p);
+	carry_away(&p, &carried);
+	part(&p);
+	assert_true(carried.len > 500);
+	p = attached(cctx, sctx, "pin.test");
+	for (size_t i = 0; i < carried.len; i++) {
+		carried.bytes[i] ^= 1;
+		error = pinfast_openssl_session_read(p.c, carried.bytes,
+		    carried.len);
+		assert_true(error == PINFAST_EPOLICY ||
+		            error == PINFAST_EFORMAT);
+		assert_null(SSL_get_session(p.c));
+		carried.bytes[i] ^= 1;
+		error = pinfast_openssl_session_read(p.c, carried.bytes, i);
+		assert_true(error == PINFAST_EPOLICY ||
+		            error == PINFAST_EFORMAT);
+	}
+	assert_int_equal(pinfast_openssl_session_read(p.c, NULL, 8),
+	    PINFAST_EUSAGE);
+	shake(&p);
+	chat(&p);
+	assert_int_equal(SSL_session_reused(p.c), 0);
+	expect(pinfast_openssl_result(p.c), ALLOW, PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(pinfast_openssl_session_read(p.c, carried.bytes,
+	                     carried.len),
+	    PINFAST_EUSAGE);
+	part(&p);
+	SSL_SESSION_free(carried.session);
+	SSL_CTX_free(cctx);
+	SSL_CTX_free(sctx);
+	pinfast_free(policy);
+}
+
+static void
+a_refused_connection_leaves_no_session(void **state)
+{
+	(void)state;
+	for (size_t v = 0; v < 2; v++) {
+		struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &client);
+		SSL_CTX *cctx = pinned_ctx(policy, versions[v]);
+		SSL_CTX *sctx = server_ctx(&leaf, &intA, versions[v]);
+		struct pair p = attached(cctx, sctx, "pin.test");
+		uint8_t bytes[8192];
+		SSL_SESSION *session;
+
+		shake(&p);
+		chat(&p);
+		assert_int_equal(pinfast_openssl_session_write(p.c, NULL, bytes,
+		                     sizeof bytes),
+		    0);
+		session = SSL_get1_session(p.c);
+		part(&p);
+		p = attached(cctx, sctx, "pin.test");
+		if (session != NULL)
+			SSL_set_session(p.c, session);
+		shake(&p);
+		chat(&p);
+		assert_int_equal(p.app, 0);
+		expect(pinfast_openssl_result(p.c), DENY,
+		    PINFAST_REASON_PIN_MISMATCH);
+		part(&p);
+		SSL_SESSION_free(session);
+		SSL_CTX_free(cctx);
+		SSL_CTX_free(sctx);
+		pinfast_free(policy);
+	}
+}
+
+static void
+files_of_sessions_are_private(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	SSL_CTX *cctx = pinned_ctx(policy, TLS1_3_VERSION);
+	SSL_CTX *sctx = server_ctx(&leaf, &intA, TLS1_3_VERSION);
+	struct pair p = attached(cctx, sctx, "pin.test");
+	char path[] = "/tmp/pinfast-session-XXXXXX";
+	struct pinfast_diag diag;
+	char command[100];
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	shake(&p);
+	chat(&p);
+	assert_int_equal(pinfast_openssl_session_save(p.c, NULL, path, &diag),
+	    0);
+	part(&p);
+	p = attached(cctx, sctx, "pin.test");
+	snprintf(command, sizeof command, "chmod 640 %s", path);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(pinfast_openssl_session_load(p.c, path, &diag),
+	    PINFAST_EUNSAFE);
+	assert_non_null(strstr(diag.text, "chmod"));
+	snprintf(command, sizeof command, "chmod 600 %s", path);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(pinfast_openssl_session_load(p.c, path, &diag), 0);
+	shake(&p);
+	chat(&p);
+	assert_int_equal(SSL_session_reused(p.c), 1);
+	expect(pinfast_openssl_result(p.c), ALLOW, PINFAST_REASON_PIN_MATCHED);
+	part(&p);
+	remove(path);
+	p = attached(cctx, sctx, "pin.test");
+	assert_int_equal(pinfast_openssl_session_load(p.c, path, &diag),
+	    PINFAST_EIO);
+	assert_int_equal(pinfast_openssl_session_save(p.c, NULL, path, &diag),
+	    PINFAST_ENOTFOUND);
+	part(&p);
+	SSL_CTX_free(cctx);
+	SSL_CTX_free(sctx);
+	pinfast_free(policy);
+}
+
+/* A kept connection is asked before each request. */
+static void
+a_kept_connection_follows_the_policy(void **state)
+{
+	static const struct {
+		const char *name;
+		enum pinfast_role role;
+		const struct id *id;
+		int allow;
+		int32_t reason;
+	} next[] = {
+	    {"same", PINFAST_ROLE_LEAF, &leaf, ALLOW,
+	        PINFAST_REASON_PIN_MATCHED},
+	    {"its CA", PINFAST_ROLE_CA, &intA, ALLOW,
+	        PINFAST_REASON_PIN_MATCHED},
+	    {"its root", PINFAST_ROLE_ANY, &rootA, ALLOW,
+	        PINFAST_REASON_PIN_MATCHED},
+	    {"another CA", PINFAST_ROLE_CA, &rootB, DENY,
+	        PINFAST_REASON_PIN_MISMATCH},
+	    {"another leaf", PINFAST_ROLE_LEAF, &client, DENY,
+	        PINFAST_REASON_PIN_MISMATCH},
+	    {"rejected", PINFAST_ROLE_REJECT, &intA, DENY,
+	        PINFAST_REASON_REJECTED_KEY},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof next / sizeof next[0]; i++) {
+		struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+		SSL_CTX *cctx = pinned_ctx(policy, versions[i & 1]);
+		SSL_CTX *sctx = server_ctx(&leaf, &intA, versions[i & 1]);
+		struct pair p = attached(cctx, sctx, "pin.test");
+
+		shake(&p);
+		expect(pinfast_openssl_result(p.c), ALLOW,
+		    PINFAST_REASON_PIN_MATCHED);
+		chat(&p);
+		change_policy(policy, 2, next[i / 2].role, next[i / 2].id);
+		expect(pinfast_openssl_result(p.c), next[i / 2].allow,
+		    next[i / 2].reason);
+		chat(&p);
+		assert_int_equal(p.app, next[i / 2].allow ? 32 : 16);
+		part(&p);
+		SSL_CTX_free(cctx);
+		SSL_CTX_free(sctx);
+		pinfast_free(policy);
+	}
+}
+
+static void
+a_pool_asks_for_every_host(void **state)
+{
+	struct pinfast_builder *b = begin_policy(1);
+	struct pinfast *policy;
+	SSL_CTX *cctx, *sctx;
+	struct pair p;
+
+	(void)state;
+	assert_int_equal(pinfast_new(NULL, &policy), 0);
+	add_entry(b, "pin.test", PINFAST_ROLE_LEAF, &leaf);
+	add_entry(b, "two.test", PINFAST_ROLE_CA, &rootB);
+	serve_policy(policy, b);
+	cctx = pinned_ctx(policy, TLS1_3_VERSION);
+	sctx = server_ctx(&leaf, &intA, TLS1_3_VERSION);
+	p = attached(cctx, sctx, "pin.test");
+	expect(pinfast_openssl_recheck(p.c, "pin.test", 443), DENY,
+	    PINFAST_REASON_NOT_JUDGED);
+	shake(&p);
+	expect(pinfast_openssl_recheck(p.c, "Pin.Test.", 443), ALLOW,
+	    PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_openssl_recheck(p.c, "192.0.2.7", 443), ALLOW,
+	    PINFAST_REASON_UNLISTED);
+	expect(pinfast_openssl_recheck(p.c, "two.test", 443), DENY,
+	    PINFAST_REASON_PIN_MISMATCH);
+	expect(pinfast_openssl_recheck(p.c, "three.test", 443), DENY,
+	    PINFAST_REASON_PKIX_FAILED);
+	expect(pinfast_openssl_recheck(p.c, "no name", 443), DENY,
+	    PINFAST_REASON_HOST_INVALID);
+	/* Another host's deny is not this connection's. */
+	expect(pinfast_openssl_recheck(p.c, NULL, 443), ALLOW,
+	    PINFAST_REASON_PIN_MATCHED);
+	part(&p);
+	SSL_CTX_free(cctx);
+	SSL_CTX_free(sctx);
+	pinfast_free(policy);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_session_is_judged_before_it_is_offered),
+	    cmocka_unit_test(
+	        a_session_of_an_unpinned_connection_is_not_offered),
+	    cmocka_unit_test(early_data_only_through_a_passed_tag),
+	    cmocka_unit_test(a_damaged_session_means_a_full_handshake),
+	    cmocka_unit_test(a_refused_connection_leaves_no_session),
+	    cmocka_unit_test(files_of_sessions_are_private),
+	    cmocka_unit_test(a_kept_connection_follows_the_policy),
+	    cmocka_unit_test(a_pool_asks_for_every_host),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, make_everybody, free_everybody);
+}
