@@ -1,8 +1,9 @@
 /*
  * The fast sum over a store and the hash of a name.  Hides their arithmetic.
  * Neither is a secret or a defence against a forger: the sum finds damage
- * (every change of up to eight neighbouring bytes is certain to be found),
- * the name hash spreads names, and the compiler has verified how well.
+ * (every change within one aligned word of eight bytes is certain to be found,
+ * any other with 2^-64 of a doubt), the name hash spreads names, and the
+ * compiler has verified how well.
  */
 #ifndef PF_SUM_H
 #define PF_SUM_H
@@ -23,6 +24,10 @@ void pf_sum_init(struct pf_sum *sum);
 /* Every call but the last must give a multiple of 32 bytes. */
 void pf_sum_update(struct pf_sum *sum, const uint8_t *data, size_t len);
 uint64_t pf_sum_final(const struct pf_sum *sum);
+
+/* Begins the sum of a store: its header without the sum's own bytes.  Returns
+ * how many bytes that were. */
+size_t pf_sum_head(struct pf_sum *sum, const uint8_t *store);
 
 /* The sum of a whole store: everything but the sum's own bytes. */
 uint64_t pf_sum_store(const uint8_t *store, size_t size);

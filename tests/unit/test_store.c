@@ -11,6 +11,7 @@
 #include "core/rule.h"
 #include "core/store.h"
 #include "core/sum.h"
+#include "model/draft.h"
 
 static void
 pin(struct pinfast_builder *b, enum pinfast_role role, int cert)
@@ -124,6 +125,88 @@ every_truncation_is_an_error(void **state)
 		                &store) != PINFAST_OK);
 		free(copy);
 	}
+	pinfast_builder_free(b);
+}
+
+/* Stores that are in use must stay readable: another reading of the format,
+ * in Python, made these. */
+static void
+the_sum_stays_what_it_is(void **state)
+{
+	static const struct {
+		size_t len;
+		uint64_t sum;
+	} rows[] = {
+	    {0, 0xbf7cbbda39bbbc3cULL},
+	    {1, 0x62aeee5fbea3be23ULL},
+	    {31, 0xe8a3fc8212ff8229ULL},
+	    {32, 0x81c1f06963b1f67cULL},
+	    {33, 0x3a124c26344dcd19ULL},
+	    {1000, 0xeed0d392ef11d93fULL},
+	};
+	uint8_t data[1000];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof data; i++)
+		data[i] = (uint8_t)(i * 7 + 3);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct pf_sum sum;
+
+		pf_sum_init(&sum);
+		pf_sum_update(&sum, data, rows[i].len);
+		assert_true(pf_sum_final(&sum) == rows[i].sum);
+		/* In two pieces, cut where a piece may be cut. */
+		pf_sum_init(&sum);
+		pf_sum_update(&sum, data, rows[i].len / 64 * 32);
+		pf_sum_update(&sum, data + rows[i].len / 64 * 32,
+		    rows[i].len - rows[i].len / 64 * 32);
+		assert_true(pf_sum_final(&sum) == rows[i].sum);
+	}
+}
+
+/* Larger than what the sum reads ahead of the walk over the names. */
+static void
+damage_anywhere_in_a_large_store_is_found(void **state)
+{
+	struct pinfast_builder *b = world_builder();
+	struct pinfast_bytes image, changed;
+	struct pinfast_store *store;
+	struct pinfast_diag diag = {0};
+	char name[32];
+	uint8_t *copy;
+
+	(void)state;
+	for (unsigned i = 0; i < 8000; i++) {
+		snprintf(name, sizeof name, "h%u.test", i);
+		entry(b, name, 0, PINFAST_SCOPE_EXACT);
+		pin(b, PINFAST_ROLE_LEAF, LEAF);
+		if (i % 3 == 0)
+			pin(b, PINFAST_ROLE_SHADOW_LEAF, OTHER);
+		if (i % 5 == 0)
+			pin(b, PINFAST_ROLE_CA, INTER);
+		b->model.pins[b->model.pin_count - 1].hash[0] = (uint8_t)i;
+		b->model.pins[b->model.pin_count - 1].hash[1] =
+		    (uint8_t)(i >> 8);
+	}
+	assert_int_equal(pinfast_builder_finish(b, &diag, &image), 0);
+	assert_true(image.len > 400000);
+	copy = malloc(image.len);
+	memcpy(copy, image.data, image.len);
+	changed.data = copy;
+	changed.len = image.len;
+	assert_int_equal(pinfast_store_open_memory(changed, NULL, &diag,
+	                     &store),
+	    0);
+	pinfast_store_free(store);
+	for (size_t at = image.len - 1; at > 4096; at -= 4096) {
+		copy[at] ^= 0x10;
+		assert_int_equal(pinfast_store_open_memory(changed, NULL, &diag,
+		                     &store),
+		    PINFAST_EFORMAT);
+		assert_non_null(strstr(diag.text, "sum"));
+		copy[at] ^= 0x10;
+	}
+	free(copy);
 	pinfast_builder_free(b);
 }
 
@@ -573,6 +656,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_change_of_one_byte_is_an_error),
 	    cmocka_unit_test(every_truncation_is_an_error),
+	    cmocka_unit_test(the_sum_stays_what_it_is),
+	    cmocka_unit_test(damage_anywhere_in_a_large_store_is_found),
 	    cmocka_unit_test(a_forged_sum_never_crashes),
 	    cmocka_unit_test(a_changed_digest_is_found_by_verify),
 	    cmocka_unit_test(each_names_every_key_once),
