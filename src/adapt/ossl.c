@@ -3,6 +3,7 @@
 
 #include "adapt/ossl.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include <openssl/err.h>
@@ -13,7 +14,7 @@
 /* Reason codes of the error queue: a reason of the judge, and this. */
 #define ERROR_BASE 100
 
-static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int ssl_index = -1;
 static int ctx_index = -1;
 static int error_library;
@@ -60,21 +61,27 @@ free_ctx(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl,
 	OPENSSL_free(ctx);
 }
 
-static void
-prepare(void)
-{
-	ssl_index = SSL_get_ex_new_index(0, NULL, NULL, dup_ssl, free_ssl);
-	ctx_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_ctx);
-	error_library = ERR_get_next_error_library();
-	error_texts[0].error = ERR_PACK(error_library, 0, 0);
-	ERR_load_strings(error_library, error_texts);
-}
-
+/* What failed for want of memory is tried again by the next caller. */
 static int
 is_prepared(void)
 {
-	return CRYPTO_THREAD_run_once(&once, prepare) && ssl_index >= 0 &&
-	       ctx_index >= 0 && pf_ossl_session_index() >= 0;
+	int ready;
+
+	pthread_mutex_lock(&lock);
+	if (ssl_index < 0)
+		ssl_index =
+		    SSL_get_ex_new_index(0, NULL, NULL, dup_ssl, free_ssl);
+	if (ctx_index < 0)
+		ctx_index =
+		    SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_ctx);
+	if (error_library == 0) {
+		error_library = ERR_get_next_error_library();
+		error_texts[0].error = ERR_PACK(error_library, 0, 0);
+		ERR_load_strings(error_library, error_texts);
+	}
+	ready = ssl_index >= 0 && ctx_index >= 0 && pf_ossl_session_prepare();
+	pthread_mutex_unlock(&lock);
+	return ready;
 }
 
 struct pf_ossl *
@@ -388,6 +395,17 @@ set_reference(SSL *ssl, const char *host)
 	       SSL_set_tlsext_host_name(ssl, host);
 }
 
+/* From here on it denies, whatever the application makes of the error. */
+static enum pinfast_error
+doom(struct pf_ossl *st, struct pinfast_diag *diag, enum pinfast_error error,
+    const char *text)
+{
+	pf_attached_fini(&st->a);
+	st->a.host[0] = '\0';
+	st->a.has_host = 1;
+	return pf_attached_refuse(diag, error, text);
+}
+
 enum pinfast_error
 pinfast_openssl_attach(SSL *ssl, const char *host, uint16_t port,
     struct pinfast_diag *diag)
@@ -397,22 +415,16 @@ pinfast_openssl_attach(SSL *ssl, const char *host, uint16_t port,
 
 	if (error != PINFAST_OK)
 		return error;
-	if (host != NULL && !set_reference(ssl, st->a.host))
-		return pf_attached_refuse(diag, PINFAST_ENOMEM,
-		    "out of memory");
 	/* Names that must be learned may be set until the handshake. */
-	error = host == NULL ? PINFAST_OK : pf_ossl_begin(ssl, st);
-	if (error != PINFAST_OK)
-		return pf_attached_refuse(diag, error, "out of memory");
+	if (host != NULL && (!set_reference(ssl, st->a.host) ||
+	                        pf_ossl_begin(ssl, st) != PINFAST_OK))
+		return doom(st, diag, PINFAST_ENOMEM, "out of memory");
 	if (SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE ||
 	    (host != NULL &&
 	        pinfast_conn_needs(st->a.conn) == PINFAST_NEED_LEAF_ONLY))
 		return PINFAST_OK;
-	/* From here on it denies: nobody will judge it. */
 	SSL_set_verify(ssl, SSL_VERIFY_PEER, SSL_get_verify_callback(ssl));
-	st->a.host[0] = '\0';
-	st->a.has_host = 1;
-	return pf_attached_refuse(diag, PINFAST_EUNSAFE,
+	return doom(st, diag, PINFAST_EUNSAFE,
 	    "certificate verification is off (SSL_VERIFY_NONE): set "
 	    "SSL_VERIFY_PEER, or write `pkix: none` into the host's entry");
 }
@@ -465,15 +477,15 @@ pinfast_openssl_result(SSL *ssl)
 	struct pf_ossl *st = ssl == NULL ? NULL : pf_ossl_of(ssl);
 	struct pinfast_verdict verdict = {0, PINFAST_REASON_NOT_JUDGED};
 
-	if (st != NULL && pf_ossl_over(ssl)) {
+	if (ssl == NULL)
+		return verdict;
+	if (!pf_ossl_over(ssl))
+		return st != NULL ? pf_attached_so_far(&st->a) : verdict;
+	if (st != NULL)
 		verdict = pf_ossl_end(ssl, st);
-		if (verdict.decision == PINFAST_ALLOW)
-			verdict = ask_again(ssl, st, NULL, 0);
-	} else if (st != NULL) {
-		verdict = pf_attached_so_far(&st->a);
-	}
-	if (ssl != NULL && verdict.decision != PINFAST_ALLOW &&
-	    !SSL_in_before(ssl))
+	if (verdict.decision == PINFAST_ALLOW)
+		verdict = ask_again(ssl, st, NULL, 0);
+	if (verdict.decision != PINFAST_ALLOW)
 		pf_ossl_block(ssl);
 	return verdict;
 }

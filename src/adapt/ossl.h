@@ -140,8 +140,8 @@ void pf_ossl_session_check(SSL *ssl, struct pf_ossl *st);
 /* Gives the session of a settled connection its tag. */
 void pf_ossl_session_tag(SSL *ssl, struct pf_ossl *st);
 
-/* Index of SSL_SESSION ex_data; made once. */
-int pf_ossl_session_index(void);
+/* Makes what tags need, once, under ossl.c's lock; 0: out of memory. */
+int pf_ossl_session_prepare(void);
 
 /* Servers: binds sessions to the policy, and puts tags into tickets. */
 enum pinfast_error pf_ossl_session_serve_ctx(SSL_CTX *ctx);

@@ -23,7 +23,6 @@ struct tag {
 	uint8_t bytes[];
 };
 
-static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
 static int tag_index = -1;
 
 static struct tag *
@@ -64,17 +63,13 @@ free_tag(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl,
 	OPENSSL_free(ptr);
 }
 
-static void
-prepare(void)
-{
-	tag_index =
-	    SSL_SESSION_get_ex_new_index(0, NULL, NULL, dup_tag, free_tag);
-}
-
 int
-pf_ossl_session_index(void)
+pf_ossl_session_prepare(void)
 {
-	return CRYPTO_THREAD_run_once(&once, prepare) ? tag_index : -1;
+	if (tag_index < 0)
+		tag_index = SSL_SESSION_get_ex_new_index(0, NULL, NULL, dup_tag,
+		    free_tag);
+	return tag_index >= 0;
 }
 
 /* Takes the tag; without memory the session has none. */

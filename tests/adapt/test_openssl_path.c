@@ -1,0 +1,393 @@
+/* The OpenSSL adapter: anchors of the policy, further paths, limits. */
+#include "pair.h"
+
+enum { ALLOW = 1, DENY = 0 };
+
+/* leafX under an intermediate that both roots signed. */
+static const struct crossed {
+	const char *name;
+	const struct id *sent[3];
+	enum pinfast_role role;
+	const struct id *pinned;
+	const struct id *rejected;
+	int allow;
+	int32_t reason;
+} crosseds[] = {
+    {"A first, A pinned", {&intXA, &intXB}, PINFAST_ROLE_ANY, &rootA, NULL,
+        ALLOW, PINFAST_REASON_PIN_MATCHED},
+    {"A first, B pinned", {&intXA, &intXB}, PINFAST_ROLE_ANY, &rootB, NULL,
+        ALLOW, PINFAST_REASON_PIN_MATCHED},
+    {"B first, A pinned", {&intXB, &intXA}, PINFAST_ROLE_CA, &rootA, NULL,
+        ALLOW, PINFAST_REASON_PIN_MATCHED},
+    {"B first, B pinned", {&intXB, &intXA}, PINFAST_ROLE_CA, &rootB, NULL,
+        ALLOW, PINFAST_REASON_PIN_MATCHED},
+    {"only A sent, B pinned", {&intXA}, PINFAST_ROLE_ANY, &rootB, NULL, DENY,
+        PINFAST_REASON_PIN_MISMATCH},
+    {"nobody pinned", {&intXA, &intXB}, PINFAST_ROLE_ANY, &intA, NULL, DENY,
+        PINFAST_REASON_PIN_MISMATCH},
+    {"pinned root appended", {&intXA, &rootB}, PINFAST_ROLE_ANY, &rootB, NULL,
+        DENY, PINFAST_REASON_PIN_MISMATCH},
+    {"leaf pin misses: no search", {&intXA, &intXB}, PINFAST_ROLE_LEAF, &rootB,
+        NULL, DENY, PINFAST_REASON_PIN_MISMATCH},
+    {"A rejected, B is there", {&intXA, &intXB}, PINFAST_ROLE_ANY, &intXA,
+        &rootA, ALLOW, PINFAST_REASON_PIN_MATCHED},
+    {"A rejected, only A is there", {&intXA}, PINFAST_ROLE_ANY, &intXA, &rootA,
+        DENY, PINFAST_REASON_REJECTED_KEY},
+    {"the intermediate rejected", {&intXA, &intXB}, PINFAST_ROLE_ANY, &rootB,
+        &intXA, DENY, PINFAST_REASON_REJECTED_KEY},
+    {"the leaf rejected", {&intXA, &intXB}, PINFAST_ROLE_ANY, &rootB, &leafX,
+        DENY, PINFAST_REASON_REJECTED_KEY},
+};
+
+static struct pinfast *
+policy_for(const struct crossed *t)
+{
+	struct pinfast_builder *b = begin_policy(1);
+	struct pinfast *policy;
+
+	assert_int_equal(pinfast_new(NULL, &policy), 0);
+	if (t->rejected != NULL)
+		pinfast_builder_reject(b, t->rejected->pin);
+	add_entry(b, "pin.test", t->role, t->pinned);
+	serve_policy(policy, b);
+	return policy;
+}
+
+static void
+run_crossed(const struct crossed *t, int tls)
+{
+	struct pinfast *policy = policy_for(t);
+	SSL_CTX *cctx = pinned_ctx(policy, tls);
+	SSL_CTX *sctx = server_ctx(&leafX, NULL, tls);
+	struct pinfast_verdict verdict;
+	struct pair p;
+
+	for (int i = 0; i < 3 && t->sent[i] != NULL; i++)
+		SSL_CTX_add1_chain_cert(sctx, t->sent[i]->cert);
+	p = join(cctx, sctx);
+	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 443, NULL), 0);
+	shake(&p);
+	chat(&p);
+	verdict = pinfast_openssl_result(p.c);
+	if ((verdict.decision == PINFAST_ALLOW) != t->allow ||
+	    verdict.reason != t->reason || p.app != (t->allow ? 16U : 0U))
+		fail_msg("%s: %s", t->name,
+		    pinfast_reason_name(verdict.reason));
+	/* The application sees the path that was judged. */
+	if (t->allow && t->pinned == &rootB) {
+		STACK_OF(X509) *chain = SSL_get0_verified_chain(p.c);
+		int last = sk_X509_num(chain) - 1;
+
+		assert_int_equal(X509_cmp(sk_X509_value(chain, last),
+		                     rootB.cert),
+		    0);
+	}
+	part(&p);
+	SSL_CTX_free(cctx);
+	SSL_CTX_free(sctx);
+	pinfast_free(policy);
+}
+
+static void
+one_valid_path_must_meet_the_whole_entry(void **state)
+{
+	(void)state;
+	for (size_t v = 0; v < 2; v++)
+		for (size_t i = 0; i < sizeof crosseds / sizeof crosseds[0];
+		     i++)
+			run_crossed(&crosseds[i], versions[v]);
+}
+
+/* The same subject over and over: a search must end. */
+static void
+a_search_has_a_limit(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_ANY, &rootB);
+	SSL_CTX *cctx = pinned_ctx(policy, TLS1_3_VERSION);
+	SSL_CTX *sctx = server_ctx(&leafX, &intXA, TLS1_3_VERSION);
+	struct pinfast_verdict verdict;
+	struct id many[40];
+	struct pair p;
+
+	(void)state;
+	memset(many, 0, sizeof many);
+	/* Each says that root B issued it; none was. */
+	for (int i = 0; i < 40; i++) {
+		struct id liar = {rootB.cert, other.key, ""};
+
+		many[i].key = intXA.key;
+		EVP_PKEY_up_ref(intXA.key);
+		certify(&many[i], "Int X", &liar, NULL, 30);
+		SSL_CTX_add1_chain_cert(sctx, many[i].cert);
+	}
+	p = join(cctx, sctx);
+	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 443, NULL), 0);
+	shake(&p);
+	chat(&p);
+	verdict = pinfast_openssl_result(p.c);
+	expect(verdict, DENY, PINFAST_REASON_PATH_SEARCH_LIMIT);
+	assert_int_equal(p.app, 0);
+	part(&p);
+	for (int i = 0; i < 40; i++) {
+		X509_free(many[i].cert);
+		EVP_PKEY_free(many[i].key);
+	}
+	SSL_CTX_free(cctx);
+	SSL_CTX_free(sctx);
+	pinfast_free(policy);
+}
+
+static void
+add_anchor(struct pinfast_builder *b, const struct id *id)
+{
+	struct pinfast_bytes bytes;
+	uint8_t *der = NULL;
+
+	bytes.len = (size_t)i2d_X509(id->cert, &der);
+	bytes.data = der;
+	assert_int_equal(pinfast_builder_anchor(b, bytes), 0);
+	OPENSSL_free(der);
+}
+
+/* `trust: {ca-file}` replaces the application's anchors. */
+static void
+the_entrys_anchors_are_the_only_ones(void **state)
+{
+	static const struct {
+		const char *name;
+		const struct id *anchor, *pinned, *shown, *sent;
+		int allow;
+		int32_t reason;
+	} rows[] = {
+	    {"its root", &rootA, &leaf, &leaf, &intA, ALLOW,
+	        PINFAST_REASON_PIN_MATCHED},
+	    {"an intermediate", &intA, &intA, &leaf, &intA, ALLOW,
+	        PINFAST_REASON_PIN_MATCHED},
+	    {"above the anchor", &intA, &rootA, &leaf, &intA, DENY,
+	        PINFAST_REASON_PIN_MISMATCH},
+	    {"the application's root", &rootA, &evil, &evil, NULL, DENY,
+	        PINFAST_REASON_PKIX_FAILED},
+	    {"another root", &rootB, &leaf, &leaf, &intA, DENY,
+	        PINFAST_REASON_PKIX_FAILED},
+	    {"self-signed", &self, &leaf, &leaf, &intA, DENY,
+	        PINFAST_REASON_PKIX_FAILED},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct pinfast_builder *b = begin_policy(1);
+		struct pinfast *policy;
+		SSL_CTX *cctx, *sctx;
+		struct pair p;
+
+		assert_int_equal(pinfast_new(NULL, &policy), 0);
+		add_entry(b, "pin.test", PINFAST_ROLE_ANY, rows[i].pinned);
+		add_anchor(b, rows[i].anchor);
+		serve_policy(policy, b);
+		cctx = pinned_ctx(policy, TLS1_3_VERSION);
+		sctx = server_ctx(rows[i].shown, rows[i].sent, TLS1_3_VERSION);
+		p = join(cctx, sctx);
+		assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1,
+		                     NULL),
+		    0);
+		shake(&p);
+		chat(&p);
+		if (pinfast_openssl_result(p.c).reason != rows[i].reason)
+			fail_msg("%s: %s", rows[i].name,
+			    pinfast_reason_name(pinfast_openssl_result(p.c)
+			                            .reason));
+		assert_int_equal(p.app, rows[i].allow ? 16 : 0);
+		part(&p);
+		SSL_CTX_free(cctx);
+		SSL_CTX_free(sctx);
+		pinfast_free(policy);
+	}
+}
+
+/* Renegotiation may show another certificate (TLS 1.2). */
+static void
+a_renegotiation_is_judged_again(void **state)
+{
+	const struct id *const second[] = {&leaf, &evil, &other};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+		SSL_CTX *cctx = pinned_ctx(policy, TLS1_2_VERSION);
+		SSL_CTX *sctx = server_ctx(&leaf, &intA, TLS1_2_VERSION);
+		struct pair p = join(cctx, sctx);
+
+		assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1,
+		                     NULL),
+		    0);
+		shake(&p);
+		chat(&p);
+		assert_int_equal(p.app, 16);
+		SSL_use_certificate(p.s, second[i]->cert);
+		SSL_use_PrivateKey(p.s, second[i]->key);
+		SSL_set_options(p.s,
+		    SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION);
+		SSL_renegotiate(p.s);
+		for (int n = 0; n < 6; n++) {
+			char buffer[16];
+
+			(void)SSL_do_handshake(p.s);
+			(void)SSL_read(p.c, buffer, sizeof buffer);
+			drain(&p);
+		}
+		ERR_clear_error();
+		chat(&p);
+		expect(pinfast_openssl_result(p.c), i == 0,
+		    i == 0   ? PINFAST_REASON_PIN_MATCHED
+		    : i == 1 ? PINFAST_REASON_PIN_MISMATCH
+		             : PINFAST_REASON_PKIX_FAILED);
+		assert_int_equal(p.app, i == 0 ? 32 : 16);
+		part(&p);
+		SSL_CTX_free(cctx);
+		SSL_CTX_free(sctx);
+		pinfast_free(policy);
+	}
+}
+
+static int answers;
+
+/* The application's own verification, which takes its time. */
+static int
+later(X509_STORE_CTX *xs, void *arg)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(xs,
+	    SSL_get_ex_data_X509_STORE_CTX_idx());
+
+	(void)arg;
+	if (answers++ == 0)
+		return SSL_set_retry_verify(ssl);
+	return X509_verify_cert(xs);
+}
+
+static int
+blind(X509_STORE_CTX *xs, void *arg)
+{
+	(void)xs, (void)arg;
+	return 1;
+}
+
+static void
+the_applications_own_verification_goes_first(void **state)
+{
+	static const struct {
+		const char *name;
+		int (*verify)(X509_STORE_CTX *xs, void *arg);
+		const struct id *shown;
+		int allow;
+		int32_t reason;
+	} rows[] = {
+	    {"later", later, &leaf, ALLOW, PINFAST_REASON_PIN_MATCHED},
+	    {"later, impostor", later, &evil, DENY,
+	        PINFAST_REASON_PIN_MISMATCH},
+	    {"blind", blind, &leaf, DENY, PINFAST_REASON_NOT_VERIFIED},
+	    {"blind, impostor", blind, &evil, DENY,
+	        PINFAST_REASON_NOT_VERIFIED},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct pinfast_openssl_next next = {0};
+		struct pinfast *policy = policy_of(PINFAST_ROLE_ANY, &leaf);
+		SSL_CTX *cctx = bare_ctx(TLS1_3_VERSION);
+		SSL_CTX *sctx =
+		    server_ctx(rows[i].shown, &intA, TLS1_3_VERSION);
+		struct pair p;
+
+		next.verify = rows[i].verify;
+		answers = 0;
+		assert_int_equal(pinfast_openssl_init(cctx, policy, &next,
+		                     NULL),
+		    0);
+		p = join(cctx, sctx);
+		assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1,
+		                     NULL),
+		    0);
+		shake(&p);
+		chat(&p);
+		if (pinfast_openssl_result(p.c).reason != rows[i].reason)
+			fail_msg("%s: %s", rows[i].name,
+			    pinfast_reason_name(pinfast_openssl_result(p.c)
+			                            .reason));
+		assert_int_equal(p.app, rows[i].allow ? 16 : 0);
+		part(&p);
+		SSL_CTX_free(cctx);
+		SSL_CTX_free(sctx);
+		pinfast_free(policy);
+	}
+}
+
+/* A copy of a connection, and one SSL for one connection after another. */
+static void
+copies_and_reused_objects_are_judged_anew(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	SSL_CTX *cctx = pinned_ctx(policy, TLS1_3_VERSION);
+	SSL_CTX *good = server_ctx(&leaf, &intA, TLS1_3_VERSION);
+	SSL_CTX *bad = server_ctx(&evil, NULL, TLS1_3_VERSION);
+	struct pair p = join(cctx, bad);
+	BIO *one, *two;
+	SSL *copy;
+
+	(void)state;
+	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1, NULL), 0);
+	copy = SSL_dup(p.c);
+	assert_non_null(copy);
+	SSL_free(p.c);
+	p.c = copy;
+	BIO_new_bio_pair(&one, 65536, &two, 65536);
+	SSL_set_bio(p.c, one, one);
+	SSL_set_bio(p.s, two, two);
+	shake(&p);
+	chat(&p);
+	assert_int_equal(p.app, 0);
+	expect(pinfast_openssl_result(p.c), DENY, PINFAST_REASON_PIN_MISMATCH);
+	part(&p);
+	/* One SSL, twice: the second time it meets the impostor. */
+	p = join(cctx, good);
+	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1, NULL), 0);
+	shake(&p);
+	chat(&p);
+	assert_int_equal(p.app, 16);
+	expect(pinfast_openssl_result(p.c), ALLOW, PINFAST_REASON_PIN_MATCHED);
+	SSL_free(p.s);
+	SSL_clear(p.c);
+	SSL_set_session(p.c, NULL);
+	p.s = SSL_new(bad);
+	SSL_set_accept_state(p.s);
+	SSL_set_connect_state(p.c);
+	BIO_new_bio_pair(&one, 65536, &two, 65536);
+	SSL_set_bio(p.c, one, one);
+	SSL_set_bio(p.s, two, two);
+	p.app = 0;
+	expect(pinfast_openssl_result(p.c), DENY, PINFAST_REASON_NOT_JUDGED);
+	shake(&p);
+	chat(&p);
+	assert_int_equal(p.app, 0);
+	expect(pinfast_openssl_result(p.c), DENY, PINFAST_REASON_PIN_MISMATCH);
+	part(&p);
+	SSL_CTX_free(cctx);
+	SSL_CTX_free(good);
+	SSL_CTX_free(bad);
+	pinfast_free(policy);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(one_valid_path_must_meet_the_whole_entry),
+	    cmocka_unit_test(a_search_has_a_limit),
+	    cmocka_unit_test(the_entrys_anchors_are_the_only_ones),
+	    cmocka_unit_test(a_renegotiation_is_judged_again),
+	    cmocka_unit_test(the_applications_own_verification_goes_first),
+	    cmocka_unit_test(copies_and_reused_objects_are_judged_anew),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, make_everybody, free_everybody);
+}

@@ -1,0 +1,246 @@
+/* The OpenSSL adapter on a server: which clients may come. */
+#include "pair.h"
+
+enum { ALLOW = 1, DENY = 0 };
+
+static struct pinfast *
+policy_with(const struct id *partner)
+{
+	struct pinfast *policy;
+	struct pinfast_builder *b = begin_policy(1);
+
+	assert_int_equal(pinfast_new(NULL, &policy), 0);
+	add_entry(b, "partner", PINFAST_ROLE_COUNT, partner);
+	serve_policy(policy, b);
+	return policy;
+}
+
+static void
+replace_partner(struct pinfast *policy, int64_t serial,
+    const struct id *partner)
+{
+	struct pinfast_builder *b = begin_policy(serial);
+
+	add_entry(b, "partner", PINFAST_ROLE_COUNT, partner);
+	serve_policy(policy, b);
+}
+
+static SSL_CTX *
+pinned_server(struct pinfast *policy, int tls)
+{
+	SSL_CTX *ctx = server_ctx(&leaf, &intA, tls);
+
+	X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), rootA.cert);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_SERVER);
+	assert_int_equal(pinfast_openssl_init(ctx, policy, NULL, NULL), 0);
+	return ctx;
+}
+
+static SSL_CTX *
+client_ctx(const struct id *id, int tls)
+{
+	SSL_CTX *ctx = bare_ctx(tls);
+
+	if (id != NULL) {
+		SSL_CTX_use_certificate(ctx, id->cert);
+		SSL_CTX_use_PrivateKey(ctx, id->key);
+		SSL_CTX_add1_chain_cert(ctx, intA.cert);
+	}
+	return ctx;
+}
+
+/* The client writes in any case; what does the server get? */
+static struct pinfast_verdict
+visit(SSL_CTX *cctx, SSL_CTX *sctx, const char *label, SSL_SESSION **session,
+    size_t *app, int *resumed)
+{
+	struct pair p = join(cctx, sctx);
+	struct pinfast_verdict verdict;
+
+	if (label != NULL)
+		assert_int_equal(pinfast_openssl_attach_server(p.s, label,
+		                     NULL),
+		    0);
+	if (*session != NULL)
+		SSL_set_session(p.c, *session);
+	shake(&p);
+	chat(&p);
+	verdict = pinfast_openssl_result(p.s);
+	*app = p.app;
+	*resumed = SSL_session_reused(p.s);
+	SSL_SESSION_free(*session);
+	*session = SSL_get1_session(p.c);
+	part(&p);
+	return verdict;
+}
+
+static const struct visitor {
+	const char *name;
+	const struct id *shown;
+	const char *label;
+	int allow;
+	int32_t reason;
+} visitors[] = {
+    {"the partner", &client, "partner", ALLOW, PINFAST_REASON_PIN_MATCHED},
+    {"a stranger of the same CA", &stranger, "partner", DENY,
+        PINFAST_REASON_PIN_MISMATCH},
+    {"somebody's own certificate", &self, "partner", DENY,
+        PINFAST_REASON_PKIX_FAILED},
+    {"a client without certificate", NULL, "partner", DENY,
+        PINFAST_REASON_NOT_JUDGED},
+    {"the partner under another label", &client, "somebody", DENY,
+        PINFAST_REASON_CLIENT_UNLISTED},
+};
+
+static void
+only_pinned_clients_are_served(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof visitors / sizeof visitors[0]; i++) {
+		const struct visitor *v = &visitors[i / 2];
+		struct pinfast *policy = policy_with(&client);
+		SSL_CTX *sctx = pinned_server(policy, versions[i & 1]);
+		SSL_CTX *cctx = client_ctx(v->shown, versions[i & 1]);
+		SSL_SESSION *session = NULL;
+		struct pinfast_verdict verdict;
+		size_t app;
+		int resumed;
+
+		verdict = visit(cctx, sctx, v->label, &session, &app, &resumed);
+		if ((verdict.decision == PINFAST_ALLOW) != v->allow ||
+		    verdict.reason != v->reason || app != (v->allow ? 16U : 0U))
+			fail_msg("%s: %s, %zu bytes", v->name,
+			    pinfast_reason_name(verdict.reason), app);
+		SSL_SESSION_free(session);
+		SSL_CTX_free(cctx);
+		SSL_CTX_free(sctx);
+		pinfast_free(policy);
+	}
+}
+
+/* A server that forgets to attach serves nobody who must show a key. */
+static void
+a_forgotten_attach_serves_nobody(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct pinfast *policy = policy_with(&client);
+		SSL_CTX *sctx = pinned_server(policy, versions[i]);
+		SSL_CTX *cctx = client_ctx(&client, versions[i]);
+		SSL_SESSION *session = NULL;
+		size_t app;
+		int resumed;
+
+		SSL_CTX_set_verify(sctx, SSL_VERIFY_PEER, NULL);
+		expect(visit(cctx, sctx, NULL, &session, &app, &resumed), DENY,
+		    PINFAST_REASON_NOT_JUDGED);
+		assert_int_equal(app, 0);
+		SSL_SESSION_free(session);
+		SSL_CTX_free(cctx);
+		SSL_CTX_free(sctx);
+		pinfast_free(policy);
+	}
+}
+
+/* Between the first visit and the second. */
+static const struct again {
+	const char *name;
+	int stateful; /* sessions in the server's cache, not in tickets */
+	int renewed;  /* a new policy, the same pin */
+	int withdrawn;
+	const char *label;
+	int resumed;
+	int allow;
+} agains[] = {
+    {"ticket", 0, 0, 0, "partner", 1, ALLOW},
+    {"cache", 1, 0, 0, "partner", 1, ALLOW},
+    {"ticket, renewed policy", 0, 1, 0, "partner", 0, ALLOW},
+    {"cache, renewed policy", 1, 1, 0, "partner", 0, ALLOW},
+    {"ticket, withdrawn pin", 0, 0, 1, "partner", 0, DENY},
+    {"cache, withdrawn pin", 1, 0, 1, "partner", 0, DENY},
+    {"ticket, another label", 0, 0, 0, "somebody", 0, DENY},
+    {"cache, another label", 1, 0, 0, "somebody", 0, DENY},
+};
+
+static void
+run_again(const struct again *t, int tls)
+{
+	struct pinfast *policy = policy_with(&client);
+	SSL_CTX *sctx = pinned_server(policy, tls);
+	SSL_CTX *cctx = client_ctx(&client, tls);
+	SSL_SESSION *session = NULL;
+	struct pinfast_verdict verdict;
+	size_t app;
+	int resumed;
+
+	if (t->stateful)
+		SSL_CTX_set_options(sctx, SSL_OP_NO_TICKET);
+	expect(visit(cctx, sctx, "partner", &session, &app, &resumed), ALLOW,
+	    PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(app, 16);
+	assert_int_equal(resumed, 0);
+	if (t->renewed)
+		replace_partner(policy, 2, &client);
+	if (t->withdrawn)
+		replace_partner(policy, 2, &stranger);
+	verdict = visit(cctx, sctx, t->label, &session, &app, &resumed);
+	if ((verdict.decision == PINFAST_ALLOW) != t->allow ||
+	    app != (t->allow ? 16U : 0U) || resumed != t->resumed)
+		fail_msg("%s, %x: %s, resumed %d, %zu bytes", t->name, tls,
+		    pinfast_reason_name(verdict.reason), resumed, app);
+	SSL_SESSION_free(session);
+	SSL_CTX_free(cctx);
+	SSL_CTX_free(sctx);
+	pinfast_free(policy);
+}
+
+static void
+a_clients_session_is_judged_again(void **state)
+{
+	(void)state;
+	for (size_t v = 0; v < 2; v++)
+		for (size_t i = 0; i < sizeof agains / sizeof agains[0]; i++)
+			run_again(&agains[i], versions[v]);
+}
+
+static void
+a_server_needs_a_label(void **state)
+{
+	struct pinfast *policy = policy_with(&client);
+	SSL_CTX *sctx = pinned_server(policy, TLS1_3_VERSION);
+	SSL_CTX *cctx = client_ctx(&client, TLS1_3_VERSION);
+	struct pinfast_diag diag = {0};
+	struct pair p = join(cctx, sctx);
+	char longer[PINFAST_HOST_LEN + 1];
+
+	(void)state;
+	memset(longer, 'a', sizeof longer - 1);
+	longer[sizeof longer - 1] = '\0';
+	assert_int_equal(pinfast_openssl_attach_server(p.s, NULL, &diag),
+	    PINFAST_EUSAGE);
+	assert_string_equal(diag.text, "no label");
+	assert_int_equal(pinfast_openssl_attach_server(p.s, longer, &diag),
+	    PINFAST_EHOST);
+	assert_int_equal(pinfast_openssl_attach_server(NULL, "a", &diag),
+	    PINFAST_EUSAGE);
+	assert_int_equal(pinfast_openssl_attach_server(p.c, "a", &diag),
+	    PINFAST_EUSAGE);
+	part(&p);
+	SSL_CTX_free(cctx);
+	SSL_CTX_free(sctx);
+	pinfast_free(policy);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(only_pinned_clients_are_served),
+	    cmocka_unit_test(a_forgotten_attach_serves_nobody),
+	    cmocka_unit_test(a_clients_session_is_judged_again),
+	    cmocka_unit_test(a_server_needs_a_label),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, make_everybody, free_everybody);
+}
