@@ -210,7 +210,7 @@ threads_share_a_context_while_the_policy_changes(void **state)
 		copy = malloc(image.len);
 		assert_non_null(copy);
 		memcpy(copy, image.data, image.len);
-		kept_images[serial % 4096] = copy;
+		kept_images[kept_count++ % 4096] = copy;
 		image.data = copy;
 		assert_int_equal(pinfast_store_open_memory(image, NULL, NULL,
 		                     &store),
