@@ -7,6 +7,7 @@
  * Exit status: 0 the page was printed, 1 pinfast refused, 3 anything else.
  */
 #include <netdb.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +75,7 @@ main(int argc, char *argv[])
 	SSL *ssl;
 	int fd, status = 3;
 
+	signal(SIGPIPE, SIG_IGN); /* a server may hang up */
 	if (argc < 4 || ctx == NULL) {
 		fprintf(stderr,
 		    "usage: %s POLICY.store HOST PORT "

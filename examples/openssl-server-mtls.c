@@ -9,6 +9,7 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -78,6 +79,7 @@ main(int argc, char *argv[])
 	SSL_CTX *ctx = NULL;
 	int fd, count = argc > 6 ? atoi(argv[6]) : 1;
 
+	signal(SIGPIPE, SIG_IGN); /* a client may hang up */
 	if (argc < 6) {
 		fprintf(stderr,
 		    "usage: %s POLICY.store LABEL CERT.pem KEY.pem "

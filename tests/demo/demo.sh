@@ -1,5 +1,6 @@
 #!/bin/sh
-# What pinfast does, on certificates that lie in this tree.  Works in a
+# What pinfast does: first on real connections (connections.sh), then to the
+# policy, on certificates that lie in this tree.  Works in a
 # temporary folder that is removed in the end.  Stops, with status 1, when a
 # command does not end as this script says it must.
 #
@@ -64,6 +65,9 @@ mistake() {
 	mistakes=$((mistakes + 1))
 }
 
+"$here/connections.sh" "${1:-$here/../../build}"
+
+tell 'And the policy itself.'
 tell '1. A pin is the hash of a key.  Here are those of three certificates:'
 must 0 pinfast pin leaf.der p384.der root.der
 leaf=$(pinfast pin --plain leaf.der)
