@@ -7,7 +7,8 @@
 #   tests/demo/demo.sh [FOLDER OF THE PROGRAMS]
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-PATH=$(cd "${1:-$here/../../build}" && pwd):$PATH
+build=$(cd "${1:-$here/../../build}" && pwd)
+PATH=$build:$PATH
 certs=$here/../data/certs
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -65,7 +66,7 @@ mistake() {
 	mistakes=$((mistakes + 1))
 }
 
-"$here/connections.sh" "${1:-$here/../../build}"
+"$here/connections.sh" "$build"
 
 tell 'And the policy itself.'
 tell '1. A pin is the hash of a key.  Here are those of three certificates:'
