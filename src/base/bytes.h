@@ -66,6 +66,14 @@ pf_put_be32(uint8_t *p, uint32_t v)
 	p[3] = (uint8_t)v;
 }
 
+/* Asks for the memory at p, which is wanted soon.  Only asks: p may lie
+ * anywhere. */
+#if defined(__GNUC__)
+#define PF_PREFETCH(p) __builtin_prefetch((const void *)(p))
+#else
+#define PF_PREFETCH(p) ((void)(p))
+#endif
+
 static inline int
 pf_same(const void *a, const void *b, size_t len)
 {

@@ -3,12 +3,6 @@
 #include "core/rule.h"
 #include "core/sum.h"
 
-#if defined(__GNUC__)
-#define PREFETCH(p) __builtin_prefetch(p)
-#else
-#define PREFETCH(p) ((void)(p))
-#endif
-
 /* A name has at most 127 labels, so at most 126 proper suffixes. */
 #define MAX_SUFFIXES 128
 
@@ -104,7 +98,7 @@ collect_suffixes(const struct pinfast_store *store, const struct pf_host *host,
 			s->at = (uint32_t)i + 1;
 			s->hash = pf_name_hash(store->seed, host->key + s->at,
 			    host->key_len - s->at);
-			PREFETCH(bucket_of(store, s->hash));
+			PF_PREFETCH(bucket_of(store, s->hash));
 		}
 		if (depth < 63)
 			depth++;
@@ -130,7 +124,7 @@ pf_lookup_host(const struct pinfast_store *store, const struct pf_host *host,
 	whole.hash = pf_name_hash(store->seed, host->key, host->key_len);
 	whole.at = 0;
 	if (store->depths != 0 && host->kind == PF_HOST_NAME) {
-		PREFETCH(bucket_of(store, whole.hash));
+		PF_PREFETCH(bucket_of(store, whole.hash));
 		count = collect_suffixes(store, host, suffixes);
 	}
 	if (try_scope(store, host, &whole, PINFAST_SCOPE_EXACT, port, found))

@@ -4,14 +4,9 @@
 
 /*
  * Processors load ahead by themselves, but stop at the end of a page: asking
- * for the next page's bytes makes the sum as fast as memory.  The address may
- * lie behind the store; asking for it is all that happens.
+ * for the next page's bytes makes the sum as fast as memory.
  */
-#if defined(__GNUC__)
-#define LOAD_AHEAD(p) __builtin_prefetch((const void *)((uintptr_t)(p) + 4096))
-#else
-#define LOAD_AHEAD(p) ((void)(p))
-#endif
+#define SUM_PAGE 4096U
 
 static uint64_t
 turn(uint64_t v, unsigned by)
@@ -43,7 +38,7 @@ pf_sum_update(struct pf_sum *sum, const uint8_t *data, size_t len)
 
 	sum->len += len;
 	for (; len >= 32; len -= 32, data += 32) {
-		LOAD_AHEAD(data);
+		PF_PREFETCH((uintptr_t)data + SUM_PAGE);
 		a = step(a, pf_le64(data));
 		b = step(b, pf_le64(data + 8));
 		c = step(c, pf_le64(data + 16));

@@ -3,7 +3,6 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "core/pin.h"
-#include "core/sum.h"
 #include "model/draft.h"
 
 #define FAIL(error, rule, text)                                                \
@@ -487,91 +486,4 @@ pinfast_builder_anchor(struct pinfast_builder *b, struct pinfast_bytes der)
 	set->len += (uint32_t)der.len + 4;
 	set->count++;
 	return PINFAST_OK;
-}
-
-/* Sorts an entry's pins by role and hash, so that equal sets are equal. */
-static void
-sort_pins(struct pf_set_pin *pins, size_t count)
-{
-	for (size_t i = 1; i < count; i++) {
-		struct pf_set_pin pin = pins[i];
-		size_t j = i;
-
-		for (; j > 0 && memcmp(&pins[j - 1], &pin, sizeof pin) > 0; j--)
-			pins[j] = pins[j - 1];
-		pins[j] = pin;
-	}
-}
-
-static uint64_t
-set_hash(const struct pf_set_pin *pins, size_t count)
-{
-	return pf_name_hash(count, (const uint8_t *)pins, count * sizeof *pins);
-}
-
-/* Makes the table of pin sets twice as large. */
-static enum pinfast_error
-grow_sets(struct pinfast_builder *b)
-{
-	struct pf_model *m = &b->model;
-	size_t slots = b->set_slots == 0 ? 64 : b->set_slots * 2;
-	uint32_t *bigger = pf_draft_alloc(b, slots, sizeof *bigger);
-
-	if (bigger == NULL)
-		return PINFAST_ENOMEM;
-	memset(bigger, 0, slots * sizeof *bigger);
-	for (size_t i = 0; i < b->set_slots; i++) {
-		const struct pf_entry *e;
-		size_t j;
-
-		if (b->sets[i] == 0)
-			continue;
-		e = &m->entries[b->sets[i] - 1];
-		j = (size_t)set_hash(m->pins + e->pins_at, e->pin_count);
-		while (bigger[j & (slots - 1)] != 0)
-			j++;
-		bigger[j & (slots - 1)] = b->sets[i];
-	}
-	pf_draft_release(b, b->sets);
-	b->sets = bigger;
-	b->set_slots = slots;
-	return PINFAST_OK;
-}
-
-enum pinfast_error
-pf_draft_close(struct pinfast_builder *b)
-{
-	struct pf_model *m = &b->model;
-	struct pf_entry *e;
-	struct pf_set_pin *pins;
-	size_t j;
-
-	if (!b->open)
-		return PINFAST_OK;
-	b->open = 0;
-	e = &m->entries[m->entry_count - 1];
-	if (e->pin_count == 0)
-		return PINFAST_OK;
-	if (m->entry_count * 2 > b->set_slots && grow_sets(b) != PINFAST_OK)
-		return PINFAST_ENOMEM;
-	pins = m->pins + e->pins_at;
-	sort_pins(pins, e->pin_count);
-	j = (size_t)set_hash(pins, e->pin_count);
-	for (;; j++) {
-		uint32_t *slot = &b->sets[j & (b->set_slots - 1)];
-		const struct pf_entry *other;
-
-		if (*slot == 0) {
-			*slot = (uint32_t)m->entry_count;
-			return PINFAST_OK;
-		}
-		other = &m->entries[*slot - 1];
-		if (other->pin_count == e->pin_count &&
-		    pf_same(m->pins + other->pins_at, pins,
-		        e->pin_count * sizeof *pins)) {
-			m->pin_count = e->pins_at;
-			e->pins_at = other->pins_at;
-			return PINFAST_OK;
-		}
-	}
 }

@@ -9,6 +9,12 @@
 #include "core/store.h"
 #include "model/grow.h"
 
+/* A set of pins: its hash and 1 + the first entry that has it. */
+struct pf_set_slot {
+	uint32_t hash;
+	uint32_t entry;
+};
+
 struct pinfast_builder {
 	struct pf_model model;
 	struct pinfast_alloc alloc;
@@ -19,7 +25,7 @@ struct pinfast_builder {
 	uint32_t column;
 	size_t entry_room, names_room, pins_room, reject_room;
 	size_t anchor_room, blob_room, urls_room;
-	uint32_t *sets; /* hash table of pin sets: 1 + entry index */
+	struct pf_set_slot *sets; /* hash table */
 	size_t set_slots;
 	int covering_matters; /* set by finish: an entry that covers others
 	                         has rejected keys, or some entry joins */

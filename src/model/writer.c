@@ -1,44 +1,19 @@
-#include "model/draft.h"
+#include "model/writer.h"
 
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "base/sha256.h"
 #include "core/layout.h"
 #include "core/sum.h"
-#include "model/intern.h"
 
-#define NONE 0xffffffffU
 #define MAX_SEEDS 64
+#define NEAR 8U
 /* A rule's bytes at most: every list full. */
 #define MAX_RULE (PF_RULE_LEN + PF_RULE_SHADOW_LEN + 3 * 64 * PINFAST_PIN_LEN)
 #define MAX_PORTS_LEN (PF_PORTS_LEN + PF_MAX_PORTS * PF_PORT_ROW_LEN)
 
-/* One host rule on its way into the file. */
-struct slot {
-	uint64_t hash;
-	uint32_t key;  /* position of its first key */
-	uint32_t rule; /* number of its rule, or of its table of ports */
-	uint8_t scope;
-	uint8_t by_port;
-};
-
-struct writer {
-	struct pinfast_builder *b;
-	struct pf_keys keys;
-	struct slot *slots;
-	uint32_t slot_count;
-	uint32_t buckets;
-	uint32_t run;
-	uint64_t depths;
-	struct pf_intern terms;
-	struct pf_intern anchors;
-	struct pf_intern rules;
-	struct pf_intern tables; /* rows by port, rule numbers not offsets */
-	uint32_t *rule_at; /* offset of each rule, NONE: behind its name */
-};
-
 static enum pinfast_error
-no_memory(struct writer *w)
+no_memory(struct pf_writer *w)
 {
 	return pf_draft_fail(w->b, 0, 0, PINFAST_ENOMEM, "memory",
 	    "out of memory");
@@ -46,7 +21,7 @@ no_memory(struct writer *w)
 
 /* Finds a seed with which no name lies too far from its bucket. */
 static int
-seed_is_good(struct writer *w)
+seed_is_good(struct pf_writer *w)
 {
 	uint32_t bucket = 0, used = 0;
 
@@ -70,11 +45,11 @@ seed_is_good(struct writer *w)
 }
 
 static void
-make_slots(struct writer *w)
+make_slots(struct pf_writer *w)
 {
 	w->slot_count = 0;
 	for (size_t i = 0; i < w->keys.count;) {
-		struct slot *s = &w->slots[w->slot_count++];
+		struct pf_slot *s = &w->slots[w->slot_count++];
 
 		memset(s, 0, sizeof *s);
 		s->hash = w->keys.at[i].hash;
@@ -85,7 +60,7 @@ make_slots(struct writer *w)
 }
 
 static enum pinfast_error
-choose_seed(struct writer *w)
+choose_seed(struct pf_writer *w)
 {
 	enum pinfast_error error = PINFAST_OK;
 
@@ -122,7 +97,7 @@ labels(struct pinfast_bytes name)
 }
 
 static enum pinfast_error
-add_anchors(struct writer *w, const struct pf_entry *e, uint8_t *terms)
+add_anchors(struct pf_writer *w, const struct pf_entry *e, uint8_t *terms)
 {
 	const struct pf_model *m = &w->b->model;
 	const struct pf_anchor_set *set;
@@ -141,7 +116,7 @@ add_anchors(struct writer *w, const struct pf_entry *e, uint8_t *terms)
 }
 
 static enum pinfast_error
-add_terms(struct writer *w, const struct pf_resolved *r, uint32_t *number)
+add_terms(struct pf_writer *w, const struct pf_resolved *r, uint32_t *number)
 {
 	const struct pf_entry *e = r->entry;
 	uint8_t t[PF_TERMS_LEN] = {0};
@@ -181,7 +156,7 @@ put_list(const struct pf_resolved *r, unsigned role, uint8_t *at)
 
 /* Packs a resolved row. */
 static enum pinfast_error
-add_rule(struct writer *w, const struct pf_resolved *r, uint32_t *number)
+add_rule(struct pf_writer *w, const struct pf_resolved *r, uint32_t *number)
 {
 	uint8_t rule[MAX_RULE];
 	uint8_t *counts = rule + PF_RULE_COUNTS, *at = rule + PF_RULE_LEN;
@@ -210,7 +185,7 @@ add_rule(struct writer *w, const struct pf_resolved *r, uint32_t *number)
 
 /* An enforced entry must end up with pins, or with own rejected keys. */
 static enum pinfast_error
-check_resolved(struct writer *w, const struct pf_resolved *r)
+check_resolved(struct pf_writer *w, const struct pf_resolved *r)
 {
 	const struct pf_entry *e = r->entry;
 	char name[PINFAST_HOST_LEN], sentence[512];
@@ -248,7 +223,7 @@ says_nothing_new(const struct pf_resolved *row, const struct pf_resolved *every)
 
 /* Resolves a host rule for its ports; rows end up in a table. */
 static enum pinfast_error
-add_rows(struct writer *w, struct slot *s, struct pf_resolved scratch[2])
+add_rows(struct pf_writer *w, struct pf_slot *s, struct pf_resolved scratch[2])
 {
 	uint16_t ports[PF_MAX_PORTS];
 	uint8_t table[MAX_PORTS_LEN] = {0};
@@ -291,8 +266,31 @@ add_rows(struct writer *w, struct slot *s, struct pf_resolved scratch[2])
 	return PINFAST_OK;
 }
 
+static const struct pf_entry *
+entry_at(const struct pf_writer *w, uint32_t i)
+{
+	return &w->b->model.entries[w->keys.at[w->slots[i].key].entry];
+}
+
+void
+pf_writer_ahead(const struct pf_writer *w, uint32_t i)
+{
+	const struct pf_model *m = &w->b->model;
+	const struct pf_entry *e;
+	uintptr_t pins = (uintptr_t)m->pins; /* NULL when there are none */
+
+	if (w->slot_count - i <= 2 * NEAR)
+		return;
+	PF_PREFETCH(entry_at(w, i + 2 * NEAR));
+	e = entry_at(w, i + NEAR); /* asked for before */
+	pins += e->pins_at * sizeof *m->pins;
+	PF_PREFETCH(m->names + e->name_at);
+	PF_PREFETCH(pins);
+	PF_PREFETCH(pins + sizeof *m->pins);
+}
+
 static enum pinfast_error
-resolve_all(struct writer *w)
+resolve_all(struct pf_writer *w)
 {
 	struct pf_resolved *scratch = pf_draft_alloc(w->b, 2, sizeof *scratch);
 	enum pinfast_error error, first = PINFAST_OK;
@@ -300,10 +298,11 @@ resolve_all(struct writer *w)
 	if (scratch == NULL)
 		return PINFAST_ENOMEM;
 	for (uint32_t i = 0; i < w->slot_count; i++) {
-		struct slot *s = &w->slots[i];
-		const struct pf_entry *e =
-		    &w->b->model.entries[w->keys.at[s->key].entry];
+		struct pf_slot *s = &w->slots[i];
+		const struct pf_entry *e = entry_at(w, i);
 
+		pf_writer_ahead(w, i);
+		s->name_len = e->name_len;
 		if (s->scope == PINFAST_SCOPE_ONE ||
 		    s->scope == PINFAST_SCOPE_ANY)
 			w->depths |= 1ULL
@@ -316,220 +315,6 @@ resolve_all(struct writer *w)
 	}
 	pf_draft_release(w->b, scratch);
 	return first;
-}
-
-/* Where everything lies. */
-struct plan {
-	uint64_t names_at, rules_at, terms_at, blobs_at, reject_at, urls_at;
-	uint64_t size;
-};
-
-static uint64_t
-slot_size(const struct writer *w, const struct slot *s)
-{
-	const struct pf_entry *e =
-	    &w->b->model.entries[w->keys.at[s->key].entry];
-	uint64_t size = PF_NAME_TEXT + (uint64_t)e->name_len;
-
-	if (s->by_port)
-		return size + w->tables.items[s->rule].len;
-	if (w->rules.items[s->rule].uses == 1)
-		return size + w->rules.items[s->rule].len;
-	return size;
-}
-
-static enum pinfast_error
-make_plan(struct writer *w, struct plan *p)
-{
-	const struct pf_model *m = &w->b->model;
-	uint64_t at =
-	    PF_HEADER_LEN + ((uint64_t)w->buckets + w->run) * PF_BUCKET_LEN;
-
-	p->names_at = at;
-	for (uint32_t i = 0; i < w->slot_count; i++)
-		at += slot_size(w, &w->slots[i]);
-	p->rules_at = at;
-	for (size_t i = 0; i < w->rules.count; i++) {
-		int shared = w->rules.items[i].uses > 1;
-
-		w->rule_at[i] = shared ? (uint32_t)at : NONE;
-		at += shared ? w->rules.items[i].len : 0;
-	}
-	p->terms_at = at;
-	at += (uint64_t)w->terms.count * PF_TERMS_LEN;
-	p->blobs_at = at;
-	at += 4 * (uint64_t)w->anchors.count + w->anchors.len;
-	p->reject_at = at;
-	at += m->reject_count * PINFAST_PIN_LEN;
-	p->urls_at = at;
-	p->size = at + m->urls_len;
-	if (p->size <= PF_MAX_STORE)
-		return PINFAST_OK;
-	return pf_draft_fail(w->b, 0, 0, PINFAST_ELIMIT, "limit",
-	    "the store would be larger than its limit (4 GiB, 1 GiB on "
-	    "32-bit machines)");
-}
-
-/* Writes one name's record; returns where the next one begins. */
-static uint64_t
-put_record(const struct writer *w, const struct slot *s, uint8_t *image,
-    uint64_t at)
-{
-	const struct pf_entry *e =
-	    &w->b->model.entries[w->keys.at[s->key].entry];
-	uint8_t *record = image + at;
-	uint64_t end = at + PF_NAME_TEXT + e->name_len;
-	const struct pf_interned *item;
-	const uint8_t *bytes;
-
-	record[PF_NAME_LEN] = e->name_len;
-	memcpy(record + PF_NAME_TEXT, w->b->model.names + e->name_at,
-	    e->name_len);
-	if (!s->by_port && w->rule_at[s->rule] != NONE) {
-		pf_put_le32(record + PF_NAME_RULE, w->rule_at[s->rule]);
-		return end;
-	}
-	pf_put_le32(record + PF_NAME_RULE, (uint32_t)end);
-	item =
-	    s->by_port ? &w->tables.items[s->rule] : &w->rules.items[s->rule];
-	bytes = (s->by_port ? w->tables.bytes : w->rules.bytes) + item->at;
-	memcpy(image + end, bytes, item->len);
-	if (s->by_port)
-		for (uint32_t i = 0; i < pf_le16(bytes + 2); i++) {
-			uint8_t *row = image + end + PF_PORTS_LEN +
-			               (size_t)i * PF_PORT_ROW_LEN;
-
-			pf_put_le32(row + 4, w->rule_at[pf_le32(row + 4)]);
-		}
-	return end + item->len;
-}
-
-static void
-put_names(const struct writer *w, const struct plan *p, uint8_t *image)
-{
-	uint64_t at = p->names_at;
-	uint32_t bucket = 0;
-
-	for (uint32_t i = 0; i < w->slot_count; i++) {
-		const struct slot *s = &w->slots[i];
-		uint32_t own = pf_name_bucket(s->hash, w->buckets);
-		uint8_t *to;
-
-		if (own > bucket)
-			bucket = own;
-		to = image + PF_HEADER_LEN + (size_t)bucket * PF_BUCKET_LEN;
-		if (to[0] == PF_BUCKET_SLOTS) {
-			to[1] = 1;
-			to += PF_BUCKET_LEN;
-			bucket++;
-		}
-		pf_put_le16(to + PF_BUCKET_TAG + 2 * to[0],
-		    (uint16_t)((s->hash & PF_TAG_HASH) | s->scope));
-		pf_put_le32(to + PF_BUCKET_AT + 4 * to[0], (uint32_t)at);
-		to[0]++;
-		at = put_record(w, s, image, at);
-	}
-}
-
-static void
-put_rest(const struct writer *w, const struct plan *p, uint8_t *image)
-{
-	const struct pf_model *m = &w->b->model;
-	uint8_t *terms = image + p->terms_at;
-	uint64_t at = p->blobs_at;
-
-	for (size_t i = 0; i < w->rules.count; i++)
-		if (w->rule_at[i] != NONE)
-			memcpy(image + w->rule_at[i],
-			    w->rules.bytes + w->rules.items[i].at,
-			    w->rules.items[i].len);
-	if (w->terms.len > 0)
-		memcpy(terms, w->terms.bytes, w->terms.len);
-	for (size_t i = 0; i < w->anchors.count; i++) {
-		const struct pf_interned *a = &w->anchors.items[i];
-		const uint8_t *bytes = w->anchors.bytes + a->at;
-		uint32_t count = 0;
-
-		for (uint32_t o = 0; o < a->len; o += 4 + pf_le32(bytes + o))
-			count++;
-		pf_put_le32(image + at, count);
-		memcpy(image + at + 4, bytes, a->len);
-		for (size_t t = 0; t < w->terms.count; t++) {
-			const uint8_t *from = w->terms.bytes + t * PF_TERMS_LEN;
-
-			if (pf_le32(from + PF_TERMS_ANCHORS) == i + 1)
-				pf_put_le32(terms + t * PF_TERMS_LEN +
-				                PF_TERMS_ANCHORS,
-				    (uint32_t)at);
-		}
-		at += 4 + (uint64_t)a->len;
-	}
-	if (m->reject_count > 0)
-		memcpy(image + p->reject_at, m->reject,
-		    m->reject_count * PINFAST_PIN_LEN);
-	if (m->urls_len > 0)
-		memcpy(image + p->urls_at, m->urls, m->urls_len);
-}
-
-static void
-put_header(const struct writer *w, const struct plan *p, uint8_t *h)
-{
-	const struct pf_model *m = &w->b->model;
-
-	memcpy(h, PF_MAGIC, PF_MAGIC_LEN);
-	pf_put_le32(h + PF_HDR_VERSION, PF_VERSION);
-	pf_put_le32(h + PF_HDR_LEN, PF_HEADER_LEN);
-	pf_put_le64(h + PF_HDR_SIZE, p->size);
-	pf_put_le64(h + PF_HDR_SERIAL, (uint64_t)m->serial);
-	pf_put_le64(h + PF_HDR_ISSUED, (uint64_t)m->issued);
-	pf_put_le64(h + PF_HDR_VALID, (uint64_t)m->valid_until);
-	pf_put_le64(h + PF_HDR_SEED, w->keys.seed);
-	pf_put_le64(h + PF_HDR_DEPTHS, w->depths);
-	pf_put_le32(h + PF_HDR_BUCKETS, w->buckets);
-	pf_put_le32(h + PF_HDR_SLOTS, w->slot_count);
-	pf_put_le32(h + PF_HDR_TERMS, (uint32_t)w->terms.count);
-	pf_put_le32(h + PF_HDR_RUN, w->run);
-	h[PF_HDR_ON_LAPSE] = m->on_lapse;
-	h[PF_HDR_UNLISTED] = m->unlisted;
-	h[PF_HDR_UNKNOWN_HOST] = m->unknown_host;
-	h[PF_HDR_HTTPS_ONLY] = m->https_only;
-	pf_put_le32(h + PF_HDR_BUCKETS_AT, PF_HEADER_LEN);
-	pf_put_le32(h + PF_HDR_NAMES_AT, (uint32_t)p->names_at);
-	pf_put_le32(h + PF_HDR_RULES_AT, (uint32_t)p->rules_at);
-	pf_put_le32(h + PF_HDR_TERMS_AT, (uint32_t)p->terms_at);
-	pf_put_le32(h + PF_HDR_BLOBS_AT, (uint32_t)p->blobs_at);
-	pf_put_le32(h + PF_HDR_REJECT_AT, (uint32_t)p->reject_at);
-	pf_put_le32(h + PF_HDR_REJECT_COUNT, (uint32_t)m->reject_count);
-	pf_put_le32(h + PF_HDR_URLS_AT, (uint32_t)p->urls_at);
-	pf_put_le32(h + PF_HDR_URLS_COUNT, (uint32_t)m->url_count);
-	pf_store_digest(h, (size_t)p->size, h + PF_HDR_DIGEST);
-	pf_put_le64(h + PF_HDR_SUM, pf_sum_store(h, (size_t)p->size));
-}
-
-static enum pinfast_error
-write_image(struct writer *w)
-{
-	struct plan plan;
-	uint8_t *image;
-	enum pinfast_error error;
-
-	w->rule_at = pf_draft_alloc(w->b, w->rules.count, sizeof *w->rule_at);
-	if (w->rule_at == NULL)
-		return PINFAST_ENOMEM;
-	error = make_plan(w, &plan);
-	if (error != PINFAST_OK)
-		return error;
-	image = pf_draft_alloc(w->b, (size_t)plan.size, 1);
-	if (image == NULL)
-		return PINFAST_ENOMEM;
-	memset(image, 0, (size_t)plan.size);
-	put_names(w, &plan, image);
-	put_rest(w, &plan, image);
-	put_header(w, &plan, image);
-	pf_draft_release(w->b, w->b->image);
-	w->b->image = image;
-	w->b->image_len = (size_t)plan.size;
-	return PINFAST_OK;
 }
 
 static int
@@ -556,7 +341,7 @@ find_covering(const struct pf_model *m)
 static enum pinfast_error
 finish_draft(struct pinfast_builder *b, int check_only)
 {
-	struct writer w;
+	struct pf_writer w;
 	enum pinfast_error error;
 
 	memset(&w, 0, sizeof w);
@@ -572,7 +357,7 @@ finish_draft(struct pinfast_builder *b, int check_only)
 		error = resolve_all(&w);
 	}
 	if (error == PINFAST_OK && b->error == PINFAST_OK && !check_only)
-		error = write_image(&w);
+		error = pf_writer_image(&w);
 	pf_keys_free(b, &w.keys);
 	pf_draft_release(b, w.slots);
 	pf_draft_release(b, w.rule_at);
