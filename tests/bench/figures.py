@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""Takes the figures that the project promises, each beside its peer in the
+same run, and writes them as JSON and as a table.
+
+usage: figures.py BUILD OUT     BUILD holds what tools/bench has built
+
+HOSTS in the environment makes the large policies smaller, for a quick look.
+"""
+import base64
+import hashlib
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HOSTS = int(os.environ.get("HOSTS", "1000000"))
+OKHTTP = [n for n in (10, 1000, 100000, 1000000) if n <= HOSTS]
+JUDGED = [n for n in (10, 10000, 1000000) if n <= HOSTS]
+OKHTTP_LIMIT = {10: 1, 1000: 1 / 50, 100000: 1 / 10000, 1000000: 1 / 100000}
+CERTS = ["tests/data/certs/%s.der" % n
+         for n in ("leaf", "intermediate", "root", "p256")]
+JARS = "/usr/share/java/okhttp.jar:/usr/share/java/okio.jar"
+COMPILES = 5
+PINS = 101
+
+samples = {}
+skipped = {}
+
+
+def keep(text):
+    for line in text.splitlines():
+        series, value = line.split()
+        samples.setdefault(series, []).append(float(value))
+
+
+def run(*args):
+    return subprocess.run(args, check=True, stdout=subprocess.PIPE,
+                          text=True).stdout
+
+
+def say(what):
+    print(what, file=sys.stderr, flush=True)
+
+
+def write_policy(path):
+    def pin(kind, i):
+        raw = hashlib.sha256(b"%s%d" % (kind, i)).digest()
+        return base64.b64encode(raw).decode()
+    with open(path, "w") as f:
+        f.write("pinfast: 1\nhosts:\n")
+        for i in range(HOSTS):
+            f.write("  - { name: h%d.example%d.com, leaf: [sha256/%s, "
+                    "sha256/%s] }\n" % (i, i % 9973, pin(b"a", i),
+                                        pin(b"b", i)))
+
+
+def compiling(build, policy, store):
+    for _ in range(COMPILES):
+        keep(run(build + "/bench", "yaml", policy))
+        start = time.perf_counter()
+        run(build + "/pinfast-policy", "compile", policy, "-o", store,
+            "--quiet")
+        samples.setdefault("compile", []).append(time.perf_counter() - start)
+    # Of all children so far, and the compiler is the largest by far.
+    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    samples["compile-memory"] = [used]
+
+
+def judging(build, work):
+    """Instructions, from the dumps that callgrind writes by name."""
+    for hosts in JUDGED:
+        out = "%s/callgrind.%d" % (work, hosts)
+        run("valgrind", "-q", "--tool=callgrind",
+            "--callgrind-out-file=" + out, build + "/bench_judge", str(hosts),
+            *CERTS)
+        for name in os.listdir(work):
+            if not name.startswith("callgrind.%d." % hosts):
+                continue
+            what = None
+            for line in open(work + "/" + name):
+                if line.startswith("desc: Trigger: Client Request: "):
+                    what = line.split(": ")[3].strip().replace(" ", "-")
+                elif line.startswith("totals: ") and what:
+                    samples["%s-%d" % (what, hosts)] = [
+                        float(line.split()[1])]
+
+
+def okhttp(build, work):
+    run("javac", "-nowarn", "-cp", JARS, "-d", work,
+        "tests/bench/okhttp3/FindPins.java")
+    for hosts in OKHTTP:
+        keep(run("java", "-Xms4g", "-Xmx4g", "-XX:+UseSerialGC", "-cp",
+                 JARS + ":" + work, "okhttp3.FindPins", str(hosts), "7",
+                 "0.4"))
+        keep(run(build + "/bench", "find", str(hosts)))
+
+
+def pinning(build):
+    """Whole processes, in turns."""
+    def once(*args):
+        start = time.perf_counter()
+        pid = os.posix_spawn(args[0], args, {}, file_actions=[
+            (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)])
+        _, status = os.waitpid(pid, 0)
+        assert status == 0, args
+        return (time.perf_counter() - start) * 1e3
+    samples["pin"], samples["pin-floor"] = [], []
+    for _ in range(PINS):
+        samples["pin"].append(once(build + "/pinfast", "pin", CERTS[0]))
+        samples["pin-floor"].append(once(build + "/static_pin", CERTS[0]))
+
+
+def measure(build, work):
+    policy, store = work + "/policy.yaml", work + "/store"
+    steps = [
+        ("the text of %d hosts" % HOSTS, lambda: write_policy(policy)),
+        ("compiling", lambda: compiling(build, policy, store)),
+        ("look-up", lambda: keep(run(build + "/bench", "lookup", store,
+                                     str(HOSTS)))),
+        ("look-up among suffix rules", lambda: keep(
+            run(build + "/bench", "suffix", str(HOSTS)))),
+        ("shared sets", lambda: keep(run(build + "/bench", "sharing",
+                                         str(HOSTS)))),
+        ("opening", lambda: keep(run(build + "/bench", "open", store))),
+        ("SHA-256", lambda: keep(run(build + "/bench", "sha"))),
+        ("pinfast pin", lambda: pinning(build)),
+        ("OkHttp", lambda: okhttp(build, work)),
+        ("judging under callgrind", lambda: judging(build, work)),
+    ]
+    for what, step in steps:
+        say("measuring: " + what)
+        try:
+            step()
+        except (OSError, subprocess.CalledProcessError) as e:
+            skipped[what] = str(e)
+            say("  failed: %s" % e)
+
+
+rows = []
+
+
+def row(what, ours, peer, peer_what, unit, limit):
+    """One row: ours and peer are series; limit is of their ratio."""
+    a, b = samples.get(ours), samples.get(peer)
+    if not a or not b:
+        rows.append({"what": what, "reached": False,
+                     "reason": "not measured: %s" % (skipped or "no samples")})
+        return
+    m, p = statistics.median(a), statistics.median(b)
+    rows.append({
+        "what": what, "unit": unit, "n": len(a), "median": m, "min": min(a),
+        "max": max(a), "peer": peer_what, "peer_median": p,
+        "peer_min": min(b), "peer_max": max(b), "ratio": m / p,
+        "limit": limit, "reached": m / p <= limit})
+
+
+def plain_row(what, ours, unit, limit, peer=None, peer_what=None):
+    """A row whose limit is a value and no ratio."""
+    a, b = samples.get(ours), samples.get(peer)
+    if not a:
+        rows.append({"what": what, "reached": False,
+                     "reason": "not measured: %s" % (skipped or "no samples")})
+        return
+    rows.append({
+        "what": what, "unit": unit, "n": len(a),
+        "median": statistics.median(a), "min": min(a), "max": max(a),
+        "peer": peer_what, "peer_median": statistics.median(b) if b else None,
+        "limit_value": limit, "reached": statistics.median(a) <= limit})
+
+
+def make_rows():
+    floor = "plain open-addressing table of the same names"
+    row("look-up hit incl. its pins", "hit", "floor-hit", floor + ", hit",
+        "ns", 1.2)
+    row("look-up miss", "miss", "floor-miss", floor + ", miss", "ns", 1.1)
+    row("absent, 10 % suffix rules, 4 labels", "absent-4", "floor-absent-4",
+        floor + ", miss", "ns", 2)
+    row("absent, 10 % suffix rules, 3 labels", "absent-3", "floor-absent-3",
+        floor + ", miss", "ns", 2)
+    for n in OKHTTP:
+        row("from a host's text to its pins, %d hosts" % n, "find-%d" % n,
+            "okhttp-find-%d" % n, "OkHttp findMatchingPins", "ns",
+            OKHTTP_LIMIT[n])
+    plain_row("bytes a host, 2 own pins", "bytes-a-host", "B", 110,
+              "okhttp-heap-%d" % OKHTTP[-1], "OkHttp, bytes of heap")
+    plain_row("bytes beside the name, shared sets", "bytes-beside-the-name",
+              "B", 16)
+    row("opening the store", "open", "openssl-file",
+        "hashing the file once with OpenSSL", "ms", 0.2)
+    row("compiling from text", "compile", "libyaml",
+        "reading the same text with libyaml alone", "s", 2)
+    plain_row("compiling from text, memory", "compile-memory", "MiB", 1024)
+    for case, what in (("leaf", "leaf hit"), ("root", "root hit"),
+                       ("none", "mismatch")):
+        row("judging a path of 3, " + what,
+            "%s.example.test-%d" % (case, JUDGED[-1]),
+            "bare-%s-%d" % (case, JUDGED[-1]),
+            "3 walks and the hashes it needs", "instructions", 1.3)
+        for n in JUDGED[:-1]:
+            row("judging, %s, %d against %d hosts" % (what, JUDGED[-1], n),
+                "%s.example.test-%d" % (case, JUDGED[-1]),
+                "%s.example.test-%d" % (case, n), "%d hosts" % n,
+                "instructions", 1.05)
+    row("own SHA-256 at 91 bytes", "sha-91", "openssl-91",
+        "OpenSSL low-level", "ns", 1.55)
+    row("pinfast pin FILE, whole process", "pin", "pin-floor",
+        "static C program", "ms", 1.5)
+
+
+def number(v):
+    if v is None:
+        return "-"
+    if v >= 1e5:
+        return "%.0f" % v
+    return "%.4g" % v if v < 1000 else "%.0f" % v
+
+
+def spread(r):
+    return "%s (%s..%s) %s" % (
+        number(r["median"]), number(r["min"]), number(r["max"]),
+        {"instructions": "instr"}.get(r["unit"], r["unit"]))
+
+
+def table():
+    line = "%-43s %-30s %8s %8s  %-11s %9s  %s"
+    out = [line % ("what", "median (min..max)", "ratio", "limit", "",
+                   "peer has", "peer")]
+    for r in rows:
+        if "median" not in r:
+            out.append("%-43s %s" % (r["what"], r["reason"]))
+            continue
+        out.append((line % (
+            r["what"], spread(r), number(r.get("ratio")),
+            number(r.get("limit", r.get("limit_value"))),
+            "reached" if r["reached"] else "NOT REACHED",
+            number(r["peer_median"]), r["peer"] or "-")).rstrip())
+    return "\n".join(out) + "\n\n"
+
+
+def machine():
+    cpu, flags = "?", ""
+    try:
+        for line in open("/proc/cpuinfo"):
+            if line.startswith("model name"):
+                cpu = line.split(": ", 1)[1].strip()
+            if line.startswith("flags"):
+                flags = line
+    except OSError:
+        pass
+    return "%s, %s, %d CPUs, SHA instructions: %s, load %.2f" % (
+        platform.machine(), cpu, os.cpu_count(),
+        "yes" if " sha_ni" in flags else "no", os.getloadavg()[0])
+
+
+def main():
+    build, out = sys.argv[1:3]
+    begun = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    where = machine()
+    with tempfile.TemporaryDirectory() as work:
+        measure(build, work)
+    make_rows()
+    missed = sum(not r["reached"] for r in rows)
+    head = "%s, %s\n\n" % (begun, where)
+    tail = "%d of %d rows reached\n" % (len(rows) - missed, len(rows))
+    with open(out + ".json", "w") as f:
+        json.dump({"begun": begun, "machine": where, "hosts": HOSTS,
+                   "rows": rows}, f, indent=1)
+        f.write("\n")
+    with open(out + ".txt", "w") as f:
+        f.write(head + table() + tail)
+    print(head + table() + tail, end="")
+
+
+main()
