@@ -34,15 +34,15 @@ adapt(uint32_t delta, uint32_t points, int first)
 }
 
 /*
- * One generalised variable-length integer; *at moves behind it.  A label has
- * at most 59 characters here and every delta is bounded, so 32 bits hold
- * whatever passes the checks.
+ * One generalised variable-length integer; *at moves behind it.  A weight that
+ * has outgrown 31 bits ends with the next digit: no digit but 0 fits, and 0
+ * is always the last.
  */
 static int
 read_delta(const char *in, size_t len, size_t *at, uint32_t bias,
     uint32_t *delta)
 {
-	uint32_t weight = 1;
+	uint64_t weight = 1;
 
 	*delta = 0;
 	for (uint32_t k = BASE;; k += BASE) {
@@ -53,12 +53,10 @@ read_delta(const char *in, size_t len, size_t *at, uint32_t bias,
 		d = digit(in[(*at)++]);
 		if (d >= BASE || d > (0x7fffffffU - *delta) / weight)
 			return 0;
-		*delta += d * weight;
+		*delta += d * (uint32_t)weight;
 		t = k <= bias ? TMIN : k >= bias + TMAX ? TMAX : k - bias;
 		if (d < t)
 			return 1;
-		if (weight > 0x7fffffffU / (BASE - t))
-			return 0;
 		weight *= BASE - t;
 	}
 }
@@ -66,8 +64,8 @@ read_delta(const char *in, size_t len, size_t *at, uint32_t bias,
 int
 pf_punycode_valid(const char *in, size_t len)
 {
-	uint32_t point = 128, bias = 72, i = 0;
-	uint32_t points = 0;
+	uint32_t point = 128, bias = 72, points = 0;
+	uint64_t i = 0;
 	size_t at = 0;
 	int first = 1;
 
@@ -88,12 +86,10 @@ pf_punycode_valid(const char *in, size_t len)
 		points++;
 		bias = adapt(delta, points, first);
 		first = 0;
-		if (delta > 0x7fffffffU - i)
-			return 0;
 		i += delta;
 		if (i / points > MAX_POINT - point)
 			return 0;
-		point += i / points;
+		point += (uint32_t)(i / points);
 		if (point >= 0xd800 && point <= 0xdfff)
 			return 0;
 		i = i % points + 1;

@@ -6,12 +6,9 @@ static enum pinfast_error
 make(struct pinfast *policy, uint16_t port, int64_t now,
     struct pinfast_conn **out)
 {
-	const struct pinfast_alloc *alloc;
+	const struct pinfast_alloc *alloc = pf_live_alloc(policy);
 	struct pinfast_conn *conn;
 
-	if (policy == NULL || out == NULL)
-		return PINFAST_EUSAGE;
-	alloc = pf_live_alloc(policy);
 	conn = alloc->alloc(alloc->arg, sizeof *conn);
 	if (conn == NULL)
 		return PINFAST_ENOMEM;
@@ -77,8 +74,11 @@ make_named(struct pinfast *policy, const char *host, uint16_t port, int64_t now,
     int server, struct pinfast_conn **out)
 {
 	struct pinfast_conn *conn;
-	enum pinfast_error error = make(policy, port, now, &conn);
+	enum pinfast_error error;
 
+	if (policy == NULL || out == NULL)
+		return PINFAST_EUSAGE;
+	error = make(policy, port, now, &conn);
 	if (error != PINFAST_OK)
 		return error;
 	conn->server = (uint8_t)server;

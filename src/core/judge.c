@@ -47,19 +47,15 @@ in_list(const uint8_t *pins, unsigned count, const uint8_t *hash)
 	return 0;
 }
 
+/* Why something could not be asked about. */
 static enum pinfast_reason
 reason_of(enum pf_asked asked)
 {
-	switch (asked) {
-	case PF_ASKED_BAD:
+	if (asked == PF_ASKED_BAD)
 		return PINFAST_REASON_CERTIFICATE_MALFORMED;
-	case PF_ASKED_GONE:
+	if (asked == PF_ASKED_GONE)
 		return PINFAST_REASON_TAG_INCOMPLETE;
-	case PF_ASKED_KNOWN:
-	case PF_ASKED_FAILED:
-	default:
-		return PINFAST_REASON_HASH_FAILED;
-	}
+	return PINFAST_REASON_HASH_FAILED;
 }
 
 /* The lists of SPKI pins that speak of position i. */
@@ -283,10 +279,6 @@ judge_required(const struct pf_ask *ask, const struct pf_rule *rule,
 	enum pinfast_reason reason = PINFAST_REASON_NOT_VERIFIED;
 
 	if (ask->pkix == PINFAST_PKIX_OK) {
-		if (ask->view->shown->count == 0) {
-			pf_judge_stop(out, PINFAST_REASON_NO_CERTIFICATE);
-			return;
-		}
 		reason = judge_pins(ask, rule, &out->matched);
 		judge_shadow(ask, rule, out);
 	}

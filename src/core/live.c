@@ -287,9 +287,12 @@ pinfast_time_floor(struct pinfast *p, int64_t at)
 	if (at <= 0)
 		return;
 	next = (unsigned)((at > most ? most : at) / FLOOR_UNIT);
-	while (next > old &&
-	       !atomic_compare_exchange_weak(&p->floor, &old, next))
-		continue;
+	while (next > old) {
+		/* LCOV_EXCL_BR_START: fails when another thread was faster */
+		if (atomic_compare_exchange_weak(&p->floor, &old, next))
+			break;
+		/* LCOV_EXCL_BR_STOP */
+	}
 }
 
 void
