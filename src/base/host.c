@@ -295,7 +295,7 @@ label_complaint(const char *label, size_t len)
 		if (label[i] == '*')
 			return "wildcards are not names: write the parent's "
 			       "name with `subdomains: one` or `any`";
-		if (label[i] == ':' || label[i] == '/')
+		if (label[i] == '/')
 			return "write the host alone, without scheme, port or "
 			       "path";
 		if ((unsigned char)label[i] >= 0x80)

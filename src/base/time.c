@@ -82,13 +82,13 @@ zone(const char *in, size_t len, int *minutes)
 	return 1;
 }
 
-/* Skips ".123". */
+/* Skips ".123"; len is at least 1. */
 static size_t
 fraction(const char *in, size_t len)
 {
 	size_t n = 1;
 
-	if (len == 0 || in[0] != '.')
+	if (in[0] != '.')
 		return 0;
 	while (n < len && in[n] >= '0' && in[n] <= '9')
 		n++;

@@ -20,12 +20,11 @@ struct asking {
 	int any; /* something has been judged */
 };
 
+/* a: 0 when there is none yet. */
 static int64_t
 earlier(int64_t a, int64_t b)
 {
-	if (a == 0)
-		return b;
-	return b != 0 && b < a ? b : a;
+	return a == 0 || b < a ? b : a;
 }
 
 static void

@@ -119,8 +119,6 @@ pf_view_key(struct pf_view *view, struct pinfast_bytes spki)
 	struct pf_shown *s = view->shown;
 	struct pf_key key;
 
-	if (spki.data == NULL)
-		return;
 	s->count = 1;
 	if (spki.len > PF_MAX_CERT ||
 	    pf_spki_walk(spki, &key, NULL) != PINFAST_OK)

@@ -203,10 +203,25 @@ a_value_is_closed_only_when_used_up(void **state)
 	assert_int_equal(pf_der_between(data, data + 4).len, 4);
 }
 
+static void
+long_values_are_skipped_whole(void **state)
+{
+	uint8_t bytes[260] = {0x04, 0x81, 200};
+	struct pf_der d = {bytes, bytes + 203};
+
+	(void)state;
+	assert_ptr_equal(pf_der_skip_any(d).at, d.end);
+	d.end++;
+	assert_ptr_equal(pf_der_skip_any(d).at, d.end - 1);
+	d.end -= 2;
+	assert_null(pf_der_skip_any(d).end);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(long_values_are_skipped_whole),
 	    cmocka_unit_test(a_value_is_read_only_in_its_one_encoding),
 	    cmocka_unit_test(lengths_are_read_to_the_byte),
 	    cmocka_unit_test(any_tag_is_skipped_but_none_above_thirty),

@@ -1,6 +1,8 @@
 /* Paths whose certificates are fetched when a list asks about them. */
 #include "world.h"
 
+#include "base/sha256.h"
+
 struct source {
 	int fails_at; /* index whose fetching fails; -1: none */
 	int64_t until[3];
@@ -271,6 +273,47 @@ the_tag_ends_with_the_first_certificate(void **state)
 	pinfast_builder_free(b);
 }
 
+struct hash {
+	int left; /* then it fails; -1: never */
+};
+
+static int
+some_hashes(void *arg, const void *data, size_t len,
+    uint8_t out[PINFAST_PIN_LEN])
+{
+	struct hash *h = arg;
+
+	if (h->left == 0)
+		return -1;
+	if (h->left > 0)
+		h->left--;
+	pf_sha256(data, len, out);
+	return 0;
+}
+
+/* A stranger that cannot be read is noted, not hashed. */
+static void
+a_kept_connection_may_hold_a_stranger(void **state)
+{
+	struct pinfast_builder *b;
+	struct pinfast *policy = policy_with(&b, PINFAST_ROLE_LEAF, LEAF);
+	struct pinfast_cert odd[3] = {path3[0], path3[1], path3[2]};
+	struct source s = source_of(odd);
+	struct pinfast_path path = path_of(&s);
+	struct pinfast_conn *conn = world_conn(policy, "pin.test", 0);
+
+	(void)state;
+	odd[1].der.len--;
+	expect(pinfast_judge_path_lazy(conn, &path), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(pinfast_conn_complete(conn, &path), PINFAST_OK);
+	expect(pinfast_conn_recheck(conn, NULL, 0, NOW, 1), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	pinfast_conn_free(conn);
+	pinfast_free(policy);
+	pinfast_builder_free(b);
+}
+
 static struct pinfast *
 policy_of_two(struct pinfast_builder **b)
 {
@@ -318,8 +361,10 @@ a_kept_connection_takes_no_other_path(void **state)
 	struct source s = source_of(path3), foreign = source_of(other);
 	struct pinfast_path path = path_of(&s), wrong = path_of(&foreign);
 	struct pinfast_conn *conn = world_conn(policy, "pin.test", 0);
+	struct hash hash = {-1};
 
 	(void)state;
+	assert_int_equal(pinfast_use_sha256(policy, some_hashes, &hash), 0);
 	assert_int_equal(pinfast_conn_complete(conn, &path), PINFAST_EUSAGE);
 	expect(pinfast_judge_path_lazy(conn, &path), 1,
 	    PINFAST_REASON_PIN_MATCHED);
@@ -327,6 +372,16 @@ a_kept_connection_takes_no_other_path(void **state)
 	assert_int_equal(pinfast_conn_complete(conn, &wrong), PINFAST_EFORMAT);
 	s.fails_at = 2;
 	assert_int_equal(pinfast_conn_complete(conn, &path), PINFAST_EIO);
+	/* Three keys, and then the whole leaf. */
+	for (hash.left = 0; hash.left < 4; hash.left++) {
+		int left = hash.left;
+
+		s.fails_at = -1;
+		assert_int_equal(pinfast_conn_complete(conn, &path),
+		    PINFAST_EIO);
+		hash.left = left;
+	}
+	hash.left = -1;
 	s.fails_at = -1;
 	path.count = 2;
 	assert_int_equal(pinfast_conn_complete(conn, &path), PINFAST_EUSAGE);
@@ -355,6 +410,7 @@ main(void)
 	    cmocka_unit_test(
 	        a_kept_connection_answers_what_nobody_asked_before),
 	    cmocka_unit_test(a_kept_connection_takes_no_other_path),
+	    cmocka_unit_test(a_kept_connection_may_hold_a_stranger),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

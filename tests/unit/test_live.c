@@ -8,6 +8,8 @@
 #include <sched.h>
 #include <stdatomic.h>
 
+#include "core/live.h"
+
 #define READERS 8
 #ifndef RELOADS
 #define RELOADS 10000
@@ -205,10 +207,159 @@ every_verdict_belongs_to_one_policy(void **state)
 	    atomic_load(&s.judged), busy);
 }
 
+static void
+loading_nothing_is_misuse(void **state)
+{
+	struct pinfast_builder *b = world_builder();
+	struct pinfast_store *store = make_store(b, 0, LEAF);
+	struct pinfast *policy;
+
+	(void)state;
+	assert_int_equal(pinfast_new(NULL, &policy), 0);
+	assert_int_equal(pinfast_load(NULL, store, NULL), PINFAST_EUSAGE);
+	assert_int_equal(pinfast_load(policy, NULL, NULL), PINFAST_EUSAGE);
+	assert_int_equal(pinfast_load(policy, store, NULL), 0);
+	/* In service already: loading it again would free it twice. */
+	assert_int_equal(pinfast_load(policy, store, NULL), PINFAST_EUSAGE);
+	pinfast_free(policy);
+	pinfast_builder_free(b);
+}
+
+/* Without a serial, or with the same content, nothing stands in the way. */
+static void
+the_same_policy_may_be_loaded_again(void **state)
+{
+	(void)state;
+	for (int64_t serial = 0; serial < 2; serial++) {
+		struct pinfast_builder *one = world_builder();
+		struct pinfast_builder *two = world_builder();
+		struct pinfast_builder *other = world_builder();
+		struct pinfast *policy;
+
+		assert_int_equal(pinfast_new(NULL, &policy), 0);
+		assert_int_equal(pinfast_load(policy,
+		                     make_store(one, serial, LEAF), NULL),
+		    0);
+		assert_int_equal(pinfast_load(policy,
+		                     make_store(two, serial, LEAF), NULL),
+		    0);
+		if (serial == 0)
+			assert_int_equal(pinfast_load(policy,
+			                     make_store(other, 0, OTHER), NULL),
+			    0);
+		pinfast_free(policy);
+		pinfast_builder_free(one);
+		pinfast_builder_free(two);
+		pinfast_builder_free(other);
+	}
+}
+
+/* A reader that never leaves: two replaced stores wait, no third. */
+static void
+a_third_replaced_store_must_wait(void **state)
+{
+	struct pinfast_builder *b[4];
+	struct pinfast_store *store;
+	struct pinfast_diag diag = {0};
+	struct pinfast *policy;
+	unsigned side;
+	int busy = 0;
+
+	(void)state;
+	assert_int_equal(pinfast_new(NULL, &policy), 0);
+	b[0] = world_builder();
+	assert_int_equal(pinfast_load(policy, make_store(b[0], 1, LEAF), NULL),
+	    0);
+	assert_non_null(pf_live_enter(policy, &side));
+	for (int i = 1; i < 4; i++) {
+		enum pinfast_error error;
+
+		b[i] = world_builder();
+		store = make_store(b[i], i + 1, LEAF);
+		error = pinfast_load(policy, store, &diag);
+		if (error != PINFAST_OK) {
+			assert_int_equal(error, PINFAST_EBUSY);
+			assert_non_null(strstr(diag.text, "still in use"));
+			pinfast_store_free(store);
+			busy++;
+		}
+	}
+	assert_int_equal(busy, 1);
+	assert_int_equal(pinfast_generation(policy), 3);
+	pf_live_leave(policy, side);
+	pinfast_free(policy);
+	for (int i = 0; i < 4; i++)
+		pinfast_builder_free(b[i]);
+}
+
+/* The old store's memory is given back while the new one is being loaded. */
+static struct {
+	struct pinfast *policy;
+	struct pinfast_store *next;
+	enum pinfast_error error;
+	struct pinfast_diag diag;
+} meddler;
+
+static void
+meddle(void *arg, void *ptr)
+{
+	(void)arg;
+	if (ptr != NULL && meddler.next != NULL) {
+		struct pinfast_store *next = meddler.next;
+
+		meddler.next = NULL;
+		meddler.error =
+		    pinfast_load(meddler.policy, next, &meddler.diag);
+	}
+	free(ptr);
+}
+
+static void *
+plain_alloc(void *arg, size_t size)
+{
+	(void)arg;
+	return malloc(size);
+}
+
+static void
+two_loads_at_once_are_one_too_many(void **state)
+{
+	static const struct pinfast_alloc meddling = {
+	    plain_alloc, meddle, NULL};
+	struct pinfast_builder *b[3] = {
+	    world_builder(), world_builder(), world_builder()};
+	struct pinfast_store *first;
+	struct pinfast_store *third = make_store(b[2], 3, LEAF);
+	struct pinfast_bytes image;
+
+	(void)state;
+	pinfast_builder_set(b[0], PINFAST_POLICY_SERIAL, 1);
+	assert_int_equal(pinfast_builder_finish(b[0], NULL, &image), 0);
+	assert_int_equal(pinfast_store_open_memory(image, &meddling, NULL,
+	                     &first),
+	    0);
+	assert_int_equal(pinfast_new(NULL, &meddler.policy), 0);
+	assert_int_equal(pinfast_load(meddler.policy, first, NULL), 0);
+	meddler.next = third;
+	assert_int_equal(pinfast_load(meddler.policy, make_store(b[1], 2, LEAF),
+	                     NULL),
+	    0);
+	assert_int_equal(meddler.error, PINFAST_EBUSY);
+	assert_non_null(strstr(meddler.diag.text, "another thread"));
+	pinfast_store_free(third);
+	pinfast_free(meddler.policy);
+	for (int i = 0; i < 3; i++)
+		pinfast_builder_free(b[i]);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(loading_nothing_is_misuse),
+	    cmocka_unit_test(the_same_policy_may_be_loaded_again),
+	    cmocka_unit_test(a_third_replaced_store_must_wait),
+	    cmocka_unit_test(two_loads_at_once_are_one_too_many),
 	    cmocka_unit_test(serials_only_go_up),
 	    cmocka_unit_test(the_identity_is_the_stores),
 	    cmocka_unit_test(every_verdict_belongs_to_one_policy),

@@ -339,6 +339,8 @@ only_what_enforces_is_loosened(void **state)
 	        PINFAST_REPORT, NOW, 1, PINFAST_REASON_PIN_MISMATCH},
 	    {"enforce, not lapsed yet", PINFAST_ENFORCE, PINFAST_ENFORCE,
 	        PINFAST_REPORT, NOW + 1, 0, PINFAST_REASON_PIN_MISMATCH},
+	    {"report, expired into enforce", PINFAST_REPORT, PINFAST_ENFORCE,
+	        PINFAST_ENFORCE, 0, 0, PINFAST_REASON_PIN_MISMATCH},
 	    {"report, expired into deny", PINFAST_REPORT, PINFAST_DENY,
 	        PINFAST_ENFORCE, 0, 0, PINFAST_REASON_EXPIRED},
 	};
@@ -370,6 +372,69 @@ only_what_enforces_is_loosened(void **state)
 		pinfast_conn_free(conn);
 		end(b, policy);
 	}
+}
+
+/* Only the entry's own report mode takes the edge off a rejected key. */
+static void
+an_expiry_that_enforces_rejects_again(void **state)
+{
+	struct pinfast_builder *b = entry("a.test", PINFAST_REPORT);
+	struct pinfast *policy;
+	struct pinfast_conn *conn;
+
+	(void)state;
+	pinfast_builder_pin(b, PINFAST_ROLE_REJECT, certs[LEAF].pin);
+	pinfast_builder_entry_set(b, PINFAST_ENTRY_EXPIRES, NOW);
+	pinfast_builder_entry_set(b, PINFAST_ENTRY_ON_EXPIRY, PINFAST_ENFORCE);
+	policy = world_serve(b);
+	for (int late = 0; late < 2; late++) {
+		assert_int_equal(pinfast_conn_new(policy, "a.test", 0,
+		                     NOW - 1 + late, &conn),
+		    0);
+		expect(pinfast_judge_path(conn, path3, 3), !late,
+		    PINFAST_REASON_REJECTED_KEY);
+		pinfast_conn_free(conn);
+	}
+	end(b, policy);
+}
+
+/* The first certificate that ends decides how long a tag lasts. */
+static void
+issuers_may_end_before_or_after_the_leaf(void **state)
+{
+	const struct pinfast_bytes none = {NULL, 0};
+	struct pinfast_builder *b = entry("a.test", PINFAST_ENFORCE);
+	struct pinfast *policy;
+	int64_t ends[2];
+
+	(void)state;
+	pinfast_builder_pin(b, PINFAST_ROLE_ANY, certs[LEAF].pin);
+	policy = world_serve(b);
+	for (int last = 0; last < 2; last++) {
+		struct pinfast_cert path[2] = {path3[0], path3[0]};
+		struct pf_cert walked;
+		uint8_t copy[4096];
+		struct pinfast_bytes tag;
+		uint8_t bytes[PINFAST_TAG_MAX];
+		struct pinfast_conn *conn = world_conn(policy, "a.test", 0);
+
+		/* Its GeneralizedTime says 2126: before that, or after. */
+		assert_int_equal(pf_cert_walk(path[0].der, &walked, NULL), 0);
+		memcpy(copy, path[0].der.data, path[0].der.len);
+		memcpy(copy + (walked.not_after.data - path[0].der.data) + 2,
+		    last ? "2900" : "2100", 4);
+		path[1].der.data = copy;
+		expect(pinfast_judge_path(conn, path, 2), 1,
+		    PINFAST_REASON_PIN_MATCHED);
+		expect(pinfast_conn_settle(conn), 1,
+		    PINFAST_REASON_PIN_MATCHED);
+		assert_int_equal(pinfast_conn_tag(conn, none, bytes, &tag.len),
+		    0);
+		ends[last] = (int64_t)pf_le64(bytes + 80);
+		pinfast_conn_free(conn);
+	}
+	assert_true(ends[0] < ends[1]);
+	end(b, policy);
 }
 
 /* Entries of three ports, and a connection that does not know its own. */
@@ -573,6 +638,8 @@ main(void)
 	    cmocka_unit_test(a_raw_key_is_one_key_and_nothing_else),
 	    cmocka_unit_test(whole_certificates_are_asked_about_once),
 	    cmocka_unit_test(only_what_enforces_is_loosened),
+	    cmocka_unit_test(an_expiry_that_enforces_rejects_again),
+	    cmocka_unit_test(issuers_may_end_before_or_after_the_leaf),
 	    cmocka_unit_test(the_worst_answer_wins_in_any_order),
 	    cmocka_unit_test(a_tag_ends_where_the_policy_may_change_its_mind),
 	    cmocka_unit_test(a_walk_meets_every_entry_nearest_first),
