@@ -181,6 +181,15 @@ off_expires_into_enforce(void)
 }
 
 static void
+off_expires_into_deny(void)
+{
+	uint8_t *t = terms_with(0, PINFAST_OFF);
+
+	pf_put_le64(t + PF_TERMS_EXPIRES, NOW);
+	t[PF_TERMS_ON_EXPIRY] = PINFAST_DENY;
+}
+
+static void
 none_reports(void)
 {
 	terms_with(PF_TERM_PKIX_NONE, 0)[PF_TERMS_MODE] = PINFAST_REPORT;
@@ -255,6 +264,7 @@ static const struct {
     ROW(an_anchor_that_is_too_long, 0),
     ROW(no_such_expiry, 0),
     ROW(off_expires_into_enforce, 0),
+    ROW(off_expires_into_deny, 1),
     ROW(none_reports, 0),
     ROW(none_expires_into_report, 0),
     ROW(none_expires_into_unpin, 0),

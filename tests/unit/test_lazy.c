@@ -314,6 +314,36 @@ a_kept_connection_may_hold_a_stranger(void **state)
 	pinfast_builder_free(b);
 }
 
+/* It stays noted in the tag: nobody may ask about that key later. */
+static void
+a_stranger_on_the_way_to_the_pin_is_tagged_as_one(void **state)
+{
+	const struct pinfast_bytes none = {NULL, 0};
+	struct pinfast_builder *b;
+	struct pinfast *policy = policy_with(&b, PINFAST_ROLE_CA, ROOT);
+	struct pinfast_cert odd[3] = {path3[0], path3[1], path3[2]};
+	struct source s = source_of(odd);
+	struct pinfast_path path = path_of(&s);
+	struct pinfast_conn *conn = world_conn(policy, "pin.test", 0);
+	struct pinfast_bytes tag;
+	uint8_t bytes[PINFAST_TAG_MAX];
+
+	(void)state;
+	odd[1].der.len--;
+	expect(pinfast_judge_path_lazy(conn, &path), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_conn_settle(conn), 1, PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(pinfast_conn_tag(conn, none, bytes, &tag.len), 0);
+	pinfast_conn_free(conn);
+	tag.data = bytes;
+	conn = world_conn(policy, "pin.test", 0);
+	expect(pinfast_judge_tag(conn, tag, none), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	pinfast_conn_free(conn);
+	pinfast_free(policy);
+	pinfast_builder_free(b);
+}
+
 static struct pinfast *
 policy_of_two(struct pinfast_builder **b)
 {
@@ -411,6 +441,7 @@ main(void)
 	        a_kept_connection_answers_what_nobody_asked_before),
 	    cmocka_unit_test(a_kept_connection_takes_no_other_path),
 	    cmocka_unit_test(a_kept_connection_may_hold_a_stranger),
+	    cmocka_unit_test(a_stranger_on_the_way_to_the_pin_is_tagged_as_one),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

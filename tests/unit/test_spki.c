@@ -41,6 +41,10 @@ struct row {
 };
 
 /* Odd values that do not move the structure. */
+#define LONG32                                                                 \
+	"0000000000000000000000000000000000000000000000000000000000000000"
+#define LONG LONG32 LONG32 LONG32 LONG32 "00"
+
 static const struct row accepted[] = {
     {"ordinary", CERT(TBS)},
     {"v1 has no version", CERT(SERIAL ALG ISSUER TIMES SUBJECT KEY)},
@@ -52,6 +56,8 @@ static const struct row accepted[] = {
     {"empty extension value", CERT(FRONT KEY "a3{30{30{06{551d13}0400}}}")},
     {"unique identifiers", CERT(FRONT KEY "81{0001}82{0002}" EXTS)},
     {"subject's identifier alone", CERT(FRONT KEY "82{0002}" EXTS)},
+    {"long parameters",
+        CERT(V3 SERIAL "30{" OID "04{" LONG "}}" ISSUER TIMES SUBJECT KEY)},
     {"empty names", CERT(V3 SERIAL ALG "3000" TIMES "30{31{}}" KEY EXTS)},
     {"two attributes in one set",
         CERT(V3 SERIAL ALG "30{31{" PAIR("61")
