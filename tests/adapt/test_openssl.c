@@ -432,6 +432,173 @@ a_pin_can_replace_the_chain(void **state)
 	}
 }
 
+static int infos;
+
+static void
+count_info(const SSL *ssl, int where, int value)
+{
+	(void)ssl, (void)where, (void)value;
+	infos++;
+}
+
+/* The application's own callbacks go on being called. */
+static void
+info_callbacks_are_chained(void **state)
+{
+	(void)state;
+	for (int own = 0; own < 3; own++) {
+		struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+		SSL_CTX *cctx = bare_ctx(TLS1_3_VERSION);
+		SSL_CTX *sctx = server_ctx(&leaf, &intA, TLS1_3_VERSION);
+		struct pair p;
+
+		if (own < 2)
+			SSL_CTX_set_info_callback(cctx, count_info);
+		assert_int_equal(pinfast_openssl_init(cctx, policy, NULL, NULL),
+		    0);
+		p = join(cctx, sctx);
+		if (own == 2)
+			SSL_set_info_callback(p.c, count_info);
+		if (own > 0)
+			assert_int_equal(pinfast_openssl_attach(p.c, "pin.test",
+			                     1, NULL),
+			    0);
+		else
+			SSL_set1_host(p.c, "pin.test");
+		infos = 0;
+		shake(&p);
+		assert_true(infos > 0);
+		expect(pinfast_openssl_result(p.c), ALLOW,
+		    PINFAST_REASON_PIN_MATCHED);
+		part(&p);
+		SSL_CTX_free(cctx);
+		SSL_CTX_free(sctx);
+		pinfast_free(policy);
+	}
+}
+
+/* Other kinds of keys: RSA has NULL parameters, Ed25519 none. */
+static void
+every_kind_of_key_is_read_as_openssl_reads_it(void **state)
+{
+	static const char *const kinds[] = {"RSA", "ED25519", "P-384"};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct id id = {0};
+		struct pinfast *policy;
+		SSL_CTX *cctx, *sctx;
+		struct pair p;
+
+		id.key = i == 0   ? EVP_RSA_gen(2048)
+		         : i == 1 ? EVP_PKEY_Q_keygen(NULL, NULL, kinds[i])
+		                  : EVP_EC_gen(kinds[i]);
+		assert_non_null(id.key);
+		certify(&id, "another kind", &intA, "DNS:pin.test", 3);
+		policy = policy_of(PINFAST_ROLE_LEAF, &id);
+		cctx = pinned_ctx(policy, TLS1_3_VERSION);
+		sctx = server_ctx(&id, &intA, TLS1_3_VERSION);
+		p = join(cctx, sctx);
+		assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1,
+		                     NULL),
+		    0);
+		shake(&p);
+		chat(&p);
+		expect(pinfast_openssl_result(p.c), ALLOW,
+		    PINFAST_REASON_PIN_MATCHED);
+		assert_int_equal(p.app, 16);
+		part(&p);
+		SSL_CTX_free(cctx);
+		SSL_CTX_free(sctx);
+		pinfast_free(policy);
+		X509_free(id.cert);
+		EVP_PKEY_free(id.key);
+	}
+}
+
+/* The refusal stands in OpenSSL's error queue, and in the verify result. */
+static void
+a_refusal_is_told_the_way_openssl_tells_errors(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	SSL_CTX *cctx = pinned_ctx(policy, TLS1_3_VERSION);
+	SSL_CTX *sctx = server_ctx(&evil, NULL, TLS1_3_VERSION);
+	struct pair p = join(cctx, sctx);
+	const char *data;
+	char text[600], short_text[8];
+	unsigned long code;
+	int flags, done = 0;
+
+	(void)state;
+	pinfast_openssl_explain(p.c, text, sizeof text);
+	assert_string_equal(text, "nothing has judged this connection");
+	assert_int_equal(pinfast_openssl_explain(NULL, short_text, 8),
+	    strlen(text));
+	assert_string_equal(short_text, "nothing");
+	assert_int_equal(pinfast_openssl_explain(NULL, NULL, 0), strlen(text));
+	assert_null(pinfast_openssl_conn(NULL));
+	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1, NULL), 0);
+	assert_non_null(pinfast_openssl_conn(p.c));
+	ERR_clear_error();
+	for (int i = 0; i < 6 && !done; i++) {
+		done = SSL_do_handshake(p.c) != 1 &&
+		       SSL_get_error(p.c, -1) == SSL_ERROR_SSL;
+		if (!done)
+			(void)SSL_do_handshake(p.s);
+	}
+	code = ERR_get_error_all(NULL, NULL, NULL, &data, &flags);
+	assert_string_equal(ERR_lib_error_string(code), "pinfast");
+	assert_string_equal(ERR_reason_error_string(code),
+	    pinfast_reason_text(PINFAST_REASON_PIN_MISMATCH));
+	assert_non_null(strstr(data, evil.pin));
+	assert_non_null(strstr(data, leaf.pin));
+	assert_int_equal(SSL_get_verify_result(p.c),
+	    0x50494e00 + PINFAST_REASON_PIN_MISMATCH);
+	expect(pinfast_openssl_result(NULL), DENY, PINFAST_REASON_NOT_JUDGED);
+	expect(pinfast_openssl_recheck(NULL, "a", 1), DENY,
+	    PINFAST_REASON_NOT_JUDGED);
+	part(&p);
+	SSL_CTX_free(cctx);
+	SSL_CTX_free(sctx);
+	pinfast_free(policy);
+}
+
+static void
+an_address_is_a_reference_too(void **state)
+{
+	const struct id *const shown[] = {&leaf, &evil};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct pinfast_builder *b = begin_policy(1);
+		struct pinfast *policy;
+		SSL_CTX *cctx, *sctx;
+		struct pair p;
+
+		assert_int_equal(pinfast_new(NULL, &policy), 0);
+		add_entry(b, "192.0.2.7", PINFAST_ROLE_LEAF, shown[i]);
+		serve_policy(policy, b);
+		cctx = pinned_ctx(policy, TLS1_3_VERSION);
+		sctx = server_ctx(shown[i], &intA, TLS1_3_VERSION);
+		p = join(cctx, sctx);
+		SSL_set1_host(p.c, "pin.test"); /* replaced */
+		assert_int_equal(pinfast_openssl_attach(p.c, "192.0.2.7", 1,
+		                     NULL),
+		    0);
+		assert_null(SSL_get_servername(p.c, TLSEXT_NAMETYPE_host_name));
+		shake(&p);
+		chat(&p);
+		expect(pinfast_openssl_result(p.c), i == 0,
+		    i == 0 ? PINFAST_REASON_PIN_MATCHED
+		           : PINFAST_REASON_PKIX_FAILED);
+		assert_int_equal(p.app, i == 0 ? 16 : 0);
+		part(&p);
+		SSL_CTX_free(cctx);
+		SSL_CTX_free(sctx);
+		pinfast_free(policy);
+	}
+}
+
 int
 main(void)
 {
@@ -442,6 +609,10 @@ main(void)
 	    cmocka_unit_test(every_name_it_goes_by_must_allow),
 	    cmocka_unit_test(attaching_refuses_what_nobody_would_check),
 	    cmocka_unit_test(a_pin_can_replace_the_chain),
+	    cmocka_unit_test(info_callbacks_are_chained),
+	    cmocka_unit_test(every_kind_of_key_is_read_as_openssl_reads_it),
+	    cmocka_unit_test(a_refusal_is_told_the_way_openssl_tells_errors),
+	    cmocka_unit_test(an_address_is_a_reference_too),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -455,10 +455,43 @@ the_clock_goes(void **state)
 
 #define in_folder(test) cmocka_unit_test_setup_teardown(test, enter, leave)
 
+/* Whose owner could shorten it, a file is copied first. */
+static void
+a_strangers_file_is_copied_before_it_is_read(void **state)
+{
+	struct pinfast_diag diag;
+	struct pf_map map;
+	FILE *f;
+
+	(void)state;
+	put("theirs", "", 0644);
+	if (geteuid() == 0)
+		assert_int_equal(chown("theirs", 65534, 65534), 0);
+	else
+		print_message("# only root can give a file away\n");
+	assert_int_equal(pf_map_open("theirs", 1 << 20, &diag, &map),
+	    PINFAST_EFORMAT);
+	assert_non_null(strstr(diag.text, "is empty"));
+	f = fopen("theirs", "w");
+	assert_non_null(f);
+	for (int i = 0; i < 100000; i++)
+		fputs("0123456789", f);
+	fclose(f);
+	assert_int_equal(pf_map_open("theirs", 1 << 20, &diag, &map), 0);
+	assert_int_equal(map.len, 1000000);
+	if (geteuid() == 0) {
+		assert_int_equal(truncate("theirs", 10), 0);
+		assert_memory_equal(map.data + 999990, "0123456789", 10);
+	}
+	pf_map_close(&map);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(
+	        a_strangers_file_is_copied_before_it_is_read, enter, leave),
 	    in_folder(what_cannot_be_read_is_told_and_why),
 	    in_folder(a_file_at_the_limit_is_read),
 	    in_folder(standard_input_has_the_same_limit),
