@@ -273,6 +273,7 @@ is_xn(const char *label, size_t len)
 	       label[2] == '-' && label[3] == '-';
 }
 
+/* Of a label that is not plain: of good characters only xn-- comes here. */
 static const char *
 label_complaint(const char *label, size_t len)
 {
@@ -304,9 +305,9 @@ label_complaint(const char *label, size_t len)
 		return "a label has a character other than letters, digits, "
 		       "`-` and `_`";
 	}
-	if (is_xn(label, len) && !pf_punycode_valid(label + 4, len - 4))
-		return "an xn-- label does not decode (RFC 3492)";
-	return NULL;
+	return pf_punycode_valid(label + 4, len - 4)
+	           ? NULL
+	           : "an xn-- label does not decode (RFC 3492)";
 }
 
 /* Does a label that has only good characters need no second look? */

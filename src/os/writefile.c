@@ -64,6 +64,7 @@ write_and_close(int fd, const void *data, size_t len, unsigned mode)
 	return number;
 }
 
+/* path is shorter than PATH_MAX. */
 static int
 open_folder(const char *path)
 {
@@ -72,10 +73,6 @@ open_folder(const char *path)
 
 	if (slash == NULL)
 		return open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if ((size_t)(slash - path) + 2 > sizeof folder) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
 	memcpy(folder, path, (size_t)(slash - path) + 1);
 	folder[slash - path + 1] = '\0';
 	return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

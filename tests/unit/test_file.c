@@ -291,18 +291,21 @@ what_cannot_be_written_is_told(void **state)
 {
 	static char far[5000];
 	static char no_room[4095];
+	static char no_suffix[253]; /* the temporary file's name is longer */
 	static const struct {
 		const char *path, *text;
 	} rows[] = {{"none/file", "No such file"}, {"folder", "is a directory"},
 	    {"five/file", "Not a directory"}, {"pipe", "is a pipe"},
 	    {"/dev/null", "is a device"}, {far, "too long"},
-	    {no_room, "too long"}, {"", "No such file"}};
+	    {no_room, "too long"}, {no_suffix, "too long"},
+	    {"", "No such file"}};
 	struct pinfast_diag diag;
 	unsigned before;
 
 	(void)state;
 	memset(far, 'f', sizeof far - 1);
 	memset(no_room, 'n', sizeof no_room - 1);
+	memset(no_suffix, 'n', sizeof no_suffix - 1);
 	make_odd_files();
 	before = files_here();
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

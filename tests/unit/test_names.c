@@ -34,6 +34,9 @@ names_are_made_of_letters_digits_hyphen_and_underscore(void **state)
 	assert_int_equal(pf_host_parse("xnab.test", 9, &host), 0);
 	assert_int_equal(pf_host_parse("xn-.test", 8, &host), 0);
 	assert_int_equal(pf_host_parse("xn--.test", 9, &host), PINFAST_EHOST);
+	assert_int_equal(pf_host_parse("XN--tda.test", 12, &host), 0);
+	assert_int_equal(pf_host_parse("xn--a!.test", 11, &host),
+	    PINFAST_EHOST);
 	assert_int_equal(pf_host_parse("a:b", 3, &host), PINFAST_EHOST);
 	assert_int_equal(pf_host_parse("a/b", 3, &host), PINFAST_EHOST);
 }
