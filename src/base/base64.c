@@ -40,31 +40,55 @@ first_strange(const char *in, size_t len)
 	return i;
 }
 
+/* Decodes characters; 0: one of them is none of the alphabet.  left: the bits
+ * that make no octet. */
+static int
+decode_chars(const char *in, size_t chars, uint8_t *out, uint32_t *left)
+{
+	uint32_t bits = 0, strange = 0;
+	size_t i = 0;
+
+	for (; chars - i >= 4; i += 4, out += 3) {
+		bits = (uint32_t)pf_base64_value(in[i]) << 18 |
+		       (uint32_t)pf_base64_value(in[i + 1]) << 12 |
+		       (uint32_t)pf_base64_value(in[i + 2]) << 6 |
+		       (uint32_t)pf_base64_value(in[i + 3]);
+		/* What is no value sets all bits. */
+		strange |= bits;
+		out[0] = (uint8_t)(bits >> 16);
+		out[1] = (uint8_t)(bits >> 8);
+		out[2] = (uint8_t)bits;
+	}
+	bits = 0;
+	for (; i < chars; i++) {
+		bits = bits << 6 | (uint32_t)pf_base64_value(in[i]);
+		if (i % 4 != 0)
+			*out++ = (uint8_t)(bits >> (6 - 2 * (i % 4)));
+	}
+	*left = bits;
+	return ((strange | bits) >> 24) == 0;
+}
+
 enum pinfast_error
 pf_base64_decode(const char *in, size_t len, uint8_t *out, size_t size,
     size_t *out_len, size_t *bad_at)
 {
-	size_t pad = 0, chars, written = 0;
-	uint32_t bits = 0;
+	size_t pad = 0, chars;
+	uint32_t left;
 
 	while (pad < 2 && pad < len && in[len - 1 - pad] == '=')
 		pad++;
 	chars = len - pad;
-	if (first_strange(in, chars) < chars)
-		return bad(first_strange(in, chars), bad_at);
-	if (len % 4 != 0)
-		return bad(len, bad_at);
-	if (len / 4 * 3 - pad > size)
-		return PINFAST_ELIMIT;
-	for (size_t i = 0; i < chars; i++) {
-		bits = bits << 6 | (uint32_t)pf_base64_value(in[i]);
-		if (i % 4 != 0)
-			out[written++] = (uint8_t)(bits >> (6 - 2 * (i % 4)));
+	if (len % 4 != 0 || len / 4 * 3 - pad > size ||
+	    !decode_chars(in, chars, out, &left)) {
+		if (first_strange(in, chars) < chars)
+			return bad(first_strange(in, chars), bad_at);
+		return len % 4 != 0 ? bad(len, bad_at) : PINFAST_ELIMIT;
 	}
 	/* The bits that the padding leaves over must be zero. */
-	if ((pad == 1 && (bits & 3) != 0) || (pad == 2 && (bits & 15) != 0))
+	if ((pad == 1 && (left & 3) != 0) || (pad == 2 && (left & 15) != 0))
 		return bad(chars - 1, bad_at);
-	*out_len = written;
+	*out_len = len / 4 * 3 - pad;
 	return PINFAST_OK;
 }
 

@@ -7,6 +7,7 @@
 #include "cli_policy/policy_command.h"
 #include "core/layout.h"
 #include "core/store.h"
+#include "os/alloc.h"
 #include "os/file.h"
 
 static void
@@ -92,7 +93,8 @@ compile_text(const char *path, size_t len, int64_t now, struct pf_listener *l,
 	struct pf_text_options options = {path, now, 0};
 	struct pinfast_bytes text = {out->text, len};
 	struct pinfast_diag diag;
-	enum pinfast_error error = pinfast_builder_new(NULL, &out->builder);
+	const struct pinfast_alloc alloc = pf_alloc_large();
+	enum pinfast_error error = pinfast_builder_new(&alloc, &out->builder);
 
 	memset(&diag, 0, sizeof diag);
 	if (error == PINFAST_OK)

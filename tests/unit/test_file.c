@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "os/alloc.h"
 #include "os/file.h"
 #include "claim.h"
 
@@ -489,6 +490,27 @@ a_strangers_file_is_copied_before_it_is_read(void **state)
 	pf_map_close(&map);
 }
 
+static void
+large_memory_is_there_and_goes(void **state)
+{
+	static const size_t sizes[] = {0, 1, 4096, 4 * 1024 * 1024 - 1,
+	    4 * 1024 * 1024, 9 * 1024 * 1024 + 1};
+	struct pinfast_alloc alloc = pf_alloc_large();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		uint8_t *p = alloc.alloc(alloc.arg, sizes[i]);
+
+		assert_non_null(p);
+		assert_int_equal((uintptr_t)p % _Alignof(max_align_t), 0);
+		memset(p, 0xff, sizes[i]);
+		alloc.free(alloc.arg, p);
+	}
+	alloc.free(alloc.arg, NULL);
+	assert_null(alloc.alloc(alloc.arg, SIZE_MAX));
+	assert_null(alloc.alloc(alloc.arg, SIZE_MAX / 2));
+}
+
 int
 main(void)
 {
@@ -508,6 +530,7 @@ main(void)
 	    in_folder(a_store_that_is_none_is_refused),
 	    in_folder(a_store_is_loaded_from_a_file_and_never_goes_back),
 	    cmocka_unit_test(the_clock_goes),
+	    cmocka_unit_test(large_memory_is_there_and_goes),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
