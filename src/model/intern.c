@@ -3,34 +3,36 @@
 #include "core/sum.h"
 #include "model/grow.h"
 
-static uint64_t
-hash_of(const struct pf_intern *in, size_t item)
+static struct pf_intern_slot *
+slot_at(const struct pf_intern *in, size_t at)
 {
-	const struct pf_interned *i = &in->items[item];
-
-	return pf_name_hash(0, in->bytes + i->at, i->len);
+	return &in->table[at & (in->slots - 1)];
 }
 
 static enum pinfast_error
 grow_table(struct pf_intern *in)
 {
-	size_t slots = in->slots == 0 ? 64 : in->slots * 2;
-	uint32_t *bigger =
+	struct pf_intern_slot *old = in->table;
+	size_t count = in->slots;
+	size_t slots = count == 0 ? 64 : count * 2;
+	struct pf_intern_slot *bigger =
 	    in->alloc.alloc(in->alloc.arg, slots * sizeof *bigger);
 
 	if (bigger == NULL)
 		return PINFAST_ENOMEM;
 	memset(bigger, 0, slots * sizeof *bigger);
-	for (size_t i = 0; i < in->count; i++) {
-		size_t j = (size_t)hash_of(in, i);
-
-		while (bigger[j & (slots - 1)] != 0)
-			j++;
-		bigger[j & (slots - 1)] = (uint32_t)i + 1;
-	}
-	in->alloc.free(in->alloc.arg, in->table);
 	in->table = bigger;
 	in->slots = slots;
+	for (size_t i = 0; i < count; i++) {
+		size_t j = old[i].hash;
+
+		if (old[i].item == 0)
+			continue;
+		while (slot_at(in, j)->item != 0)
+			j++;
+		*slot_at(in, j) = old[i];
+	}
+	in->alloc.free(in->alloc.arg, old);
 	return PINFAST_OK;
 }
 
@@ -62,28 +64,29 @@ enum pinfast_error
 pf_intern_add(struct pf_intern *in, const uint8_t *data, size_t len,
     uint32_t *number)
 {
-	size_t j = (size_t)pf_name_hash(0, data, len);
+	uint32_t hash = (uint32_t)pf_name_hash(0, data, len);
 	enum pinfast_error error = PINFAST_OK;
 
 	if (in->count * 2 >= in->slots)
 		error = grow_table(in);
-	for (; error == PINFAST_OK; j++) {
-		uint32_t *slot = &in->table[j & (in->slots - 1)];
+	for (size_t j = hash; error == PINFAST_OK; j++) {
+		struct pf_intern_slot *slot = slot_at(in, j);
 		struct pf_interned *item;
 
-		if (*slot == 0) {
+		if (slot->item == 0) {
 			error = append(in, data, len);
 			if (error == PINFAST_OK) {
-				*slot = (uint32_t)in->count;
-				*number = *slot - 1;
+				slot->hash = hash;
+				slot->item = (uint32_t)in->count;
+				*number = slot->item - 1;
 			}
 			break;
 		}
-		item = &in->items[*slot - 1];
-		if (item->len == len &&
+		item = &in->items[slot->item - 1];
+		if (slot->hash == hash && item->len == len &&
 		    pf_same(in->bytes + item->at, data, len)) {
 			item->uses++;
-			*number = *slot - 1;
+			*number = slot->item - 1;
 			break;
 		}
 	}

@@ -14,6 +14,11 @@ struct pf_interned {
 	uint32_t uses;
 };
 
+struct pf_intern_slot {
+	uint32_t hash;
+	uint32_t item; /* 1 + its number; 0: free */
+};
+
 /* Zero-initialise, set alloc. */
 struct pf_intern {
 	struct pinfast_alloc alloc;
@@ -21,7 +26,7 @@ struct pf_intern {
 	size_t len, room;
 	struct pf_interned *items;
 	size_t count, item_room;
-	uint32_t *table; /* 1 + item */
+	struct pf_intern_slot *table;
 	size_t slots;
 };
 
