@@ -163,7 +163,7 @@ pinfast_openssl_session_write(SSL *ssl, SSL_SESSION *session, uint8_t *out,
 	blob.len = (size_t)len;
 	if (pinfast_conn_tag(st->a.conn, blob, tag, &tag_len) == PINFAST_OK) {
 		all = HEAD + tag_len + blob.len;
-		if (size >= all) {
+		if (out != NULL && size >= all) {
 			memcpy(out, MAGIC, 4);
 			pf_put_le32(out + 4, (uint32_t)tag_len);
 			memcpy(out + HEAD, tag, tag_len);

@@ -74,7 +74,7 @@ static STACK_OF(X509) * use_anchors(struct hook *h, int *bad)
 
 	*bad = 0;
 	if (!(pinfast_conn_needs(h->st->a.conn) & PINFAST_NEED_TRUST)) {
-		count = pinfast_conn_trust(h->st->a.conn, NULL, NULL);
+		pinfast_conn_trust(h->st->a.conn, NULL, NULL);
 		return NULL;
 	}
 	anchors = sk_X509_new_null();
