@@ -224,7 +224,9 @@ on_start(SSL *ssl)
 		SSL_set_session(ssl, NULL);
 		return;
 	}
-	if (!st->a.server)
+	if (st->doomed)
+		SSL_set_session(ssl, NULL);
+	else if (!st->a.server)
 		pf_ossl_session_check(ssl, st);
 }
 
@@ -360,6 +362,7 @@ attach(SSL *ssl, const char *host, uint16_t port, int server,
 		st->ctx = ctx;
 	}
 	pf_attached_fini(&st->a);
+	st->doomed = 0;
 	error = pf_attached_init(&st->a, ctx->policy, host, port, server);
 	/* An SSL's own callback hides the SSL_CTX's. */
 	if (SSL_get_info_callback(ssl) != on_ssl_info) {
@@ -377,7 +380,7 @@ attach(SSL *ssl, const char *host, uint16_t port, int server,
 
 /* The host becomes what OpenSSL compares the leaf with (RFC 9525). */
 static int
-set_reference(SSL *ssl, const char *host)
+set_reference(SSL *ssl, char *host)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
 
@@ -400,9 +403,7 @@ static enum pinfast_error
 doom(struct pf_ossl *st, struct pinfast_diag *diag, enum pinfast_error error,
     const char *text)
 {
-	pf_attached_fini(&st->a);
-	st->a.host[0] = '\0';
-	st->a.has_host = 1;
+	st->doomed = 1;
 	return pf_attached_refuse(diag, error, text);
 }
 
@@ -410,7 +411,7 @@ enum pinfast_error
 pinfast_openssl_attach(SSL *ssl, const char *host, uint16_t port,
     struct pinfast_diag *diag)
 {
-	struct pf_ossl *st;
+	struct pf_ossl *st = NULL;
 	enum pinfast_error error = attach(ssl, host, port, 0, diag, &st);
 
 	if (error != PINFAST_OK)
@@ -433,7 +434,7 @@ enum pinfast_error
 pinfast_openssl_attach_server(SSL *ssl, const char *label,
     struct pinfast_diag *diag)
 {
-	struct pf_ossl *st;
+	struct pf_ossl *st = NULL;
 	enum pinfast_error error = attach(ssl, label, 0, 1, diag, &st);
 
 	if (error == PINFAST_EUSAGE && label == NULL)

@@ -41,7 +41,7 @@ struct pf_ossl {
 	void (*info)(const SSL *ssl, int where, int value);
 	int has_info;  /* info is the SSL's own, not the SSL_CTX's */
 	int saw_error; /* verification met an error, whoever forgave it */
-	int later;     /* the application will answer later (retry verify) */
+	int doomed;    /* attaching failed: it denies, whatever comes */
 	X509_STORE_CTX_verify_cb user;
 };
 

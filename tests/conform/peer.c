@@ -1,0 +1,392 @@
+/*
+ * The peer of the conformance table: a TLS server that sends whatever bytes
+ * it is told to send as certificates, and says what reached its application.
+ * On GnuTLS, so that it shares no code with what is tested first.
+ *
+ *   peer WORLD
+ *
+ * One request a line: serve tag=T chain=A,B key=K tls=1.2|1.3 [tickets=N]
+ * [early=1] [ring=R] [anon=1] [psk=1] [hrr=1].  It answers with the port, and
+ * when the connection is over with what happened, in JSON.  Connections run
+ * side by side; `ring` names the ticket key that they share.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
+
+#define MAX_CHAIN 128
+#define MAX_RINGS 4096
+
+struct request {
+	char tag[100], chain[2000], key[60], ring[100];
+	int tls13, tickets, early, anon, psk, hrr;
+	int listener;
+};
+
+struct result {
+	int hs, alert, app, early, resumed;
+	char sni[300], random[70], error[120];
+};
+
+static const char *world;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+	char name[100];
+	gnutls_datum_t key;
+} rings[MAX_RINGS];
+static int ring_count;
+static __thread gnutls_pcert_st *sent;
+static __thread unsigned sent_count;
+static __thread gnutls_privkey_t signer;
+
+static void
+die(const char *what, const char *which)
+{
+	fprintf(stderr, "peer: %s: %s\n", which, what);
+	exit(1);
+}
+
+/* The ticket key of a ring, made when it is first named. */
+static gnutls_datum_t *
+ring_key(const char *name)
+{
+	gnutls_datum_t *key = NULL;
+
+	pthread_mutex_lock(&lock);
+	for (int i = 0; i < ring_count && key == NULL; i++)
+		if (strcmp(rings[i].name, name) == 0)
+			key = &rings[i].key;
+	if (key == NULL) {
+		if (ring_count == MAX_RINGS)
+			die("too many rings", name);
+		snprintf(rings[ring_count].name, sizeof rings[0].name, "%s",
+		    name);
+		key = &rings[ring_count++].key;
+		gnutls_session_ticket_key_generate(key);
+	}
+	pthread_mutex_unlock(&lock);
+	return key;
+}
+
+static int
+load(const char *id, const char *ending, gnutls_datum_t *out)
+{
+	char path[500];
+
+	snprintf(path, sizeof path, "%s/%s%s", world, id, ending);
+	return gnutls_load_file(path, out);
+}
+
+/* GnuTLS asks which certificates to send: these bytes, whatever they are. */
+static int
+choose(gnutls_session_t session, const struct gnutls_cert_retr_st *info,
+    gnutls_pcert_st **certs, unsigned *count, gnutls_ocsp_data_st **ocsp,
+    unsigned *ocsp_count, gnutls_privkey_t *key, unsigned *flags)
+{
+	(void)session, (void)info;
+	*certs = sent;
+	*count = sent_count;
+	*ocsp = NULL;
+	*ocsp_count = 0;
+	*key = signer;
+	*flags = 0;
+	return 0;
+}
+
+/* A real certificate is parsed, and then its bytes are replaced. */
+static void
+load_chain(const struct request *r)
+{
+	char list[sizeof r->chain];
+	gnutls_datum_t any, der;
+	unsigned one;
+
+	sent = calloc(MAX_CHAIN, sizeof *sent);
+	sent_count = 0;
+	if (sent == NULL || load(r->key, ".key", &der) != 0 ||
+	    gnutls_privkey_init(&signer) != 0 ||
+	    gnutls_privkey_import_x509_raw(signer, &der, GNUTLS_X509_FMT_PEM,
+	        NULL, 0) != 0)
+		die("no such key", r->key);
+	gnutls_free(der.data);
+	memcpy(list, r->chain, sizeof list);
+	for (char *save = NULL, *id = strtok_r(list, ",", &save);
+	     id != NULL && strcmp(id, "-") != 0;
+	     id = strtok_r(NULL, ",", &save)) {
+		one = 1;
+		if (sent_count == MAX_CHAIN || load(id, ".pem", &any) != 0 ||
+		    load(id, ".der", &der) != 0)
+			die("no such certificate", id);
+		if (gnutls_pcert_list_import_x509_raw(&sent[sent_count], &one,
+		        &any, GNUTLS_X509_FMT_PEM, 0) != 0)
+			die("not a certificate", id);
+		gnutls_free(any.data);
+		gnutls_free(sent[sent_count].cert.data);
+		sent[sent_count++].cert = der;
+	}
+}
+
+static int
+on_psk(gnutls_session_t session, const char *name, gnutls_datum_t *key)
+{
+	(void)session, (void)name;
+	key->data = gnutls_malloc(16);
+	key->size = 16;
+	memset(key->data, 0x5a, 16);
+	return 0;
+}
+
+/* Replays are not what is tested here: every ClientHello is new. */
+static int
+never_seen(void *arg, time_t expires, const gnutls_datum_t *key,
+    const gnutls_datum_t *data)
+{
+	(void)arg, (void)expires, (void)key, (void)data;
+	return 0;
+}
+
+static gnutls_anti_replay_t replays;
+
+static gnutls_session_t
+make_session(const struct request *r, int fd)
+{
+	gnutls_certificate_credentials_t certs;
+	gnutls_anon_server_credentials_t anon;
+	gnutls_psk_server_credentials_t psk;
+	gnutls_session_t s;
+	char priority[300];
+
+	gnutls_init(&s,
+	    GNUTLS_SERVER | (r->early ? GNUTLS_ENABLE_EARLY_DATA : 0));
+	snprintf(priority, sizeof priority,
+	    "NORMAL:-VERS-ALL:+VERS-TLS%s%s%s%s", r->tls13 ? "1.3" : "1.2",
+	    r->anon ? ":-KX-ALL:+ANON-ECDH:+ANON-DH" : "",
+	    r->psk ? ":-KX-ALL:+PSK:+ECDHE-PSK" : "",
+	    r->hrr ? ":-GROUP-ALL:+GROUP-SECP521R1" : "");
+	if (gnutls_priority_set_direct(s, priority, NULL) != 0)
+		die("bad priorities", priority);
+	if (r->anon) {
+		gnutls_anon_allocate_server_credentials(&anon);
+		gnutls_anon_set_server_known_dh_params(anon,
+		    GNUTLS_SEC_PARAM_MEDIUM);
+		gnutls_credentials_set(s, GNUTLS_CRD_ANON, anon);
+	} else if (r->psk) {
+		gnutls_psk_allocate_server_credentials(&psk);
+		gnutls_psk_set_server_credentials_function(psk, on_psk);
+		gnutls_credentials_set(s, GNUTLS_CRD_PSK, psk);
+	}
+	gnutls_certificate_allocate_credentials(&certs);
+	gnutls_certificate_set_retrieve_function3(certs, choose);
+	gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, certs);
+	if (r->tickets > 0)
+		gnutls_session_ticket_enable_server(s, ring_key(r->ring));
+	if (r->early) {
+		gnutls_record_set_max_early_data_size(s, 1024);
+		gnutls_anti_replay_enable(s, replays);
+	}
+	gnutls_transport_set_int(s, fd);
+	return s;
+}
+
+/* Reads what the client's application sends, and gives it back. */
+static void
+echo(gnutls_session_t s, struct result *out)
+{
+	char buffer[256];
+	ssize_t n;
+
+	while ((n = gnutls_record_recv(s, buffer, sizeof buffer)) > 0 ||
+	       n == GNUTLS_E_INTERRUPTED || n == GNUTLS_E_REHANDSHAKE) {
+		if (n <= 0)
+			continue;
+		out->app += (int)n;
+		gnutls_record_send(s, buffer, (size_t)n);
+	}
+}
+
+static void
+note(gnutls_session_t s, int code, struct result *out)
+{
+	gnutls_datum_t client = {NULL, 0}, server = {NULL, 0};
+	size_t len = sizeof out->sni;
+	unsigned type;
+
+	if (code == GNUTLS_E_FATAL_ALERT_RECEIVED ||
+	    code == GNUTLS_E_WARNING_ALERT_RECEIVED)
+		out->alert = (int)gnutls_alert_get(s);
+	if (code < 0)
+		snprintf(out->error, sizeof out->error, "%s",
+		    gnutls_strerror(code));
+	if (gnutls_server_name_get(s, out->sni, &len, &type, 0) != 0)
+		out->sni[0] = '\0';
+	gnutls_session_get_random(s, &client, &server);
+	for (unsigned i = 0; i < client.size && i < 32; i++)
+		snprintf(out->random + 2 * i, 3, "%02x", client.data[i]);
+}
+
+static void
+talk(const struct request *r, int fd, struct result *out)
+{
+	gnutls_session_t s;
+	char buffer[256];
+	ssize_t n;
+	int code;
+
+	load_chain(r);
+	s = make_session(r, fd);
+	do
+		code = gnutls_handshake(s);
+	while (code < 0 && !gnutls_error_is_fatal(code));
+	note(s, code, out);
+	if (code == 0) {
+		out->hs = 1;
+		out->resumed = gnutls_session_is_resumed(s);
+		while (r->early && (n = gnutls_record_recv_early_data(s, buffer,
+		                        sizeof buffer)) > 0) {
+			out->early += (int)n;
+			gnutls_record_send(s, buffer, (size_t)n);
+		}
+		echo(s, out);
+		/* An alert after the handshake, as TLS 1.3 sends it. */
+		if (out->app == 0 && out->alert < 0 &&
+		    gnutls_alert_get(s) != GNUTLS_A_CLOSE_NOTIFY)
+			out->alert = (int)gnutls_alert_get(s);
+	}
+	gnutls_deinit(s);
+	gnutls_privkey_deinit(signer);
+	free(sent);
+}
+
+static void
+print(const struct request *r, const struct result *o)
+{
+	pthread_mutex_lock(&lock);
+	printf("{\"tag\":\"%s\",\"hs\":%d,\"alert\":%d,\"app\":%d,\"early\":%d,"
+	       "\"resumed\":%d,\"sni\":\"%s\",\"client_random\":\"%s\","
+	       "\"error\":\"%s\"}\n",
+	    r->tag, o->hs, o->alert, o->app, o->early, o->resumed, o->sni,
+	    o->random, o->error);
+	fflush(stdout);
+	pthread_mutex_unlock(&lock);
+}
+
+static void *
+serve(void *arg)
+{
+	struct request *r = arg;
+	struct result out;
+	struct timeval limit = {10, 0};
+	int fd = accept(r->listener, NULL, NULL);
+
+	memset(&out, 0, sizeof out);
+	out.alert = -1;
+	close(r->listener);
+	if (fd < 0) {
+		snprintf(out.error, sizeof out.error, "nobody came");
+	} else {
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+		talk(r, fd, &out);
+		close(fd);
+	}
+	print(r, &out);
+	free(r);
+	return NULL;
+}
+
+static int
+listen_somewhere(int *listener)
+{
+	struct sockaddr_in at;
+	socklen_t len = sizeof at;
+	struct timeval limit = {10, 0};
+
+	memset(&at, 0, sizeof at);
+	at.sin_family = AF_INET;
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	*listener = socket(AF_INET, SOCK_STREAM, 0);
+	setsockopt(*listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+	if (*listener < 0 || bind(*listener, (void *)&at, len) != 0 ||
+	    listen(*listener, 1) != 0 ||
+	    getsockname(*listener, (void *)&at, &len) != 0)
+		die("no socket", "loopback");
+	return ntohs(at.sin_port);
+}
+
+static void
+set(struct request *r, const char *key, const char *value)
+{
+	if (strcmp(key, "tag") == 0)
+		snprintf(r->tag, sizeof r->tag, "%s", value);
+	else if (strcmp(key, "chain") == 0)
+		snprintf(r->chain, sizeof r->chain, "%s", value);
+	else if (strcmp(key, "key") == 0)
+		snprintf(r->key, sizeof r->key, "%s", value);
+	else if (strcmp(key, "ring") == 0)
+		snprintf(r->ring, sizeof r->ring, "%s", value);
+	else if (strcmp(key, "tls") == 0)
+		r->tls13 = strcmp(value, "1.3") == 0;
+	else if (strcmp(key, "tickets") == 0)
+		r->tickets = atoi(value);
+	else if (strcmp(key, "early") == 0)
+		r->early = atoi(value);
+	else if (strcmp(key, "anon") == 0)
+		r->anon = atoi(value);
+	else if (strcmp(key, "psk") == 0)
+		r->psk = atoi(value);
+	else if (strcmp(key, "hrr") == 0)
+		r->hrr = atoi(value);
+	else
+		die("no such key in a request", key);
+}
+
+int
+main(int argc, char *argv[])
+{
+	char line[4096];
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: peer WORLD\n");
+		return 2;
+	}
+	world = argv[1];
+	signal(SIGPIPE, SIG_IGN); /* clients hang up */
+	if (gnutls_anti_replay_init(&replays) != 0)
+		die("out of memory", "anti-replay");
+	gnutls_anti_replay_set_add_function(replays, never_seen);
+	while (fgets(line, sizeof line, stdin) != NULL) {
+		struct request *r = calloc(1, sizeof *r);
+		char *save = NULL, *word = strtok_r(line, " \n", &save);
+		pthread_t thread;
+		int port;
+
+		if (r == NULL || word == NULL || strcmp(word, "serve") != 0)
+			die("not a request", line);
+		while ((word = strtok_r(NULL, " \n", &save)) != NULL) {
+			char *value = strchr(word, '=');
+
+			if (value == NULL)
+				die("not key=value", word);
+			*value++ = '\0';
+			set(r, word, value);
+		}
+		port = listen_somewhere(&r->listener);
+		pthread_mutex_lock(&lock);
+		printf("{\"tag\":\"%s\",\"port\":%d}\n", r->tag, port);
+		fflush(stdout);
+		pthread_mutex_unlock(&lock);
+		if (pthread_create(&thread, NULL, serve, r) != 0)
+			die("no thread", "serve");
+		pthread_detach(thread);
+	}
+	return 0;
+}

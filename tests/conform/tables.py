@@ -1,0 +1,162 @@
+"""The conformance tables: read, and refused when they break a rule."""
+import os
+import re
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ALL = ('full', 'resume-mem', 'resume-ser', 'renew-mem', 'tighten-mem',
+       'tighten-ser', 'reuse')
+ROW = ('id', 'scenarios', 'chain', 'peer', 'trust', 'name', 'right', 'wrong',
+       'flows', 'want_right', 'want_wrong', 'control', 'options', 'what')
+
+
+class TableError(Exception):
+    """A table breaks a rule; the text says where and which."""
+
+
+def read(path, fields):
+    """Rows of a table as dictionaries; `#` begins a comment line."""
+    rows = []
+    with open(os.path.join(HERE, path), encoding='utf-8') as f:
+        for number, line in enumerate(f, 1):
+            if line.startswith('#') or not line.strip():
+                continue
+            cells = line.rstrip('\n').split('\t')
+            if len(cells) != len(fields):
+                raise TableError(f'{path}:{number}: {len(cells)} columns, '
+                                 f'not {len(fields)}')
+            rows.append(dict(zip(fields, cells), at=f'{path}:{number}'))
+    return rows
+
+
+def index(rows, key):
+    """The rows by one column, which must be unique."""
+    out = {}
+    for row in rows:
+        if row[key] in out:
+            raise TableError(f'{row["at"]}: {row[key]} is there twice')
+        out[row[key]] = row
+    return out
+
+
+def options(row):
+    """The row's options as a dictionary."""
+    if row['options'] == '-':
+        return {}
+    return dict(o.split('=', 1) for o in row['options'].split(' '))
+
+
+def flows_of(row):
+    """The names of the flows a row runs in."""
+    out = []
+    for flow in row['flows'].split(','):
+        out.extend(ALL if flow == 'all' else [flow])
+    return out
+
+
+def check_control(row, rows):
+    """A row that must be refused has one that differs once and is allowed."""
+    if not row['want_right'].startswith('deny'):
+        return
+    if row['control'] not in rows:
+        raise TableError(f'{row["at"]}: {row["id"]} is refused also with the '
+                         'right pin, and has no control row')
+    control = rows[row['control']]
+    if not control['want_right'].startswith('allow'):
+        raise TableError(f'{row["at"]}: the control row {control["id"]} is '
+                         'refused, too')
+    template = [r['right'].split(':')[0] for r in (row, control)]
+    differ = [c for c in ('chain', 'peer', 'trust', 'name', 'options')
+              if row[c] != control[c]]
+    if template[0] != template[1]:
+        differ.append('policy')
+    about = [c for c in differ if c != 'options']
+    if len(about) > 1:
+        raise TableError(f'{row["at"]}: {row["id"]} and its control row '
+                         f'{control["id"]} differ in {", ".join(differ)}')
+
+
+class Tables:
+    """All tables, checked."""
+
+    def __init__(self, rows='rows.tsv'):
+        self.rows = index(read(rows, ROW), 'id')
+        self.chains = index(read('world/chains.tsv',
+                                 ('chain', 'key', 'certs')), 'chain')
+        self.scripts = index(read('peer/scripts.tsv',
+                                  ('peer', 'steps', 'for')), 'peer')
+        self.flows = index(read('flows.tsv',
+                                ('flow', 'first', 'second', 'what')), 'flow')
+        self.adapters = index(read('adapters.tsv',
+                                   ('adapter', 'shim', 'caps', 'refusals')),
+                              'adapter')
+        self.scenarios = index(read('scenarios.tsv', ('scenario', 'what')),
+                               'scenario')
+        self.later = index(read('later.tsv', ('scenario', 'why')), 'scenario')
+        self.units = index(read('units.tsv', ('scenario', 'test')), 'scenario')
+        self.trust = index(read('world/trust.tsv', ('trust', 'certs')),
+                           'trust')
+        self.check()
+
+    def check(self):
+        """Every name is known, everything is used, every row is controlled."""
+        used = {'chain': set(), 'peer': set(), 'policy': set()}
+        for row in self.rows.values():
+            for column, table in (('chain', self.chains),
+                                  ('peer', self.scripts),
+                                  ('trust', self.trust)):
+                if row[column] not in table:
+                    raise TableError(f'{row["at"]}: no such {column}: '
+                                     f'{row[column]}')
+            for flow in flows_of(row):
+                if flow not in self.flows:
+                    raise TableError(f'{row["at"]}: no such flow: {flow}')
+            for want in (row['want_right'], row['want_wrong']):
+                if not re.fullmatch(r'(allow|deny)/([a-z-]+|\*)', want):
+                    raise TableError(f'{row["at"]}: {want} is no expectation')
+            used['chain'].add(row['chain'])
+            used['peer'].add(row['peer'])
+            for policy in (row['right'], row['wrong']):
+                used['policy'].add(policy.split(':')[0])
+            check_control(row, self.rows)
+        self.check_unused(used)
+        self.check_units()
+        self.check_scenarios()
+
+    def check_unused(self, used):
+        """What no row names is a mistake of the table."""
+        policies = {f[:-5] for f in os.listdir(os.path.join(HERE, 'policy'))}
+        for what, known in (('chain', set(self.chains)),
+                            ('peer', set(self.scripts)),
+                            ('policy', policies)):
+            unused = known - used[what]
+            if unused:
+                raise TableError(f'unused {what}: {", ".join(sorted(unused))}')
+            missing = used[what] - known - {'missing'}
+            if missing:
+                raise TableError(f'no such {what}: '
+                                 f'{", ".join(sorted(missing))}')
+
+    def check_units(self):
+        """What a unit test or a golden case shows must be there."""
+        root = os.path.join(HERE, '..', '..')
+        for unit in self.units.values():
+            path, _, name = unit['test'].partition(':')
+            path = os.path.join(root, path)
+            if not os.path.exists(path) or (name and name not in open(
+                    path, encoding='utf-8').read()):
+                raise TableError(f'{unit["at"]}: no such test: '
+                                 f'{unit["test"]}')
+
+    def check_scenarios(self):
+        """Each scenario has rows or a unit test, or waits with a reason."""
+        seen = set(self.later) | set(self.units)
+        for row in self.rows.values():
+            for scenario in row['scenarios'].split(','):
+                if scenario not in self.scenarios:
+                    raise TableError(f'{row["at"]}: no such scenario: '
+                                     f'{scenario}')
+                seen.add(scenario)
+        missing = set(self.scenarios) - seen
+        if missing:
+            raise TableError('no row, no unit test: '
+                             f'{", ".join(sorted(missing))}')
