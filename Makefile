@@ -42,6 +42,8 @@ fuzz: deps
 
 planted: deps
 	@tools/planted
+	@$(MAKE) --no-print-directory all
+	@tools/planted-adapters $(CURDIR)/$(BUILD)
 
 coverage: deps
 	@tools/coverage

@@ -324,8 +324,12 @@ run_learned(const struct learned *t, int attached)
 		SSL_set1_host(p.c, t->verify);
 	if (t->address != NULL)
 		X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(p.c), t->address);
-	if (t->sni != NULL)
-		SSL_set_tlsext_host_name(p.c, t->sni);
+	if (t->sni != NULL) {
+		char sni[64];
+
+		snprintf(sni, sizeof sni, "%s", t->sni);
+		SSL_set_tlsext_host_name(p.c, sni);
+	}
 	shake(&p);
 	chat(&p);
 	verdict = pinfast_openssl_result(p.c);

@@ -114,6 +114,15 @@ make_ctx(const struct shim_request *r, int server)
 	return ctx;
 }
 
+static void
+set_sni(SSL *ssl, const char *name)
+{
+	char copy[300]; /* OpenSSL's macro takes no const */
+
+	snprintf(copy, sizeof copy, "%s", name);
+	SSL_set_tlsext_host_name(ssl, copy);
+}
+
 /* What the application tells OpenSSL and pinfast about the host. */
 static enum pinfast_error
 attach(SSL *ssl, const struct shim_request *r, struct pinfast_diag *diag)
@@ -123,9 +132,9 @@ attach(SSL *ssl, const struct shim_request *r, struct pinfast_diag *diag)
 	uint16_t port = (uint16_t)shim_int(r, "nameport", 443);
 
 	if (sni != NULL && strcmp(sni, "same") != 0)
-		SSL_set_tlsext_host_name(ssl, sni);
+		set_sni(ssl, sni);
 	if (name != NULL && shim_has(r, "how", "sni"))
-		SSL_set_tlsext_host_name(ssl, name);
+		set_sni(ssl, name);
 	if (name != NULL && shim_has(r, "how", "verify-host"))
 		SSL_set1_host(ssl, name);
 	if (name != NULL && shim_has(r, "how", "verify-ip"))
