@@ -1,7 +1,7 @@
 /*
  * Every limit, in one place (DESIGN: beyond a limit pinfast refuses and names
  * it).  Tests build with small values by defining them beforehand;
- * tests/unit/test_api.c asserts the values that ship.
+ * tests/unit/test_base.c asserts the values that ship.
  */
 #ifndef PF_LIMITS_H
 #define PF_LIMITS_H

@@ -1,7 +1,6 @@
-/* What the public header promises beside judging, and the limits that ship. */
+/* What the public header promises beside judging. */
 #include "world.h"
 
-#include "base/limits.h"
 #include "core/store.h"
 
 static void
@@ -111,24 +110,6 @@ a_walk_ends_where_it_is_told_to(void **state)
 	pinfast_builder_free(b);
 }
 
-/* The numbers of the design; somebody who changes one changes this line. */
-static void
-the_limits_that_ship(void **state)
-{
-	(void)state;
-	assert_int_equal(PF_MAX_PATH, 16);
-	assert_int_equal(PINFAST_PATH_MAX, 16);
-	assert_int_equal(PF_MAX_CERT, 64 * 1024);
-	assert_int_equal(PF_MAX_HOST, 253);
-	assert_int_equal(PF_MAX_LABEL, 63);
-	assert_int_equal(PF_MAX_PINS, 64);
-	assert_int_equal(PF_MAX_REJECT, 64);
-	assert_int_equal(PF_MAX_HOSTS, 4000000);
-	assert_int_equal(PINFAST_TAG_MAX, 1024);
-	if (sizeof(size_t) > 4)
-		assert_true((uint64_t)PF_MAX_STORE == 0xffffffffU);
-}
-
 int
 main(void)
 {
@@ -137,7 +118,6 @@ main(void)
 	    cmocka_unit_test(every_number_has_a_name_also_those_that_are_none),
 	    cmocka_unit_test(urls_are_numbered),
 	    cmocka_unit_test(a_walk_ends_where_it_is_told_to),
-	    cmocka_unit_test(the_limits_that_ship),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
