@@ -120,7 +120,7 @@ identify(struct object *o)
 		if (at[i] > furthest)
 			furthest = at[i];
 	complain_at(o->file,
-	    o->der.data[0] != PF_DER_SEQUENCE
+	    o->der.len > 0 && o->der.data[0] != PF_DER_SEQUENCE
 	        ? "neither a PEM block nor DER"
 	        : "not a certificate, request or key in exact DER",
 	    furthest);

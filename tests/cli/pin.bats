@@ -244,6 +244,13 @@ print(len(json.load(sys.stdin)))')" = 1 ]
 	gives 3 'damaged PEM block'
 }
 
+@test "a PEM block without content holds no certificate" {
+	printf -- '-----BEGIN %s-----\n-----END %s-----\n' \
+	    CERTIFICATE CERTIFICATE >empty.pem
+	run pinfast pin empty.pem
+	gives 3 'not a certificate, request or key in exact DER (byte 0'
+}
+
 @test "a PEM block of another kind is named" {
 	pem 'X509 CRL' "$CERTS/leaf.der" >crl.pem
 	run pinfast pin crl.pem
