@@ -1,25 +1,35 @@
 /*
  * The live policy (src/core/live.c) as a model for spin: readers that judge,
- * one loader that replaces and frees stores.  Every step below is one atomic
+ * loaders that replace and free stores: two readers and one loader, or, with
+ * LOADERS_MEET, one reader and two loaders.  Every step below is one atomic
  * operation of the C code; the comments name its function.
  *
  * Must hold in every interleaving: no store is freed while a reader looks at
- * it, and a reader looks at one store from enter to leave.
+ * it, a reader looks at one store from enter to leave, and a store is freed
+ * once and never while it is in service.
  *
  * A planted bug is compiled in by a macro; spin must then find an assertion
  * that fails:
  *   SPLIT_READ  the pointer is read before the reader has counted itself in
  *   ONE_PHASE   freed when one side was empty, without changing sides
  *   NO_WAIT     freed without looking at the readers
+ *   NO_FLAG     two loaders at once (with LOADERS_MEET)
  */
+#ifdef LOADERS_MEET
+#define READERS 1
+#define LOADERS 2
+#define LOADS 2 /* of each */
+#else
 #define READERS 2
-#define READS 2
+#define LOADERS 1
 #define LOADS 3
+#endif
+#define READS 2
 
 byte current = 1; /* the store in service; 0 is none */
 byte epoch = 0;
 byte inside[2];
-bool freed[5];
+bool freed[6];
 
 active [READERS] proctype reader()
 {
@@ -52,6 +62,14 @@ byte retired = 0;
 byte waiting = 0;
 byte phase = 0;
 
+/* pinfast_store_free() of what was waiting, and only once. */
+inline free_store()
+{
+	assert(waiting != 0 && !freed[waiting] && waiting != current);
+	freed[waiting] = true;
+	waiting = 0
+}
+
 /* reclaim() */
 inline reclaim()
 {
@@ -77,33 +95,51 @@ inline reclaim()
 			epoch = 1 - epoch;
 			phase = 1
 		:: else ->
-			freed[waiting] = true;
-			waiting = 0
+			free_store()
 		fi
 #else
-		freed[waiting] = true;
-		waiting = 0
+		free_store()
 #endif
 	od
 }
 
-active proctype loader()
-{
-	byte next = 2;
+bool loading = false;
+byte next = 2;
 
-	/* pinfast_load(), once after the other: `loading` keeps others out */
+active [LOADERS] proctype loader()
+{
+	byte loads = 0;
+	byte mine, now;
+
 	do
-	:: next < 2 + LOADS ->
+	:: loads < LOADS ->
+		atomic { /* the caller opens a store of its own */
+			mine = next;
+			next++;
+			loads++
+		}
+		/* pinfast_load() */
+		if
+#ifdef NO_FLAG
+		:: true -> skip
+#else
+		:: atomic { loading -> goto refused } /* EBUSY */
+		:: atomic { !loading -> loading = true }
+#endif
+		fi;
 		/* swap() */
+		now = current;
 		reclaim();
 		if
 		:: retired != 0 -> skip /* EBUSY: the caller keeps its store */
 		:: else ->
-			retired = current;
-			current = next;
+			current = mine;
+			retired = now;
 			reclaim()
 		fi;
-		next++
+		loading = false;
+refused:
+		skip
 	:: else -> break
 	od
 }
