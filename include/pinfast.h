@@ -308,8 +308,8 @@ pinfast_store_verify(const struct pinfast_store *store);
  * is the same for equal stores.  A non-zero result of fn ends the walk and is
  * returned.
  *
- * name   canonical, len bytes without a NUL and one behind them; lives for
- *        the call
+ * name   canonical, as pinfast_host_canonical() writes it: len bytes without
+ *        a NUL and one behind them; lives for the call
  */
 typedef int (*pinfast_store_each_fn)(void *arg, const char *name, size_t len,
     enum pinfast_scope scope, uint16_t port);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #endif
 
+#include "base/host.h"
 #include "base/limits.h"
 #include "base/sha256.h"
 #include "core/image.h"
@@ -186,6 +187,23 @@ pf_store_url(const struct pinfast_store *store, uint32_t index)
 	return text;
 }
 
+/*
+ * A record's key as the host that it stands for; addresses are kept as bytes.
+ * 0: there is no such host, so that no look-up finds the record.
+ */
+static int
+read_key(const uint8_t *key, size_t len, struct pf_host *host)
+{
+	enum pinfast_error error;
+
+	if (*key == PF_HOST_IPV4 || *key == PF_HOST_IPV6)
+		error = pf_host_parse_binary(key + 1, len - 1, host);
+	else
+		error = pf_host_parse((const char *)key, len, host);
+	return error == PINFAST_OK && host->key_len == len &&
+	       pf_same(host->key, key, len);
+}
+
 /* Hands out every port of one slot. */
 static int
 each_port(const struct pinfast_store *store, const uint8_t *record,
@@ -193,16 +211,16 @@ each_port(const struct pinfast_store *store, const uint8_t *record,
 {
 	uint32_t rule = pf_le32(record + PF_NAME_RULE);
 	uint32_t rows = pf_rule_rows(store, rule);
-	char name[PINFAST_HOST_LEN];
+	struct pf_host host;
 	int result = 0;
 
-	memcpy(name, record + PF_NAME_TEXT, record[PF_NAME_LEN]);
-	name[record[PF_NAME_LEN]] = '\0';
+	if (!read_key(record + PF_NAME_TEXT, record[PF_NAME_LEN], &host))
+		return 0;
 	for (uint32_t i = 0; i < rows && result == 0; i++) {
 		uint16_t port;
 
 		(void)pf_rule_row(store, rule, i, &port);
-		result = fn(arg, name, record[PF_NAME_LEN],
+		result = fn(arg, host.text, host.text_len,
 		    (enum pinfast_scope)scope, port);
 	}
 	return result;

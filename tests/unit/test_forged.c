@@ -64,16 +64,21 @@ anchors(void)
 	       pf_le32(terms_with(0, PINFAST_ENFORCE) + PF_TERMS_ANCHORS);
 }
 
-/* The rule behind the record of the name that has `pkix: none`. */
+/* The record of the name that has `pkix: none`, and its rule. */
 static uint8_t *
-none_rule(void)
+none_record(void)
 {
 	for (size_t i = 0; i + 9 < image_len; i++)
 		if (memcmp(image + i, "none.test", 9) == 0)
-			return image +
-			       pf_le32(image + i - PF_NAME_TEXT + PF_NAME_RULE);
+			return image + i - PF_NAME_TEXT;
 	fail_msg("no such name");
 	return NULL;
+}
+
+static uint8_t *
+none_rule(void)
+{
+	return image + pf_le32(none_record() + PF_NAME_RULE);
 }
 
 static void
@@ -314,12 +319,64 @@ a_store_larger_than_the_offsets_reach_is_refused(void **state)
 	    PINFAST_ELIMIT);
 }
 
+static int
+is_known(void *arg, const char *name, size_t len, enum pinfast_scope scope,
+    uint16_t port)
+{
+	(void)scope;
+	(void)port;
+	assert_int_equal(strlen(name), len);
+	assert_true(strcmp(name, "anchored.test") == 0 ||
+	            strcmp(name, "off.test") == 0 ||
+	            strcmp(name, "none.test") == 0);
+	++*(int *)arg;
+	return 0;
+}
+
+/* Opening does not look at names: no look-up finds such a one, and neither
+ * does whoever walks over the store. */
+static void
+a_walk_passes_over_names_that_nobody_can_ask_for(void **state)
+{
+	static const struct {
+		const char name[10];
+		int seen;
+	} names[] = {
+	    {"none.test", 3},
+	    {"none\0test", 2},
+	    {"None.test", 2},
+	    {"none.tes.", 2},
+	    {"none..est", 2},
+	    {"\4one.test", 2},
+	    {"\6one.test", 2},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		struct pinfast_bytes bytes = {image, 0};
+		struct pinfast_store *store;
+		int seen = 0;
+
+		make_image();
+		bytes.len = image_len;
+		memcpy(none_record() + PF_NAME_TEXT, names[i].name, 9);
+		pf_put_le64(image + PF_HDR_SUM, pf_sum_store(image, image_len));
+		assert_int_equal(pinfast_store_open_memory(bytes, NULL, NULL,
+		                     &store),
+		    0);
+		assert_int_equal(pinfast_store_each(store, is_known, &seen), 0);
+		assert_int_equal(seen, names[i].seen);
+		pinfast_store_free(store);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_store_that_breaks_one_rule_does_not_open),
 	    cmocka_unit_test(a_store_larger_than_the_offsets_reach_is_refused),
+	    cmocka_unit_test(a_walk_passes_over_names_that_nobody_can_ask_for),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -316,6 +316,49 @@ each_names_every_key_once(void **state)
 	pinfast_builder_free(b);
 }
 
+static int
+tick(void *arg, const char *name, size_t len, enum pinfast_scope scope,
+    uint16_t port)
+{
+	static const char *const wanted[] = {
+	    "10.0.0.1", "2001:db8::1", "a.test", "192.0.2.1"};
+	unsigned *seen = arg;
+
+	(void)scope;
+	(void)port;
+	assert_int_equal(strlen(name), len);
+	for (unsigned i = 0; i < sizeof wanted / sizeof *wanted; i++)
+		*seen += strcmp(name, wanted[i]) == 0 ? 1U << 4 * i : 0;
+	return 0;
+}
+
+/* A store keeps addresses as bytes, some of them zero. */
+static void
+a_walk_writes_addresses_as_people_do(void **state)
+{
+	struct pinfast_builder *b = world_builder();
+	struct pinfast_bytes image;
+	struct pinfast_store *store;
+	unsigned seen = 0;
+
+	(void)state;
+	entry(b, "10.0.0.1", 0, PINFAST_SCOPE_EXACT);
+	pin(b, PINFAST_ROLE_LEAF, LEAF);
+	entry(b, "2001:DB8:0::1", 0, PINFAST_SCOPE_EXACT);
+	pin(b, PINFAST_ROLE_LEAF, LEAF);
+	entry(b, "A.test.", 0, PINFAST_SCOPE_EXACT);
+	pin(b, PINFAST_ROLE_LEAF, LEAF);
+	entry(b, "::ffff:192.0.2.1", 0, PINFAST_SCOPE_EXACT);
+	pin(b, PINFAST_ROLE_LEAF, LEAF);
+	assert_int_equal(pinfast_builder_finish(b, NULL, &image), 0);
+	assert_int_equal(pinfast_store_open_memory(image, NULL, NULL, &store),
+	    0);
+	assert_int_equal(pinfast_store_each(store, tick, &seen), 0);
+	assert_int_equal(seen, 0x1111);
+	pinfast_store_free(store);
+	pinfast_builder_free(b);
+}
+
 static void
 equal_content_gives_equal_bytes_in_any_order(void **state)
 {
@@ -661,6 +704,7 @@ main(void)
 	    cmocka_unit_test(a_forged_sum_never_crashes),
 	    cmocka_unit_test(a_changed_digest_is_found_by_verify),
 	    cmocka_unit_test(each_names_every_key_once),
+	    cmocka_unit_test(a_walk_writes_addresses_as_people_do),
 	    cmocka_unit_test(equal_content_gives_equal_bytes_in_any_order),
 	    cmocka_unit_test(the_longest_covering_parent_wins),
 	    cmocka_unit_test(rejects_of_every_covering_parent_add_up),
