@@ -1,11 +1,10 @@
 /*
- * Any text as a pin and as a host.  What is refused has a sentence and a
- * place; what is read is written and read again as the same.
+ * Any text as a pin.  What is refused has a sentence and a place; what is read
+ * is written and read again as the same.
  */
 #include <stdlib.h>
 
 #include "base/bytes.h"
-#include "base/host.h"
 #include "core/pin.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -39,25 +38,6 @@ check_pin(const char *text, size_t len)
 	must(pf_same(again.hash, pin.hash, sizeof strict));
 }
 
-static void
-check_host(const char *text, size_t len)
-{
-	struct pf_host host, again;
-	const char *complaint = pf_host_complaint(text, len);
-
-	if (pf_host_parse(text, len, &host) != PINFAST_OK) {
-		must(complaint && *complaint);
-		return;
-	}
-	must(!complaint);
-	must(host.text_len > 0 && host.text_len < PINFAST_HOST_LEN);
-	must(pf_host_parse(host.text, host.text_len, &again) == PINFAST_OK);
-	must(again.kind == host.kind && again.key_len == host.key_len &&
-	     again.text_len == host.text_len);
-	must(pf_same(again.key, host.key, host.key_len));
-	must(pf_same(again.text, host.text, host.text_len));
-}
-
 /* The text with a NUL behind it, as the public functions take it. */
 static void
 check_strict(const char *text, size_t len)
@@ -82,7 +62,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *text = size ? (const char *)data : "";
 
 	check_pin(text, size);
-	check_host(text, size);
 	check_strict(text, size);
 	return 0;
 }
