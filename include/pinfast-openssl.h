@@ -87,7 +87,8 @@ PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_openssl_attach(SSL *ssl,
     const char *host, uint16_t port, struct pinfast_diag *diag);
 
 /*
- * Tells a server connection which of the policy's `clients` may come.  Asks
+ * Tells a server connection which of the policy's `clients` may come; a server
+ * connection of an initialised SSL_CTX that is not told serves nobody.  Asks
  * for a client certificate that must be there, and binds sessions to the
  * policy (session id context).
  */

@@ -190,7 +190,8 @@ struct pinfast_verdict
 pf_ossl_end(SSL *ssl, struct pf_ossl *st)
 {
 	int first = !st->a.complete;
-	int resumed = SSL_session_reused(ssl);
+	int resumed = SSL_session_reused(ssl) &&
+	              (st->a.server || pf_ossl_session_tagged(ssl));
 	struct pinfast_verdict verdict;
 
 	if (first && st->a.server && resumed && !st->a.by_tag &&

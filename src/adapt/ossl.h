@@ -137,6 +137,10 @@ enum pf_ossl_searched pf_ossl_search(X509_STORE_CTX *xs,
 /* Judges the session that ssl is about to offer; drops it if it may not be. */
 void pf_ossl_session_check(SSL *ssl, struct pf_ossl *st);
 
+/* Has the session that is in use a tag?  An external PSK (RFC 8446, 2.2) also
+ * counts as a resumed session, and has none. */
+int pf_ossl_session_tagged(const SSL *ssl);
+
 /* Gives the session of a settled connection its tag. */
 void pf_ossl_session_tag(SSL *ssl, struct pf_ossl *st);
 

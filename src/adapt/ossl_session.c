@@ -119,6 +119,15 @@ pf_ossl_session_check(SSL *ssl, struct pf_ossl *st)
 		SSL_set_session(ssl, NULL);
 }
 
+int
+pf_ossl_session_tagged(const SSL *ssl)
+{
+	SSL_SESSION *session = SSL_get_session(ssl);
+
+	return session != NULL &&
+	       SSL_SESSION_get_ex_data(session, tag_index) != NULL;
+}
+
 void
 pf_ossl_session_tag(SSL *ssl, struct pf_ossl *st)
 {

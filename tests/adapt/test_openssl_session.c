@@ -467,6 +467,82 @@ a_pool_asks_for_every_host(void **state)
 	pinfast_free(policy);
 }
 
+/* An external PSK of the application: no certificate, and no session of ours.
+ */
+static SSL_SESSION *
+psk_session(const SSL *ssl)
+{
+	static const unsigned char key[32] = {1, 2, 3};
+	static const unsigned char id[] = {0x13, 0x02};
+	SSL_SESSION *session = SSL_SESSION_new();
+
+	assert_non_null(session);
+	assert_int_equal(SSL_SESSION_set1_master_key(session, key, sizeof key),
+	    1);
+	assert_int_equal(SSL_SESSION_set_cipher(session,
+	                     SSL_CIPHER_find((SSL *)(uintptr_t)ssl, id)),
+	    1);
+	assert_int_equal(SSL_SESSION_set_protocol_version(session,
+	                     TLS1_3_VERSION),
+	    1);
+	return session;
+}
+
+static int
+use_psk(SSL *ssl, const EVP_MD *md, const unsigned char **id, size_t *len,
+    SSL_SESSION **session)
+{
+	(void)md;
+	*id = (const unsigned char *)"psk";
+	*len = 3;
+	*session = psk_session(ssl);
+	return 1;
+}
+
+static int
+find_psk(SSL *ssl, const unsigned char *id, size_t len, SSL_SESSION **session)
+{
+	*session =
+	    len == 3 && memcmp(id, "psk", 3) == 0 ? psk_session(ssl) : NULL;
+	return 1;
+}
+
+static void
+an_external_psk_is_no_session_of_ours(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	SSL_CTX *cctx = pinned_ctx(policy, TLS1_3_VERSION);
+	SSL_CTX *sctx = server_ctx(&leaf, &intA, TLS1_3_VERSION);
+	SSL_CTX *strange = server_ctx(&evil, &intA, TLS1_3_VERSION);
+	struct pair p = attached(cctx, sctx, "pin.test");
+	SSL_SESSION *session;
+
+	(void)state;
+	shake(&p);
+	chat(&p);
+	session = SSL_get1_session(p.c);
+	part(&p);
+	SSL_CTX_set_psk_find_session_callback(strange, find_psk);
+	for (int with = 0; with < 2; with++) {
+		p = attached(cctx, strange, "pin.test");
+		SSL_set_psk_use_session_callback(p.c, use_psk);
+		if (with)
+			SSL_set_session(p.c, session); /* its tag passes */
+		shake(&p);
+		assert_true(p.shaken);
+		chat(&p);
+		assert_int_equal(p.app, 0);
+		expect(pinfast_openssl_result(p.c), DENY,
+		    PINFAST_REASON_NO_CERTIFICATE);
+		part(&p);
+	}
+	SSL_SESSION_free(session);
+	SSL_CTX_free(cctx);
+	SSL_CTX_free(sctx);
+	SSL_CTX_free(strange);
+	pinfast_free(policy);
+}
+
 int
 main(void)
 {
@@ -480,6 +556,7 @@ main(void)
 	    cmocka_unit_test(files_of_sessions_are_private),
 	    cmocka_unit_test(a_kept_connection_follows_the_policy),
 	    cmocka_unit_test(a_pool_asks_for_every_host),
+	    cmocka_unit_test(an_external_psk_is_no_session_of_ours),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
