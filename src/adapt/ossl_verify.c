@@ -245,7 +245,9 @@ search(struct hook *h)
 	struct pf_ossl_search search = {
 	    wants, found, h, !rejected, see_further};
 
+	/* DANE has picked this path: another could not be held against it. */
 	if ((first.reason != PINFAST_REASON_PIN_MISMATCH && !rejected) ||
+	    SSL_get0_dane_authority(h->ssl, NULL, NULL) >= 0 ||
 	    !(pinfast_conn_needs(h->st->a.conn) & PINFAST_NEED_PATH))
 		return;
 	switch (pf_ossl_search(h->xs, &search)) {
@@ -409,6 +411,12 @@ pf_ossl_verify(X509_STORE_CTX *xs, void *arg)
 	h.st = pf_ossl_make(h.ssl);
 	if (h.st == NULL) {
 		X509_STORE_CTX_set_error(xs, X509_V_ERR_OUT_OF_MEM);
+		return refuse(&h, PINFAST_REASON_NOT_JUDGED);
+	}
+	/* SSL_set_SSL_CTX() may have put another in its place. */
+	h.st->ctx = pf_ossl_of_ctx(SSL_get_SSL_CTX(h.ssl));
+	if (h.st->ctx == NULL) {
+		X509_STORE_CTX_set_error(xs, X509_V_ERR_UNSPECIFIED);
 		return refuse(&h, PINFAST_REASON_NOT_JUDGED);
 	}
 	/* Nobody told us of this handshake's beginning, or it is another. */

@@ -376,6 +376,72 @@ copies_and_reused_objects_are_judged_anew(void **state)
 	pinfast_free(policy);
 }
 
+static int
+count_and_verify(X509_STORE_CTX *xs, void *arg)
+{
+	++*(int *)arg;
+	return X509_verify_cert(xs);
+}
+
+/* SSL_set_SSL_CTX() after attaching: the first SSL_CTX may be gone. */
+static void
+a_changed_ssl_ctx_is_the_one_that_counts(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_ANY, &rootA);
+	SSL_CTX *made = bare_ctx(TLS1_3_VERSION);
+	SSL_CTX *first = pinned_ctx(policy, TLS1_3_VERSION);
+	SSL_CTX *second = bare_ctx(TLS1_3_VERSION);
+	SSL_CTX *sctx = server_ctx(&leaf, &intA, TLS1_3_VERSION);
+	struct pinfast_openssl_next next = {0};
+	struct pair p = join(made, sctx);
+	int count = 0;
+
+	(void)state;
+	next.verify = count_and_verify;
+	next.verify_arg = &count;
+	assert_int_equal(pinfast_openssl_init(second, policy, &next, NULL), 0);
+	SSL_set_SSL_CTX(p.c, first);
+	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 443, NULL), 0);
+	SSL_set_SSL_CTX(p.c, second);
+	SSL_CTX_free(first);
+	shake(&p);
+	expect(pinfast_openssl_result(p.c), ALLOW, PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(count, 1);
+	part(&p);
+	SSL_CTX_free(made);
+	SSL_CTX_free(second);
+	SSL_CTX_free(sctx);
+	pinfast_free(policy);
+}
+
+/* DANE says that root A must be in the path: no way around it is found. */
+static void
+a_further_path_does_not_get_around_dane(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_ANY, &rootB);
+	SSL_CTX *cctx = pinned_ctx(policy, TLS1_3_VERSION);
+	SSL_CTX *sctx = server_ctx(&leafX, &intXA, TLS1_3_VERSION);
+	unsigned char *der = NULL;
+	int len = i2d_X509(rootA.cert, &der);
+	struct pair p;
+
+	(void)state;
+	assert_true(len > 0);
+	SSL_CTX_add1_chain_cert(sctx, intXB.cert);
+	assert_true(SSL_CTX_dane_enable(cctx) > 0);
+	p = join(cctx, sctx);
+	assert_true(SSL_dane_enable(p.c, "pin.test") > 0);
+	assert_int_equal(SSL_dane_tlsa_add(p.c, 0, 0, 0, der, (size_t)len), 1);
+	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 443, NULL), 0);
+	shake(&p);
+	expect(pinfast_openssl_result(p.c), DENY, PINFAST_REASON_PIN_MISMATCH);
+	part(&p);
+	OPENSSL_free(der);
+	SSL_CTX_free(cctx);
+	SSL_CTX_free(sctx);
+	pinfast_free(policy);
+}
+
 int
 main(void)
 {
@@ -386,6 +452,8 @@ main(void)
 	    cmocka_unit_test(a_renegotiation_is_judged_again),
 	    cmocka_unit_test(the_applications_own_verification_goes_first),
 	    cmocka_unit_test(copies_and_reused_objects_are_judged_anew),
+	    cmocka_unit_test(a_changed_ssl_ctx_is_the_one_that_counts),
+	    cmocka_unit_test(a_further_path_does_not_get_around_dane),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
