@@ -85,17 +85,71 @@ is_oid(struct pf_der in, const struct oid *oid)
 	       pf_same(in.at, oid->bytes, oid->len);
 }
 
+/*
+ * An attribute type without a short name, as numbers with dots (RFC 4514 2.3).
+ * A number beyond 32 bits, or one that does not end, is written as "?".
+ */
 static void
-add_attribute(struct text *t, struct pf_der oid, int tag, struct pf_der value)
+add_oid(struct text *t, struct pf_der oid)
 {
-	const char *name = "?";
+	char number[16];
+	uint64_t value = 0;
+	int first = 1;
+
+	for (const uint8_t *p = oid.at; p < oid.end; p++) {
+		value = value << 7 | (*p & 0x7fU);
+		if (value > UINT32_MAX || (*p & 0x80 && p + 1 == oid.end)) {
+			add(t, first ? "?" : ".?", first ? 1 : 2);
+			return;
+		}
+		if (*p & 0x80)
+			continue;
+		if (first) {
+			unsigned arc = value < 80 ? (unsigned)value / 40 : 2;
+
+			snprintf(number, sizeof number, "%u", arc);
+			add(t, number, strlen(number));
+			value -= arc * 40U;
+			first = 0;
+		}
+		snprintf(number, sizeof number, ".%lu", (unsigned long)value);
+		add(t, number, strlen(number));
+		value = 0;
+	}
+}
+
+/* The whole element in hexadecimal, as RFC 4514 2.4 wants it behind an OID. */
+static void
+add_hex(struct text *t, const uint8_t *at, const uint8_t *end)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	add(t, "#", 1);
+	for (; at < end; at++) {
+		add(t, &digits[*at >> 4], 1);
+		add(t, &digits[*at & 15], 1);
+	}
+}
+
+/* element: where the value's tag stands. */
+static void
+add_attribute(struct text *t, struct pf_der oid, const uint8_t *element,
+    struct pf_der value)
+{
+	const char *name = NULL;
 
 	for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
 		if (is_oid(oid, &attributes[i]))
 			name = attributes[i].name;
+	if (name == NULL) {
+		add_oid(t, oid);
+		add(t, "=", 1);
+		add_hex(t, element, value.end);
+		return;
+	}
 	add(t, name, strlen(name));
 	add(t, "=", 1);
-	if (tag == 0x1e)
+	if (*element == 0x1e)
 		add_wide(t, value);
 	else
 		add_value(t, (const char *)value.at,
@@ -122,7 +176,7 @@ pf_subject_text(struct pinfast_bytes name, char *out, size_t size)
 			if (value.end == NULL)
 				continue;
 			add(&t, join, strlen(join));
-			add_attribute(&t, oid, pair.at[0], value);
+			add_attribute(&t, oid, pair.at, value);
 			join = "+";
 		}
 	}

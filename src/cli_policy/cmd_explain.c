@@ -92,8 +92,91 @@ print_pins(struct explaining *x, const char *key, const uint8_t *pins,
 	pf_json_end(&x->j, ']');
 }
 
+/* Where a rejected key of an entry was written: the farthest entry that
+ * covers the host and rejects it, since lists of parents are counted in. */
+struct origin {
+	const struct explaining *x;
+	const uint8_t *pin;
+	uint16_t port;
+	int has_found, had_found;
+	struct pf_found found, before;
+};
+
+static int
+rejects(const struct explaining *x, uint32_t at, const uint8_t *pin)
+{
+	struct pf_rule rule;
+
+	pf_rule_read(x->store, at, &rule);
+	for (unsigned i = 0; i < rule.reject_count; i++)
+		if (memcmp(rule.reject + (size_t)i * PINFAST_PIN_LEN, pin,
+		        PINFAST_PIN_LEN) == 0)
+			return 1;
+	return 0;
+}
+
+/* A name's entry for every port comes first; one with the port replaces it. */
+static int
+look_for_origin(void *arg, const struct pf_found *row)
+{
+	struct origin *o = arg;
+
+	if (row->port != 0 && row->port != o->port)
+		return 0;
+	if (row->port != 0 && o->has_found && o->found.port == 0 &&
+	    o->found.scope == row->scope && o->found.name_at == row->name_at) {
+		o->has_found = o->had_found;
+		o->found = o->before;
+	}
+	if (!rejects(o->x, row->rule, o->pin))
+		return 0;
+	o->had_found = o->has_found;
+	o->before = o->found;
+	o->has_found = 1;
+	o->found = *row;
+	return 0;
+}
+
 static void
-print_rule(struct explaining *x, uint32_t at)
+print_origin(struct explaining *x, const uint8_t *pin, uint16_t port)
+{
+	struct origin o = {x, pin, port, 0, 0, {0}, {0}};
+	char name[PINFAST_HOST_LEN + 8];
+	struct pf_rule rule;
+
+	(void)pf_lookup_walk(x->store, x->host, look_for_origin, &o);
+	/* A row made for a parent's port says what its name says for all. */
+	pf_rule_read(x->store, o.found.rule, &rule);
+	if (rule.flags & PF_TERM_DERIVED)
+		o.found.port = 0;
+	entry_name(x, &o.found, name, sizeof name);
+	pf_json_begin(&x->j, NULL, '{');
+	pf_json_pin(&x->j, "pin", pin);
+	pf_json_string(&x->j, "from", name);
+	pf_json_string(&x->j, "scope", scopes[o.found.scope]);
+	pf_json_end(&x->j, '}');
+}
+
+/* Every rejected key, and who rejects it: the policy, or which entry. */
+static void
+print_rejected(struct explaining *x, const struct pf_rule *rule, uint16_t port)
+{
+	pf_json_begin(&x->j, "reject-from", '[');
+	for (uint32_t i = 0; i < x->store->reject_count; i++) {
+		pf_json_begin(&x->j, NULL, '{');
+		pf_json_pin(&x->j, "pin",
+		    x->store->reject + (size_t)i * PINFAST_PIN_LEN);
+		pf_json_string(&x->j, "from", "policy");
+		pf_json_end(&x->j, '}');
+	}
+	for (unsigned i = 0; rule != NULL && i < rule->reject_count; i++)
+		print_origin(x, rule->reject + (size_t)i * PINFAST_PIN_LEN,
+		    port);
+	pf_json_end(&x->j, ']');
+}
+
+static void
+print_rule(struct explaining *x, uint32_t at, uint16_t port)
 {
 	struct pf_rule rule;
 
@@ -110,6 +193,7 @@ print_rule(struct explaining *x, uint32_t at)
 	print_pins(x, "pins", rule.own.pins[PINFAST_ROLE_ANY],
 	    rule.own.count[PINFAST_ROLE_ANY], NULL, 0);
 	print_pins(x, "reject", rule.reject, rule.reject_count, NULL, 0);
+	print_rejected(x, &rule, port);
 }
 
 static const char *
@@ -150,7 +234,7 @@ print_listed(struct explaining *x)
 {
 	char name[PINFAST_HOST_LEN + 8];
 	struct pf_rule rule;
-	uint16_t port;
+	uint16_t port = x->found.port;
 	uint32_t at = x->found.rule;
 
 	/* An unknown port: every row is judged; the first one stands here. */
@@ -162,7 +246,7 @@ print_listed(struct explaining *x)
 	entry_name(x, &x->found, name, sizeof name);
 	pf_json_string(&x->j, "entry", name);
 	pf_json_string(&x->j, "scope", scopes[x->found.scope]);
-	print_rule(x, at);
+	print_rule(x, at, port);
 	if (!x->found.all_rows)
 		return;
 	pf_json_begin(&x->j, "by-port", '[');
@@ -170,7 +254,7 @@ print_listed(struct explaining *x)
 		at = pf_rule_row(x->store, x->found.rule, i, &port);
 		pf_json_begin(&x->j, NULL, '{');
 		pf_json_number(&x->j, "port", port);
-		print_rule(x, at);
+		print_rule(x, at, port);
 		pf_json_end(&x->j, '}');
 	}
 	pf_json_end(&x->j, ']');
@@ -191,6 +275,7 @@ print_all(struct explaining *x)
 		    x->store->unlisted == PINFAST_PASS
 		        ? "allow"
 		        : mode_name(x->store->unlisted));
+		print_rejected(x, NULL, 0);
 	}
 	pf_json_begin(&x->j, "considered", '[');
 	(void)pf_lookup_walk(x->store, x->host, print_considered, x);

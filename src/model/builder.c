@@ -144,6 +144,8 @@ pinfast_builder_set(struct pinfast_builder *b, enum pinfast_policy_key key,
 		break;
 	case PINFAST_POLICY_VALID_UNTIL:
 		m->valid_until = fits ? value : 0;
+		m->until_place[0] = b->line;
+		m->until_place[1] = b->column;
 		break;
 	case PINFAST_POLICY_ON_LAPSE:
 		fits = is_action(value, PINFAST_ENFORCE, PINFAST_REPORT,
@@ -251,7 +253,8 @@ pinfast_builder_report_to(struct pinfast_builder *b, const char *url)
 	pf_put_le16(m->urls + m->urls_len, (uint16_t)len);
 	memcpy(m->urls + m->urls_len + 2, url, len);
 	m->urls_len += len + 2;
-	m->url_count++;
+	m->url_place[m->url_count][0] = b->line;
+	m->url_place[m->url_count++][1] = b->column;
 	return PINFAST_OK;
 }
 

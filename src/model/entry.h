@@ -8,6 +8,7 @@
 #define PF_ENTRY_H
 
 #include "pinfast.h"
+#include "base/limits.h"
 
 /* One pin of a set, with the list that it is in. */
 struct pf_set_pin {
@@ -74,6 +75,8 @@ struct pf_model {
 	uint8_t *urls; /* each: u16 little-endian length, bytes */
 	size_t urls_len;
 	size_t url_count;
+	uint32_t url_place[PF_MAX_REPORT_TO][2]; /* line and column */
+	uint32_t until_place[2];                 /* of valid_until */
 };
 
 /* The entry's key bytes: host.h's key, or a client label's text. */

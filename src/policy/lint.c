@@ -80,9 +80,10 @@ struct lint {
 	size_t key_count;
 };
 
+/* place: line and column of what is not said about an entry. */
 static void
-tell(const struct lint *l, const struct pf_entry *e, const char *id,
-    const char *more)
+tell_at(const struct lint *l, const struct pf_entry *e, const char *id,
+    const char *more, const uint32_t place[2])
 {
 	char name[PINFAST_HOST_LEN] = "", text[512];
 	const struct pf_lint_rule *rule = pf_lint_rules;
@@ -98,8 +99,16 @@ tell(const struct lint *l, const struct pf_entry *e, const char *id,
 	snprintf(text, sizeof text, "%s%s%s%s%s", name,
 	    name[0] != '\0' ? ": " : "", rule->text, more != NULL ? ": " : "",
 	    more != NULL ? more : "");
-	l->sink->say(l->sink->arg, rule->level, e != NULL ? e->line : 0,
-	    e != NULL ? e->column : 0, id, text);
+	l->sink->say(l->sink->arg, rule->level, place[0], place[1], id, text);
+}
+
+static void
+tell(const struct lint *l, const struct pf_entry *e, const char *id,
+    const char *more)
+{
+	const uint32_t place[2] = {e->line, e->column};
+
+	tell_at(l, e, id, more, place);
 }
 
 /* pin <tab> ca <tab> kind <tab> rotation <tab> since <tab> source */
@@ -302,7 +311,8 @@ covers(const struct lint *l, const struct pf_entry *e,
 }
 
 static void
-lint_url(const struct lint *l, const char *url, size_t len)
+lint_url(const struct lint *l, const char *url, size_t len,
+    const uint32_t place[2])
 {
 	const char *host = url + 8, *end = url + len, *p = host;
 	const struct pf_entry *by = NULL;
@@ -317,7 +327,7 @@ lint_url(const struct lint *l, const char *url, size_t len)
 		if (covers(l, &l->model->entries[i], &parsed))
 			by = &l->model->entries[i];
 	if (by == NULL && l->model->unlisted == PINFAST_DENY)
-		tell(l, NULL, "report-host-denied", parsed.text);
+		tell_at(l, NULL, "report-host-denied", parsed.text, place);
 	if (by != NULL && by->mode == PINFAST_ENFORCE)
 		tell(l, by, "report-host-pinned", parsed.text);
 }
@@ -336,12 +346,12 @@ pf_lint(const struct pinfast_builder *builder,
 	for (size_t i = 0; i < m->url_count; i++) {
 		size_t len = (size_t)url[0] | (size_t)url[1] << 8;
 
-		lint_url(&l, (const char *)url + 2, len);
+		lint_url(&l, (const char *)url + 2, len, m->url_place[i]);
 		url += 2 + len;
 	}
 	if (m->valid_until != 0 &&
 	    m->valid_until <=
 	        options->now + (int64_t)options->horizon_days * DAY)
-		tell(&l, NULL, "lapse-near", NULL);
+		tell_at(&l, NULL, "lapse-near", NULL, m->until_place);
 	free(l.keys);
 }

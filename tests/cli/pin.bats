@@ -451,6 +451,30 @@ assert text == "CN=\ufffd\ufffd\\\"\\\\\x1b\ufffd\ufffd\ufffd\\00abc", \
     ascii(text)'
 }
 
+@test "an attribute without a short name is its OID and its bytes" {
+	openssl req -new -x509 -key "$keys/ec.key" -days 9 -outform DER \
+	    -subj '/jurisdictionC=US/UID=me/CN=a' -out odd.der
+	run pinfast pin odd.der
+	gives 0 '1.3.6.1.4.1.311.60.2.1.3=#13025553, ' \
+	    '0.9.2342.19200300.100.1.1=#0c026d65, CN=a'
+}
+
+@test "an OID with a number that no machine holds is told as such" {
+	openssl req -new -x509 -key "$keys/ec.key" -days 9 -outform DER \
+	    -subj '/UID=me' -out plain.der
+	python3 - <<'END'
+data = open("plain.der", "rb").read()
+uid = bytes.fromhex("0992268993f22c640101")
+assert data.count(uid) == 2
+open("odd.der", "wb").write(data.replace(uid, b"\x09" + b"\xff" * 8 + b"\x7f"))
+open("two.der", "wb").write(data.replace(uid, b"\x88\x37" + uid[2:]))
+END
+	run pinfast pin odd.der
+	gives 0 '  0.9.?=#0c026d65'
+	run pinfast pin two.der
+	gives 0 '  2.999.'
+}
+
 @test "a subject does not end at a NUL" {
 	self_signed 'bank.com\x00.xy'
 	run pinfast pin odd.der

@@ -221,6 +221,38 @@ wrong() { # text that must be said
 	done
 }
 
+@test "explain says where each rejected key is written" {
+	leaf=$(expected leaf.der) root=$(expected root.der)
+	rsa=$(expected rsa.der) p256=$(expected p256.der)
+	p384=$(expected p384.der) ed=$(expected ed25519.der)
+	cat >rejecting.yaml <<END
+pinfast: 1
+reject: [$root]
+hosts:
+  - { name: example.test, subdomains: any, mode: off, reject: [$rsa] }
+  - { name: b.example.test, subdomains: any, port: 8443, mode: off,
+      reject: [$rsa, $ed] }
+  - { name: b.example.test, subdomains: any, mode: off, reject: [$p256] }
+  - { name: a.b.example.test, leaf: [$leaf, $p384] }
+  - { name: 192.0.2.7, mode: off, reject: [$ed] }
+END
+	from() {
+		pinfast explain rejecting.yaml "$1" | python3 -c '
+import json, sys
+for o in json.load(sys.stdin)["reject-from"]:
+    print(o["pin"], o["from"], *([o["scope"]] if "scope" in o else []))'
+	}
+	[ "$(from a.b.example.test:443 | sort)" = "$(printf '%s\n' \
+	    "$root policy" "$rsa example.test any" \
+	    "$p256 b.example.test any" | sort)" ]
+	[ "$(from a.b.example.test:8443 | sort)" = "$(printf '%s\n' \
+	    "$root policy" "$rsa example.test any" \
+	    "$ed b.example.test:8443 any" | sort)" ]
+	[ "$(from 192.0.2.7 | sort)" = "$(printf '%s\n' \
+	    "$root policy" "$ed 192.0.2.7 exact" | sort)" ]
+	[ "$(from unlisted.test)" = "$root policy" ]
+}
+
 @test "explain refuses a port that is none" {
 	for port in 0 65536 x 1x -1 99999999999; do
 		run pinfast explain policy.store "www.example.test:$port"
@@ -352,6 +384,19 @@ print(*[(o["port"], o["mode"]) for o in json.load(sys.stdin)["by-port"]])')" \
 	gives 2 'is started by pinfast'
 	run "$policy" nonsense
 	gives 2 'is started by pinfast'
+}
+
+@test "a symbolic link as output is replaced, what it names is not" {
+	printf kept >precious
+	ln -s precious link.store
+	pinfast compile --quiet policy.yaml -o link.store
+	[ ! -L link.store ]
+	cmp policy.store link.store
+	[ "$(cat precious)" = kept ]
+	ln -s nowhere dangling.store
+	pinfast compile --quiet policy.yaml -o dangling.store
+	cmp policy.store dangling.store
+	[ ! -e nowhere ]
 }
 
 @test "a full disk is told" {
