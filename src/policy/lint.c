@@ -65,6 +65,9 @@ const struct pf_lint_rule pf_lint_rules[] = {
 /* clang-format on */
 const size_t pf_lint_rule_count = sizeof pf_lint_rules / sizeof *pf_lint_rules;
 
+/* Parents whose reject lists are looked at; what stands behind them is not. */
+#define MAX_REJECTING 64
+
 /* A key of a CA that share/pinfast/ca-keys.tsv knows. */
 struct ca_key {
 	uint8_t hash[PINFAST_PIN_LEN];
@@ -78,6 +81,8 @@ struct lint {
 	const struct pf_sink *sink;
 	struct ca_key *keys;
 	size_t key_count;
+	const struct pf_entry *rejecting[MAX_REJECTING];
+	size_t rejecting_count;
 };
 
 /* place: line and column of what is not said about an entry. */
@@ -177,19 +182,62 @@ struct tally {
 };
 
 static int
+entry_rejects(const struct lint *l, const struct pf_entry *e,
+    const uint8_t *hash)
+{
+	for (unsigned i = 0; i < e->pin_count; i++) {
+		const struct pf_set_pin *p = &l->model->pins[e->pins_at + i];
+
+		if (p->role == PINFAST_ROLE_REJECT &&
+		    (hash == NULL ||
+		        memcmp(p->hash, hash, PINFAST_PIN_LEN) == 0))
+			return 1;
+	}
+	return 0;
+}
+
+/* Does every connection that the entry speaks for fall under the other one,
+ * too?  Seen only between entries of equal ports. */
+static int
+lies_below(const struct lint *l, const struct pf_entry *e,
+    const struct pf_entry *parent)
+{
+	struct pinfast_bytes name = pf_entry_name(l->model, e);
+	struct pinfast_bytes above = pf_entry_name(l->model, parent);
+
+	return e->kind == PF_HOST_NAME &&
+	       !(e->scopes >> PINFAST_SCOPE_CLIENT & 1) &&
+	       parent->port == e->port && name.len > above.len + 1 &&
+	       name.data[name.len - above.len - 1] == '.' &&
+	       memcmp(name.data + name.len - above.len, above.data,
+	           above.len) == 0;
+}
+
+/* By the policy, by the entry, or by what covers it. */
+static int
 is_rejected(const struct lint *l, const struct pf_entry *e, const uint8_t *hash)
 {
 	for (size_t i = 0; i < l->model->reject_count; i++)
 		if (memcmp(l->model->reject[i], hash, PINFAST_PIN_LEN) == 0)
 			return 1;
-	for (unsigned i = 0; i < e->pin_count; i++) {
-		const struct pf_set_pin *p = &l->model->pins[e->pins_at + i];
-
-		if (p->role == PINFAST_ROLE_REJECT &&
-		    memcmp(p->hash, hash, PINFAST_PIN_LEN) == 0)
+	for (size_t i = 0; i < l->rejecting_count; i++)
+		if (lies_below(l, e, l->rejecting[i]) &&
+		    entry_rejects(l, l->rejecting[i], hash))
 			return 1;
-	}
-	return 0;
+	return entry_rejects(l, e, hash);
+}
+
+/* Which entries reject keys for everything below them. */
+static void
+find_rejecting(struct lint *l)
+{
+	const struct pf_model *m = l->model;
+
+	for (size_t i = 0;
+	     i < m->entry_count && l->rejecting_count < MAX_REJECTING; i++)
+		if (m->entries[i].scopes >> PINFAST_SCOPE_ANY & 1 &&
+		    entry_rejects(l, &m->entries[i], NULL))
+			l->rejecting[l->rejecting_count++] = &m->entries[i];
 }
 
 static struct tally
@@ -337,10 +385,11 @@ pf_lint(const struct pinfast_builder *builder,
     const struct pf_lint_options *options, const struct pf_sink *sink)
 {
 	const struct pf_model *m = pf_builder_model(builder);
-	struct lint l = {m, options, sink, NULL, 0};
+	struct lint l = {m, options, sink, NULL, 0, {NULL}, 0};
 	const uint8_t *url = m->urls;
 
 	read_keys(&l);
+	find_rejecting(&l);
 	for (size_t i = 0; i < m->entry_count; i++)
 		lint_entry(&l, &m->entries[i]);
 	for (size_t i = 0; i < m->url_count; i++) {

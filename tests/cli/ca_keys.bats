@@ -20,3 +20,14 @@
 	run "$PINFAST" lint --ca-keys "$keys" "$policy"
 	[[ "$output" == *"[lone-root]"* ]]
 }
+
+@test "the intermediate of a CA that chooses at random is an error" {
+	keys="$BATS_TEST_DIRNAME/../../share/pinfast/ca-keys.tsv"
+	one=$(awk -F'\t' '$3 == "intermediate" {print $1}' "$keys" | sed -n 1p)
+	[ -n "$one" ]
+	policy="$BATS_TEST_TMPDIR/policy.yaml"
+	printf 'pinfast: 1\nhosts:\n  - { name: a.test, ca: [%s] }\n' "$one" >"$policy"
+	run "$PINFAST" lint --ca-keys "$keys" "$policy"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *": error: a.test: this CA picks its intermediate at random"*"[random-ca]"* ]]
+}
