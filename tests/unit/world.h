@@ -118,4 +118,32 @@ expect(struct pinfast_verdict verdict, int allow, int32_t reason)
 	assert_int_equal(verdict.decision == PINFAST_ALLOW, allow);
 }
 
+/* Pins one of the certificates in the current entry. */
+static inline void
+world_pin(struct pinfast_builder *b, enum pinfast_role role, int cert)
+{
+	assert_int_equal(pinfast_builder_pin(b, role, certs[cert].pin), 0);
+}
+
+/* A policy with one entry: www.example.test, any port, one pin. */
+static inline struct pinfast *
+world_one_entry(struct pinfast_builder **b, enum pinfast_role role, int cert)
+{
+	*b = world_builder();
+	assert_int_equal(pinfast_builder_entry(*b, "www.example.test", 0,
+	                     PINFAST_SCOPE_EXACT),
+	    0);
+	world_pin(*b, role, cert);
+	return world_serve(*b);
+}
+
+static inline void
+world_done(struct pinfast_conn *conn, struct pinfast *policy,
+    struct pinfast_builder *b)
+{
+	pinfast_conn_free(conn);
+	pinfast_free(policy);
+	pinfast_builder_free(b);
+}
+
 #endif
