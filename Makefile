@@ -5,7 +5,7 @@ JOBS = $(shell nproc 2>/dev/null || echo 2)
 DESTDIR =
 PREFIX = /usr/local
 CORPORA =
-ADAPTER = openssl
+ADAPTER = all
 ROWS =
 export BUILD JOBS CORPORA
 

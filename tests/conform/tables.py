@@ -9,6 +9,9 @@ ROW = ('id', 'scenarios', 'chain', 'peer', 'trust', 'name', 'right', 'wrong',
        'flows', 'want_right', 'want_wrong', 'control', 'options', 'what')
 
 
+LATER = {'CON-12', 'POL-10', 'POL-13'}
+
+
 class TableError(Exception):
     """A table breaks a rule; the text says where and which."""
 
@@ -78,7 +81,8 @@ def check_control(row, rows):
 class Tables:
     """All tables, checked."""
 
-    def __init__(self, rows='rows.tsv'):
+    def __init__(self, rows='rows.tsv', later='later.tsv',
+                 units='units.tsv'):
         self.rows = index(read(rows, ROW), 'id')
         self.chains = index(read('world/chains.tsv',
                                  ('chain', 'key', 'certs')), 'chain')
@@ -91,8 +95,8 @@ class Tables:
                               'adapter')
         self.scenarios = index(read('scenarios.tsv', ('scenario', 'what')),
                                'scenario')
-        self.later = index(read('later.tsv', ('scenario', 'why')), 'scenario')
-        self.units = index(read('units.tsv', ('scenario', 'test')), 'scenario')
+        self.later = index(read(later, ('scenario', 'why')), 'scenario')
+        self.units = index(read(units, ('scenario', 'test')), 'scenario')
         self.trust = index(read('world/trust.tsv', ('trust', 'certs')),
                            'trust')
         self.check()
@@ -149,6 +153,13 @@ class Tables:
 
     def check_scenarios(self):
         """Each scenario has rows or a unit test, or waits with a reason."""
+        for name, waits in self.later.items():
+            if name not in LATER:
+                raise TableError(f'{waits["at"]}: {name} may not wait')
+        for unit in self.units.values():
+            if unit['scenario'] not in self.scenarios:
+                raise TableError(f'{unit["at"]}: no such scenario: '
+                                 f'{unit["scenario"]}')
         seen = set(self.later) | set(self.units)
         for row in self.rows.values():
             for scenario in row['scenarios'].split(','):
