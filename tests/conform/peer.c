@@ -31,6 +31,7 @@ struct request {
 	char tag[100], chain[2000], key[60], ring[100];
 	int tls13, tickets, early, anon, psk, hrr;
 	int listener;
+	int port; /* where a client dials */
 };
 
 struct result {
@@ -167,7 +168,9 @@ make_session(const struct request *r, int fd)
 	char priority[300];
 
 	gnutls_init(&s,
-	    GNUTLS_SERVER | (r->early ? GNUTLS_ENABLE_EARLY_DATA : 0));
+	    r->port > 0
+	        ? GNUTLS_CLIENT
+	        : GNUTLS_SERVER | (r->early ? GNUTLS_ENABLE_EARLY_DATA : 0));
 	snprintf(priority, sizeof priority,
 	    "NORMAL:-VERS-ALL:+VERS-TLS%s%s%s%s", r->tls13 ? "1.3" : "1.2",
 	    r->anon ? ":-KX-ALL:+ANON-ECDH:+ANON-DH" : "",
@@ -198,15 +201,18 @@ make_session(const struct request *r, int fd)
 	return s;
 }
 
-/* Reads what the client's application sends, and gives it back. */
+/* Reads what the other side's application sends, and gives it back.  A client
+ * is told to try again after each ticket. */
 static void
 echo(gnutls_session_t s, struct result *out)
 {
 	char buffer[256];
 	ssize_t n;
+	int again = 4;
 
 	while ((n = gnutls_record_recv(s, buffer, sizeof buffer)) > 0 ||
-	       n == GNUTLS_E_INTERRUPTED || n == GNUTLS_E_REHANDSHAKE) {
+	       n == GNUTLS_E_INTERRUPTED || n == GNUTLS_E_REHANDSHAKE ||
+	       (n == GNUTLS_E_AGAIN && again-- > 0)) {
 		if (n <= 0)
 			continue;
 		out->app += (int)n;
@@ -280,17 +286,33 @@ print(const struct request *r, const struct result *o)
 	pthread_mutex_unlock(&lock);
 }
 
+static int
+dial(int port)
+{
+	struct sockaddr_in to;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	memset(&to, 0, sizeof to);
+	to.sin_family = AF_INET;
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	to.sin_port = htons((uint16_t)port);
+	if (fd < 0 || connect(fd, (void *)&to, sizeof to) != 0)
+		die("nobody listens", "loopback");
+	return fd;
+}
+
 static void *
 serve(void *arg)
 {
 	struct request *r = arg;
 	struct result out;
 	struct timeval limit = {10, 0};
-	int fd = accept(r->listener, NULL, NULL);
+	int fd = r->port > 0 ? dial(r->port) : accept(r->listener, NULL, NULL);
 
 	memset(&out, 0, sizeof out);
 	out.alert = -1;
-	close(r->listener);
+	if (r->port == 0)
+		close(r->listener);
 	if (fd < 0) {
 		snprintf(out.error, sizeof out.error, "nobody came");
 	} else {
@@ -343,10 +365,24 @@ set(struct request *r, const char *key, const char *value)
 		r->anon = atoi(value);
 	else if (strcmp(key, "psk") == 0)
 		r->psk = atoi(value);
+	else if (strcmp(key, "port") == 0)
+		r->port = atoi(value);
 	else if (strcmp(key, "hrr") == 0)
 		r->hrr = atoi(value);
 	else
 		die("no such key in a request", key);
+}
+
+/* Says where a server listens, before anybody comes. */
+static void
+open_door(struct request *r)
+{
+	int port = listen_somewhere(&r->listener);
+
+	pthread_mutex_lock(&lock);
+	printf("{\"tag\":\"%s\",\"port\":%d}\n", r->tag, port);
+	fflush(stdout);
+	pthread_mutex_unlock(&lock);
 }
 
 int
@@ -367,9 +403,9 @@ main(int argc, char *argv[])
 		struct request *r = calloc(1, sizeof *r);
 		char *save = NULL, *word = strtok_r(line, " \n", &save);
 		pthread_t thread;
-		int port;
 
-		if (r == NULL || word == NULL || strcmp(word, "serve") != 0)
+		if (r == NULL || word == NULL ||
+		    (strcmp(word, "serve") != 0 && strcmp(word, "dial") != 0))
 			die("not a request", line);
 		while ((word = strtok_r(NULL, " \n", &save)) != NULL) {
 			char *value = strchr(word, '=');
@@ -379,11 +415,8 @@ main(int argc, char *argv[])
 			*value++ = '\0';
 			set(r, word, value);
 		}
-		port = listen_somewhere(&r->listener);
-		pthread_mutex_lock(&lock);
-		printf("{\"tag\":\"%s\",\"port\":%d}\n", r->tag, port);
-		fflush(stdout);
-		pthread_mutex_unlock(&lock);
+		if (r->port == 0)
+			open_door(r);
 		if (pthread_create(&thread, NULL, serve, r) != 0)
 			die("no thread", "serve");
 		pthread_detach(thread);
