@@ -294,6 +294,9 @@ shake(SSL *ssl, const struct shim_request *r, int server,
 		return;
 	if (!careless && answer->early == 0)
 		talk(ssl, send, answer);
+	else if (answer->early > 0 &&
+	         SSL_get_early_data_status(ssl) == SSL_EARLY_DATA_REJECTED)
+		talk(ssl, send, answer); /* a server may decline it at will */
 	else if (answer->early > 0)
 		answer->got = SSL_read(ssl, answer->error, answer->early);
 	answer->error[0] = '\0';
