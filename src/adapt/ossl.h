@@ -1,8 +1,8 @@
 /*
  * What the files of the OpenSSL adapter share.  ossl.c attaches and answers,
- * ossl_verify.c is called in the middle of a handshake, ossl_path.c looks for
- * further paths, ossl_certs.c hands certificates to the judge, ossl_session.c
- * keeps tags.
+ * ossl_verify.c is called in the middle of a handshake, ossl_judge.c asks the
+ * judge, ossl_path.c looks for further paths, ossl_certs.c hands certificates
+ * to the judge, ossl_session.c keeps tags.
  */
 #ifndef PF_OSSL_H
 #define PF_OSSL_H
@@ -131,6 +131,36 @@ enum pf_ossl_searched {
  */
 enum pf_ossl_searched pf_ossl_search(X509_STORE_CTX *xs,
     const struct pf_ossl_search *search);
+
+/* ----------------------------------------------------------------- judging */
+
+/*
+ * One verification by OpenSSL, put to the judge.  Knows no SSL, so that a
+ * chain can be judged offline just as in a handshake.
+ */
+struct pf_ossl_judging {
+	X509_STORE_CTX *xs;
+	struct pinfast_conn *conn;
+	struct pf_ossl_anchors *anchors;  /* NULL: remember nothing */
+	X509_STORE_CTX_verify_cb further; /* of further paths; NULL: none */
+	int one_path;                     /* 1: look for no further paths */
+	struct pinfast_verdict verdict;
+};
+
+/*
+ * Before verification: the entry's own anchors in place of the store's.  They
+ * need not be self-signed: the policy says that they are anchors.
+ * returns them, to be freed after judging; *bad: they cannot be had
+ */
+STACK_OF(X509) * pf_ossl_use_anchors(struct pf_ossl_judging *j, int *bad);
+
+/* The leaf alone is known (pkix), or its verification failed. */
+void pf_ossl_judge_leaf(struct pf_ossl_judging *j, X509 *cert,
+    enum pinfast_pkix pkix, int failed);
+
+/* xs has verified chain and name: judges it, and further paths when that does
+ * not do.  The chain of xs is then the path that was judged last. */
+void pf_ossl_judge_verified(struct pf_ossl_judging *j, STACK_OF(X509) * chain);
 
 /* ----------------------------------------------------------------- session */
 

@@ -4,8 +4,6 @@
 
 #include <openssl/err.h>
 
-#include "core/spki.h"
-
 /* Not in OpenSSL's table of alerts, so certificate_unknown is sent, and
  * SSL_get_verify_result() tells the reason: "PIN" and the reason's number. */
 #define VERIFY_ERROR 0x50494e00
@@ -16,8 +14,7 @@ struct hook {
 	SSL *ssl;
 	struct pf_ossl *st;
 	X509 *leaf;
-	int own_anchors; /* the entry's: they live for this handshake */
-	struct pinfast_verdict verdict;
+	struct pf_ossl_judging j;
 };
 
 static SSL *
@@ -45,49 +42,6 @@ see_further(int ok, X509_STORE_CTX *xs)
 	struct pf_ossl *st = pf_ossl_of(ssl_of(xs));
 
 	return ok && (st->user == NULL || st->user(ok, xs));
-}
-
-static int
-add_anchor(void *arg, struct pinfast_bytes der)
-{
-	STACK_OF(X509) *anchors = arg;
-	const unsigned char *at = der.data;
-	X509 *cert = d2i_X509(NULL, &at, (long)der.len);
-
-	if (cert == NULL)
-		return 1;
-	if (sk_X509_push(anchors, cert))
-		return 0;
-	X509_free(cert);
-	return 1;
-}
-
-/*
- * The entry's own anchors in place of the store's.  They need not be
- * self-signed: the policy says that they are anchors.
- * returns them, to be freed after verification; *bad: they cannot be had
- */
-static STACK_OF(X509) * use_anchors(struct hook *h, int *bad)
-{
-	STACK_OF(X509) * anchors;
-	int count;
-
-	*bad = 0;
-	if (!(pinfast_conn_needs(h->st->a.conn) & PINFAST_NEED_TRUST)) {
-		pinfast_conn_trust(h->st->a.conn, NULL, NULL);
-		return NULL;
-	}
-	anchors = sk_X509_new_null();
-	count = anchors == NULL
-	            ? -1
-	            : pinfast_conn_trust(h->st->a.conn, add_anchor, anchors);
-	*bad = count <= 0;
-	if (count > 0) {
-		h->own_anchors = 1;
-		X509_STORE_CTX_set0_trusted_stack(h->xs, anchors);
-		X509_STORE_CTX_set_flags(h->xs, X509_V_FLAG_PARTIAL_CHAIN);
-	}
-	return anchors;
 }
 
 /* OpenSSL's own verification, or what the application put in its place. */
@@ -170,99 +124,7 @@ name_verified(const struct hook *h)
 static void
 judge_leaf(struct hook *h, enum pinfast_pkix pkix, int failed)
 {
-	STACK_OF(X509) *alone = sk_X509_new_null();
-	struct pf_ossl_certs certs;
-	struct pinfast_cert leaf;
-	int have;
-
-	if (alone != NULL && h->leaf != NULL)
-		sk_X509_push(alone, h->leaf);
-	pf_ossl_certs_init(&certs, alone, NULL);
-	have = pf_ossl_certs_get(&certs, 0, &leaf) == 0;
-	if (failed)
-		h->verdict = pinfast_judge_failed(h->st->a.conn,
-		    have ? &leaf : NULL, PINFAST_REASON_PKIX_FAILED);
-	else
-		h->verdict = pinfast_judge_leaf(h->st->a.conn,
-		    have ? &leaf : NULL, pkix);
-	pf_ossl_certs_fini(&certs);
-	sk_X509_free(alone);
-}
-
-static void
-judge_path(struct hook *h, STACK_OF(X509) * chain)
-{
-	struct pf_ossl_certs certs;
-	struct pinfast_path path;
-
-	pf_ossl_certs_init(&certs, chain,
-	    h->own_anchors ? NULL : &h->st->ctx->anchors);
-	path = pf_ossl_certs_path(&certs);
-	h->verdict = pinfast_judge_path_lazy(h->st->a.conn, &path);
-	pf_ossl_certs_fini(&certs);
-}
-
-static int
-wants(void *arg, X509 *cert)
-{
-	struct hook *h = arg;
-	unsigned char *der = NULL;
-	struct pinfast_bytes bytes;
-	struct pf_cert walked;
-	int answer = 0;
-	int len = i2d_X509(cert, &der);
-
-	bytes.data = der;
-	bytes.len = len > 0 ? (size_t)len : 0;
-	if (len > 0 && pf_cert_walk(bytes, &walked, NULL) == PINFAST_OK)
-		answer = pinfast_conn_wants(h->st->a.conn, walked.key.spki);
-	OPENSSL_free(der);
-	return answer;
-}
-
-/* The application sees the path that was judged. */
-static int
-found(void *arg, STACK_OF(X509) * path)
-{
-	struct hook *h = arg;
-	STACK_OF(X509) * copy;
-
-	judge_path(h, path);
-	if (h->verdict.decision != PINFAST_ALLOW)
-		return 0;
-	copy = X509_chain_up_ref(path);
-	if (copy != NULL)
-		X509_STORE_CTX_set0_verified_chain(h->xs, copy);
-	return 1;
-}
-
-/* The first path does not satisfy the entry: is there one that does? */
-static void
-search(struct hook *h)
-{
-	struct pinfast_verdict first = h->verdict;
-	int rejected = first.reason == PINFAST_REASON_REJECTED_KEY;
-	struct pf_ossl_search search = {
-	    wants, found, h, !rejected, see_further};
-
-	/* DANE has picked this path: another could not be held against it. */
-	if ((first.reason != PINFAST_REASON_PIN_MISMATCH && !rejected) ||
-	    SSL_get0_dane_authority(h->ssl, NULL, NULL) >= 0 ||
-	    !(pinfast_conn_needs(h->st->a.conn) & PINFAST_NEED_PATH))
-		return;
-	switch (pf_ossl_search(h->xs, &search)) {
-	case PF_OSSL_FOUND:
-		break;
-	case PF_OSSL_LIMIT:
-		h->verdict = pinfast_judge_failed(h->st->a.conn, NULL,
-		    PINFAST_REASON_PATH_SEARCH_LIMIT);
-		break;
-	case PF_OSSL_NONE:
-	default:
-		/* The keys of the first path are the ones to speak about. */
-		judge_path(h, X509_STORE_CTX_get0_chain(h->xs));
-		break;
-	}
+	pf_ossl_judge_leaf(&h->j, h->leaf, pkix, failed);
 }
 
 /* The path that OpenSSL verified, further ones when that does not do. */
@@ -283,9 +145,11 @@ judge_verified(struct hook *h)
 		X509_STORE_CTX_set_error(h->xs, X509_V_ERR_HOSTNAME_MISMATCH);
 		judge_leaf(h, PINFAST_PKIX_FAILED, 1);
 	} else {
-		judge_path(h, chain);
-		if (h->verdict.decision != PINFAST_ALLOW)
-			search(h);
+		/* DANE has picked this path: another could not be held
+		 * against it. */
+		h->j.one_path =
+		    SSL_get0_dane_authority(h->ssl, NULL, NULL) >= 0;
+		pf_ossl_judge_verified(&h->j, chain);
 	}
 }
 
@@ -323,7 +187,7 @@ refuse(struct hook *h, int32_t reason)
 static int
 conclude(struct hook *h, int verified)
 {
-	if (h->verdict.decision != PINFAST_ALLOW) {
+	if (h->j.verdict.decision != PINFAST_ALLOW) {
 		struct pinfast_verdict verdict =
 		    pinfast_conn_settle(h->st->a.conn);
 
@@ -358,7 +222,7 @@ judge_raw_key(struct hook *h, EVP_PKEY *key)
 
 	spki.data = der;
 	spki.len = len > 0 ? (size_t)len : 0;
-	h->verdict = pinfast_judge_key(h->st->a.conn, spki);
+	h->j.verdict = pinfast_judge_key(h->st->a.conn, spki);
 	h->st->a.by_peer = 1;
 	OPENSSL_free(der);
 	return conclude(h, verified);
@@ -378,6 +242,8 @@ verify(struct hook *h)
 	STACK_OF(X509) * anchors;
 	int verified, bad;
 
+	h->j.xs = h->xs;
+	h->j.conn = h->st->a.conn;
 #if OPENSSL_VERSION_NUMBER >= 0x30200000L
 	EVP_PKEY *key = X509_STORE_CTX_get0_rpk(h->xs);
 
@@ -385,9 +251,11 @@ verify(struct hook *h)
 		return judge_raw_key(h, key);
 #endif
 	h->leaf = X509_STORE_CTX_get0_cert(h->xs);
+	h->j.anchors = &h->st->ctx->anchors;
+	h->j.further = see_further;
 	if (pinfast_conn_needs(h->st->a.conn) == PINFAST_NEED_LEAF_ONLY)
 		return judge_leaf_only(h);
-	anchors = use_anchors(h, &bad);
+	anchors = pf_ossl_use_anchors(&h->j, &bad);
 	verified = bad ? 0 : run(h);
 	if (asks_again(h->ssl, verified)) {
 		sk_X509_pop_free(anchors, X509_free);
