@@ -33,6 +33,8 @@ static const struct command commands[] = {
     {"compile", "turn a policy into a store", NULL, "pinfast-policy"},
     {"explain", "say which entry of a policy speaks for a host", NULL,
         "pinfast-policy"},
+    {"verify", "judge a saved chain by a policy, offline", NULL,
+        "pinfast-live"},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 

@@ -284,28 +284,6 @@ print_all(struct explaining *x)
 	putchar('\n');
 }
 
-/* Splits HOST[:PORT]; an IPv6 address with a port is written in brackets. */
-static int
-split_port(const char *text, size_t *len, uint16_t *port)
-{
-	const char *colon = strrchr(text, ':');
-	unsigned long value;
-	char *end;
-
-	*len = strlen(text);
-	*port = 0;
-	if (colon == NULL || strchr(colon, ']') != NULL ||
-	    (text[0] != '[' && strchr(text, ':') != colon))
-		return 1;
-	value = strtoul(colon + 1, &end, 10);
-	if (colon[1] < '0' || colon[1] > '9' || *end != '\0' || value == 0 ||
-	    value > 65535)
-		return 0;
-	*len = (size_t)(colon - text);
-	*port = (uint16_t)value;
-	return 1;
-}
-
 static int
 print_invalid(const char *text, const char *why)
 {
@@ -331,7 +309,7 @@ explain(const struct pinfast_store *store, const char *target, int64_t now)
 	size_t len;
 
 	memset(&x, 0, sizeof x);
-	if (!split_port(target, &len, &x.port))
+	if (!pf_target_split(target, &len, &x.port))
 		return pf_usage("explain",
 		    "a port is 1 to 65535; write HOST:PORT, not", target);
 	if (len >= sizeof name)

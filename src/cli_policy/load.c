@@ -3,8 +3,7 @@
 
 #include "base/limits.h"
 #include "base/time.h"
-#include "cli/out.h"
-#include "cli_policy/policy_command.h"
+#include "cli_policy/load.h"
 #include "core/layout.h"
 #include "core/store.h"
 #include "os/alloc.h"
@@ -158,4 +157,25 @@ pf_time_option(const char *command, const char *text, int64_t *now)
 	(void)pf_usage(command,
 	    "--time takes 2027-05-20 or 2027-05-20T12:00:00Z, not", text);
 	return 0;
+}
+
+int
+pf_target_split(const char *text, size_t *len, uint16_t *port)
+{
+	const char *colon = strrchr(text, ':');
+	unsigned long value;
+	char *end;
+
+	*len = strlen(text);
+	*port = 0;
+	if (colon == NULL || strchr(colon, ']') != NULL ||
+	    (text[0] != '[' && strchr(text, ':') != colon))
+		return 1;
+	value = strtoul(colon + 1, &end, 10);
+	if (colon[1] < '0' || colon[1] > '9' || *end != '\0' || value == 0 ||
+	    value > 65535)
+		return 0;
+	*len = (size_t)(colon - text);
+	*port = (uint16_t)value;
+	return 1;
 }

@@ -1,48 +1,15 @@
 /*
- * The commands of pinfast-policy, and loading a policy for them.  Hides
- * whether POLICY is text or a compiled store.  Refuses what cannot be read,
- * what others may write and what contradicts itself, with the file's name.
+ * The commands of pinfast-policy.  Each gets its own name as argv[0] and
+ * returns an exit status (enum pf_exit).
  */
 #ifndef PF_POLICY_COMMAND_H
 #define PF_POLICY_COMMAND_H
 
-#include <stdio.h>
-
+#include "cli_policy/load.h"
 #include "policy/lint.h"
-#include "policy/text.h"
 
 int pf_cmd_lint(int argc, char *argv[]);
 int pf_cmd_compile(int argc, char *argv[]);
 int pf_cmd_explain(int argc, char *argv[]);
-
-/* A policy in memory; everything is released by pf_loaded_free(). */
-struct pf_loaded {
-	struct pinfast_builder *builder; /* NULL when it was a store */
-	struct pinfast_store *store;     /* NULL after an error in the text */
-	struct pinfast_bytes image;      /* of a text that was compiled */
-	uint8_t *text;
-};
-
-/* Prints complaints as path:line:col: level: text [rule], and counts. */
-struct pf_listener {
-	const char *path;
-	unsigned errors, warnings;
-	int quiet_below; /* enum pf_level: levels above it are not printed */
-	struct pf_sink sink;
-	FILE *out;            /* standard output by default */
-	struct pf_json *json; /* findings as JSON instead */
-};
-void pf_listener_init(struct pf_listener *l, const char *path);
-
-/*
- * returns enum pf_exit: FINE, or UNDECIDED after a complaint on standard
- *         error (for a text: through the listener)
- */
-int pf_policy_load(const char *path, int64_t now, struct pf_listener *l,
-    struct pf_loaded *out);
-void pf_loaded_free(struct pf_loaded *loaded);
-
-/* Reads --time; 0: complained. */
-int pf_time_option(const char *command, const char *text, int64_t *now);
 
 #endif
