@@ -551,7 +551,8 @@ PINFAST_API void pinfast_conn_free(struct pinfast_conn *conn);
  * Adds a name that was learned rather than given (a verify host, a verify
  * address, SNI).  All of them are judged and all must allow.  Ignored when
  * pinfast_conn_new() was given a host.  At most 16 different names
- * (PINFAST_ELIMIT, and the connection then denies).
+ * (PINFAST_ELIMIT, and the connection then denies).  A new name makes what was
+ * judged before void: judge again.  After settling: PINFAST_EUSAGE.
  */
 PINFAST_API enum pinfast_error pinfast_conn_add_name(struct pinfast_conn *conn,
     const char *name);

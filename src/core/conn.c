@@ -2,6 +2,16 @@
 
 #include "core/live.h"
 
+/* As if nothing had been judged: a deny, and nothing to recheck or tag. */
+static void
+forget(struct pinfast_conn *conn)
+{
+	conn->judged = 0;
+	memset(&conn->last, 0, sizeof conn->last);
+	conn->last.scope = -1;
+	conn->last.outcome.matched = -1;
+}
+
 static enum pinfast_error
 make(struct pinfast *policy, uint16_t port, int64_t now,
     struct pinfast_conn **out)
@@ -16,8 +26,7 @@ make(struct pinfast *policy, uint16_t port, int64_t now,
 	conn->policy = policy;
 	conn->port = port;
 	conn->now = now;
-	conn->last.scope = -1;
-	conn->last.outcome.matched = -1;
+	forget(conn);
 	*out = conn;
 	return PINFAST_OK;
 }
@@ -111,11 +120,20 @@ pinfast_conn_new_server(struct pinfast *policy, const char *label, int64_t now,
 enum pinfast_error
 pinfast_conn_add_name(struct pinfast_conn *conn, const char *name)
 {
+	enum pinfast_error error;
+	unsigned count = conn->name_count;
+
 	if (conn->explicit_host)
 		return PINFAST_OK;
+	if (conn->settled)
+		return PINFAST_EUSAGE;
 	if (conn->invalid == 255)
 		return PINFAST_ELIMIT;
-	return add_name(conn, name);
+	error = add_name(conn, name);
+	/* What was judged before did not speak of this name. */
+	if (error != PINFAST_OK || conn->name_count != count)
+		forget(conn);
+	return error;
 }
 
 void
@@ -166,10 +184,7 @@ struct pinfast_verdict
 pf_conn_deny(struct pinfast_conn *conn, enum pinfast_reason reason)
 {
 	/* There is no evidence that a recheck could judge again. */
-	conn->judged = 0;
-	memset(&conn->last, 0, sizeof conn->last);
-	conn->last.scope = -1;
-	conn->last.outcome.matched = -1;
+	forget(conn);
 	pf_judge_stop(&conn->last.outcome, reason);
 	conn->last.verdict = pf_verdict(&conn->last.outcome);
 	return conn->last.verdict;

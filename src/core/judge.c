@@ -350,8 +350,10 @@ pf_judge_rule(const struct pf_ask *ask, const struct pf_rule *rule,
 	}
 	rejected = search_rejected(ask, rule->reject, rule->reject_count);
 	if (rejected != PINFAST_REASON_PIN_MISMATCH) {
-		/* Only the entry's own report mode takes the edge off. */
+		/* Only the entry's own report mode takes the edge off; what a
+		 * lapse made of an expiry that enforces is not its own. */
 		if (rule->mode == PINFAST_REPORT && mode == PINFAST_REPORT &&
+		    out->loosened != PINFAST_LOOSENED_LAPSE &&
 		    !is_final(rejected))
 			report(out, rejected);
 		else

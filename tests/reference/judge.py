@@ -89,7 +89,9 @@ def judge_entry(policy, e, kind, chain):
     if mode == DENY:
         return False, False
     if (e["reject"] | set(policy["reject"])) & set(chain):
-        softened = e["mode"] == REPORT and mode == REPORT
+        # What a lapse made of an expiry that enforces is not the entry's own.
+        before_lapse = mode_now({"lapse": ENFORCE}, e)
+        softened = e["mode"] == REPORT and before_lapse == REPORT
         return softened, softened
     if none:
         if kind == "raw" and not e["ignore"]:

@@ -57,6 +57,57 @@ a_name_is_learned_once_and_never_beside_a_given_one(void **state)
 	pinfast_builder_free(b);
 }
 
+/* An allow never speaks of a name that was learned after it. */
+static void
+a_name_learned_after_judging_makes_it_void(void **state)
+{
+	static const struct {
+		const char *name;
+		int again, reason;
+	} rows[] = {
+	    {"a.test", PINFAST_OK, PINFAST_REASON_PIN_MISMATCH},
+	    {"no name", PINFAST_EHOST, PINFAST_REASON_HOST_INVALID},
+	};
+	const struct pinfast_bytes no_blob = {NULL, 0};
+	struct pinfast_builder *b;
+	struct pinfast *policy = policy_pinning(&b, "a.test", OTHER);
+	uint8_t tag[PINFAST_TAG_MAX];
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct pinfast_conn *conn = world_conn(policy, NULL, 0);
+
+		assert_int_equal(pinfast_conn_add_name(conn, "b.test"), 0);
+		expect(pinfast_judge_path(conn, path3, 3), 1,
+		    PINFAST_REASON_UNLISTED);
+		assert_int_equal(pinfast_conn_add_name(conn, "B.test"), 0);
+		expect(pinfast_conn_verdict(conn), 1, PINFAST_REASON_UNLISTED);
+		assert_int_equal(pinfast_conn_add_name(conn, rows[i].name),
+		    rows[i].again);
+		expect(pinfast_conn_verdict(conn), 0,
+		    PINFAST_REASON_NOT_JUDGED);
+		expect(pinfast_judge_path(conn, path3, 3), 0, rows[i].reason);
+		expect(pinfast_conn_settle(conn), 0, rows[i].reason);
+		pinfast_conn_free(conn);
+	}
+	{
+		struct pinfast_conn *conn = world_conn(policy, NULL, 0);
+
+		assert_int_equal(pinfast_conn_add_name(conn, "b.test"), 0);
+		expect(pinfast_judge_path(conn, path3, 3), 1,
+		    PINFAST_REASON_UNLISTED);
+		expect(pinfast_conn_settle(conn), 1, PINFAST_REASON_UNLISTED);
+		assert_int_equal(pinfast_conn_add_name(conn, "a.test"),
+		    PINFAST_EUSAGE);
+		assert_int_equal(pinfast_conn_tag(conn, no_blob, tag, &len),
+		    PINFAST_OK);
+		pinfast_conn_free(conn);
+	}
+	pinfast_free(policy);
+	pinfast_builder_free(b);
+}
+
 static void
 the_seventeenth_name_makes_it_deny(void **state)
 {
@@ -266,6 +317,7 @@ main(void)
 	    cmocka_unit_test(nothing_is_made_of_nothing),
 	    cmocka_unit_test(
 	        a_name_is_learned_once_and_never_beside_a_given_one),
+	    cmocka_unit_test(a_name_learned_after_judging_makes_it_void),
 	    cmocka_unit_test(the_seventeenth_name_makes_it_deny),
 	    cmocka_unit_test(without_a_certificate_there_is_no_allow),
 	    cmocka_unit_test(a_failure_says_why),

@@ -385,8 +385,11 @@ an_expiry_that_enforces_rejects_again(void **state)
 	pinfast_builder_pin(b, PINFAST_ROLE_REJECT, certs[LEAF].pin);
 	pinfast_builder_entry_set(b, PINFAST_ENTRY_EXPIRES, NOW);
 	pinfast_builder_entry_set(b, PINFAST_ENTRY_ON_EXPIRY, PINFAST_ENFORCE);
+	pinfast_builder_set(b, PINFAST_POLICY_VALID_UNTIL, NOW + 1);
+	pinfast_builder_set(b, PINFAST_POLICY_ON_LAPSE, PINFAST_REPORT);
 	policy = world_serve(b);
-	for (int late = 0; late < 2; late++) {
+	/* The third comes after the lapse, which rejects survive. */
+	for (int late = 0; late < 3; late++) {
 		assert_int_equal(pinfast_conn_new(policy, "a.test", 0,
 		                     NOW - 1 + late, &conn),
 		    0);
