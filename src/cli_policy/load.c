@@ -58,13 +58,18 @@ pf_listener_init(struct pf_listener *l, const char *path)
 }
 
 static int
-open_store(const char *path, struct pf_loaded *out)
+open_store(const char *path, struct pinfast_bytes text, struct pf_loaded *out)
 {
 	struct pinfast_diag diag;
 	enum pinfast_error error;
 
 	memset(&diag, 0, sizeof diag);
-	error = pinfast_store_open_file(path, NULL, &diag, &out->store);
+	/* Standard input has been read; `-` may also be a file's name. */
+	if (strcmp(path, "-") == 0)
+		error =
+		    pinfast_store_open_memory(text, NULL, &diag, &out->store);
+	else
+		error = pinfast_store_open_file(path, NULL, &diag, &out->store);
 	if (error == PINFAST_OK &&
 	    pinfast_store_verify(out->store) != PINFAST_OK) {
 		strcpy(diag.text, "the store is damaged: its digest is "
@@ -129,9 +134,13 @@ pf_policy_load(const char *path, int64_t now, struct pf_listener *l,
 	}
 	if (len >= PF_MAGIC_LEN &&
 	    memcmp(out->text, PF_MAGIC, PF_MAGIC_LEN) == 0) {
-		free(out->text);
-		out->text = NULL;
-		return open_store(path, out);
+		struct pinfast_bytes text = {out->text, len};
+
+		if (strcmp(path, "-") != 0) {
+			free(out->text);
+			out->text = NULL;
+		}
+		return open_store(path, text, out);
 	}
 	if (is_binary(out->text, len)) {
 		pf_complain(path,

@@ -56,6 +56,20 @@ all_refuse() { # policy, text
 
 # ---------------------------------------------------- files that are refused
 
+@test "a store from standard input is not the file that is called -" {
+	sed 's/www/other/' policy.yaml >other.yaml
+	pinfast compile --quiet other.yaml -o other.store
+	cp policy.store ./-
+	pinfast explain - www.example.test <other.store >answer
+	grep -q '"lookup":"unlisted"' answer
+	rm ./-
+	pinfast explain - other.example.test <other.store >answer
+	grep -q '"lookup":"listed"' answer
+	head -c 200 other.store >cut.store
+	run pinfast explain - other.example.test <cut.store
+	[ "$status" -eq 3 ]
+}
+
 @test "a missing policy" {
 	all_refuse nothing 'No such file'
 }
