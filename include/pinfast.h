@@ -552,7 +552,7 @@ PINFAST_API void pinfast_conn_free(struct pinfast_conn *conn);
  * address, SNI).  All of them are judged and all must allow.  Ignored when
  * pinfast_conn_new() was given a host.  At most 16 different names
  * (PINFAST_ELIMIT, and the connection then denies).  A new name makes what was
- * judged before void: judge again.  After settling: PINFAST_EUSAGE.
+ * judged before void: judge again, and before settling.
  */
 PINFAST_API enum pinfast_error pinfast_conn_add_name(struct pinfast_conn *conn,
     const char *name);

@@ -125,8 +125,6 @@ pinfast_conn_add_name(struct pinfast_conn *conn, const char *name)
 
 	if (conn->explicit_host)
 		return PINFAST_OK;
-	if (conn->settled)
-		return PINFAST_EUSAGE;
 	if (conn->invalid == 255)
 		return PINFAST_ELIMIT;
 	error = add_name(conn, name);

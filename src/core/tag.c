@@ -58,7 +58,7 @@ can_be_tagged(const struct pinfast_conn *conn)
 {
 	const struct pf_shown *s = &conn->shown;
 
-	return conn->settled && conn->judged && !conn->invalid &&
+	return conn->settled && !conn->invalid && conn->judged &&
 	       conn->name_count == 1 && s->count > 0 &&
 	       conn->last.verdict.decision == PINFAST_ALLOW &&
 	       (s->path_until != 0 || s->evidence == PINFAST_EVIDENCE_RAW_KEY);
