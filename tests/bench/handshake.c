@@ -5,7 +5,7 @@
  */
 #include "../adapt/pair.h"
 
-static int client_step(SSL *ssl) __attribute__((noinline, noclone));
+static int client_step(SSL *ssl) __attribute__((noinline));
 
 static int
 client_step(SSL *ssl)
