@@ -12,6 +12,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "edit.h"
+
 #define MAX 128
 
 struct cert {
@@ -186,22 +188,50 @@ add_extensions(X509 *cert, X509 *issuer, const char *names, const char *flags)
 		extend(cert, &ctx, NID_subject_alt_name, names);
 }
 
+/* Bytes in the place of the certificate's, or behind it; or signed anew. */
+static size_t
+edit(const struct cert *c, const char *how, EVP_PKEY *signer,
+    unsigned char **der)
+{
+	int len = i2d_X509(c->x509, der);
+	const char *colon = strchr(how, ':');
+	struct key *other = NULL;
+	unsigned char *edited = NULL;
+	size_t size;
+
+	if (len <= 0)
+		die("cannot be encoded", c->id);
+	if (strcmp(how, "garbage") == 0)
+		memset(*der, 0xaa, (size_t)len);
+	if (strcmp(how, "garbage") == 0 || strcmp(how, "-") == 0 ||
+	    strcmp(how, "trailing") == 0 || strncmp(how, "concat:", 7) == 0)
+		return (size_t)len;
+	if (colon != NULL && strncmp(how, "form:", 5) != 0)
+		other = key_of(colon + 1);
+	size = edit_certificate(c->x509, how, key_of(c->key)->pkey,
+	    other ? other->pkey : NULL, signer, &edited);
+	if (size == 0)
+		die("no such edit", how);
+	OPENSSL_free(*der);
+	*der = edited;
+	return size;
+}
+
 static void
-write_cert(const struct cert *c, const char *edit)
+write_cert(const struct cert *c, const char *how, EVP_PKEY *signer)
 {
 	unsigned char *der = NULL, *more = NULL;
-	int len = i2d_X509(c->x509, &der), more_len = 0;
+	int more_len = 0;
+	size_t len = edit(c, how, signer, &der);
 	FILE *f = create(c->id, ".pem");
 
 	PEM_write_X509(f, c->x509);
 	fclose(f);
-	if (strncmp(edit, "concat:", 7) == 0)
-		more_len = i2d_X509(cert_of(edit + 7)->x509, &more);
+	if (strncmp(how, "concat:", 7) == 0)
+		more_len = i2d_X509(cert_of(how + 7)->x509, &more);
 	f = create(c->id, ".der");
-	if (strcmp(edit, "garbage") == 0)
-		memset(der, 0xaa, (size_t)len);
-	fwrite(der, 1, (size_t)len, f);
-	if (strcmp(edit, "trailing") == 0)
+	fwrite(der, 1, len, f);
+	if (strcmp(how, "trailing") == 0)
 		fwrite("xyz", 1, 3, f);
 	if (more_len > 0)
 		fwrite(more, 1, (size_t)more_len, f);
@@ -244,7 +274,7 @@ make_cert(char *const field[7])
 	add_extensions(c->x509, issuer->x509, field[3], field[5]);
 	if (X509_sign(c->x509, signer, md) <= 0)
 		die("cannot be signed", field[0]);
-	write_cert(c, field[6]);
+	write_cert(c, field[6], signer);
 }
 
 static void

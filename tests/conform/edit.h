@@ -1,0 +1,32 @@
+/*
+ * Certificates that no tool makes: the bytes that are signed are taken apart,
+ * changed and signed again, so that only a parser can tell.  Hides how DER is
+ * put together; refuses edits that it does not know.
+ */
+#ifndef CONFORM_EDIT_H
+#define CONFORM_EDIT_H
+
+#include <openssl/x509.h>
+
+/*
+ * Edits a certificate and signs it again.
+ *
+ * how     form:FORM     its key as compressed or hybrid point, or with the
+ *                       curve's parameters spelled out
+ *         in-PLACE:KEY  the other key's SPKI in serial, rdn, uid or ext
+ *         eat-FIELD:KEY version, algorithm, issuer, validity, subject or key
+ *                       swallows what follows up to the certificate's key;
+ *                       the same again with the other key comes behind it
+ *         ber-FORM      indefinite, long, bits (a constructed BIT STRING) or
+ *                       unused (an unused bit)
+ * key     the certificate's own key
+ * other   the key that HOW names, or NULL
+ * signer  the issuer's key; no Ed25519
+ * out     the certificate, to be released by OPENSSL_free
+ *
+ * Gives its length, or 0 when HOW is no such edit.
+ */
+size_t edit_certificate(X509 *plain, const char *how, EVP_PKEY *key,
+    EVP_PKEY *other, EVP_PKEY *signer, unsigned char **out);
+
+#endif
