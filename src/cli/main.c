@@ -28,6 +28,7 @@ struct command {
 static const struct command commands[] = {
     {"pin", "print the pins of certificates, requests and keys", pf_cmd_pin,
         NULL},
+    {"keygen", "make a key for a backup pin", NULL, "pinfast-live"},
     {"lint", "check a policy and say what is unwise in it", NULL,
         "pinfast-policy"},
     {"compile", "turn a policy into a store", NULL, "pinfast-policy"},

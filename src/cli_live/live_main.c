@@ -5,7 +5,8 @@
 #include "cli/dispatch.h"
 #include "cli_live/live_command.h"
 
-static const struct pf_command commands[] = {{"verify", pf_cmd_verify}};
+static const struct pf_command commands[] = {
+    {"keygen", pf_cmd_keygen}, {"verify", pf_cmd_verify}};
 
 int
 main(int argc, char *argv[])

@@ -33,6 +33,14 @@ PINFAST_CHECK enum pinfast_error pf_file_read(const char *path, size_t max,
 PINFAST_CHECK enum pinfast_error pf_file_write(const char *path,
     const void *data, size_t len, unsigned mode, struct pinfast_diag *diag);
 
+/*
+ * Makes a file that is not there yet, whole or not at all: a file, a link or
+ * anything else of that name stays as it is.  mode: 0600 from its first
+ * moment, changed to this one before it gets its name.
+ */
+PINFAST_CHECK enum pinfast_error pf_file_create(const char *path,
+    const void *data, size_t len, unsigned mode, struct pinfast_diag *diag);
+
 /* A sentence for what is no regular file, by its st_mode. */
 const char *pf_file_kind(unsigned mode);
 

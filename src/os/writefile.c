@@ -78,16 +78,37 @@ open_folder(const char *path)
 	return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-enum pinfast_error
-pf_file_write(const char *path, const void *data, size_t len, unsigned mode,
+/* A file gets its name, unless the name is taken; else errno. */
+static int
+give_new_name(const char *temporary, const char *path)
+{
+	if (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) ==
+	    0)
+		return 0;
+	/* Not every file system knows that; most of the others know links. */
+	if (errno != EINVAL && errno != ENOSYS)
+		return errno;
+	if (link(temporary, path) != 0)
+		return errno;
+	(void)unlink(temporary);
+	return 0;
+}
+
+static int
+replace_name(const char *temporary, const char *path)
+{
+	return rename(temporary, path) != 0 ? errno : 0;
+}
+
+/* Writes a temporary file beside path and lets name() give it its name. */
+static enum pinfast_error
+write_file(const char *path, const void *data, size_t len, unsigned mode,
+    int (*name)(const char *temporary, const char *path),
     struct pinfast_diag *diag)
 {
 	char temporary[PATH_MAX];
-	struct stat st;
 	int folder, fd, number;
 
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-		return fail_kind(diag, path, st.st_mode);
 	if (snprintf(temporary, sizeof temporary, "%s.XXXXXX", path) >=
 	    (int)sizeof temporary)
 		return fail(diag, path, ENAMETOOLONG);
@@ -101,12 +122,35 @@ pf_file_write(const char *path, const void *data, size_t len, unsigned mode,
 		return fail(diag, path, number);
 	}
 	number = write_and_close(fd, data, len, mode);
-	if (number == 0 && rename(temporary, path) != 0)
-		number = errno;
+	if (number == 0)
+		number = name(temporary, path);
 	if (number != 0)
 		unlink(temporary);
 	else if (fsync(folder) != 0 && errno != EINVAL)
 		number = errno;
 	close(folder);
 	return number == 0 ? PINFAST_OK : fail(diag, path, number);
+}
+
+enum pinfast_error
+pf_file_write(const char *path, const void *data, size_t len, unsigned mode,
+    struct pinfast_diag *diag)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return fail_kind(diag, path, st.st_mode);
+	return write_file(path, data, len, mode, replace_name, diag);
+}
+
+enum pinfast_error
+pf_file_create(const char *path, const void *data, size_t len, unsigned mode,
+    struct pinfast_diag *diag)
+{
+	struct stat st;
+
+	/* Only for the sentence: it is looked at again when it is named. */
+	if (lstat(path, &st) == 0)
+		return fail(diag, path, EEXIST);
+	return write_file(path, data, len, mode, give_new_name, diag);
 }

@@ -266,6 +266,36 @@ a_file_is_made_and_replaced(void **state)
 }
 
 static void
+a_new_file_takes_no_name_that_is_taken(void **state)
+{
+	static const char *const taken[] = {
+	    "file", "folder", "pipe", "dangling"};
+	struct pinfast_diag diag;
+	struct stat st;
+	mode_t mask = umask(0);
+
+	(void)state;
+	assert_int_equal(pf_file_create("new", "one", 3, 0600, &diag), 0);
+	assert_holds("new", "one");
+	assert_int_equal(stat("new", &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	umask(mask);
+	put("file", "old", 0644);
+	assert_int_equal(mkdir("folder", 0755), 0);
+	assert_int_equal(mkfifo("pipe", 0644), 0);
+	assert_int_equal(symlink("nowhere", "dangling"), 0);
+	for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+		claim(taken[i], pf_file_create(taken[i], "x", 1, 0600, &diag) ==
+		                        PINFAST_EIO &&
+		                    strstr(diag.text, "File exists") != NULL);
+	}
+	assert_int_equal(pf_file_create("no/new", "x", 1, 0600, &diag),
+	    PINFAST_EIO);
+	assert_holds("file", "old");
+	assert_int_equal(files_here(), 5);
+}
+
+static void
 a_full_disk_leaves_the_old_file_and_nothing_else(void **state)
 {
 	struct rlimit old, small;
@@ -522,6 +552,7 @@ main(void)
 	    in_folder(standard_input_has_the_same_limit),
 	    in_folder(a_signal_ends_the_wait_for_standard_input),
 	    in_folder(a_file_is_made_and_replaced),
+	    in_folder(a_new_file_takes_no_name_that_is_taken),
 	    in_folder(a_full_disk_leaves_the_old_file_and_nothing_else),
 	    in_folder(what_cannot_be_written_is_told),
 	    in_folder(a_file_that_is_ours_is_mapped),

@@ -1,0 +1,174 @@
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+
+#include "base/sha256.h"
+#include "cli_live/live_command.h"
+#include "core/spki.h"
+#include "os/file.h"
+
+static const char help[] =
+    "usage: pinfast keygen FILE [OPTIONS]\n\n"
+    "Makes a private key and prints its pin: a backup key is made before it\n"
+    "is needed and kept where the server's own is not.\n\n"
+    "  --type T  p256 (default), p384, rsa2048, rsa3072, rsa4096, ed25519;\n"
+    "            ec means p256, rsa means rsa3072\n"
+    "  --json    one JSON document\n"
+    "  --help\n\n"
+    "FILE is PKCS#8 in PEM, not encrypted, and for its owner alone.  It must\n"
+    "not be there yet.\n";
+
+/* Every TLS library verifies P-256; so that is the default. */
+static const struct kind {
+	const char *name;
+	const char *group; /* NULL: not an elliptic curve of NIST */
+	unsigned rsa_bits;
+} kinds[] = {{"p256", "P-256", 0}, {"ec", "P-256", 0}, {"p384", "P-384", 0},
+    {"rsa", NULL, 3072}, {"rsa2048", NULL, 2048}, {"rsa3072", NULL, 3072},
+    {"rsa4096", NULL, 4096}, {"ed25519", NULL, 0}};
+
+struct options {
+	const char *path;
+	const struct kind *kind;
+	int json;
+};
+
+static const struct kind *
+find_kind(const char *name)
+{
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
+/* -1: go on; else the exit status. */
+static int
+read_options(int argc, char *argv[], struct options *o)
+{
+	const char *value;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0) {
+			fputs(help, stdout);
+			return PF_EXIT_FINE;
+		}
+		if (strcmp(argv[i], "--json") == 0) {
+			o->json = 1;
+		} else if ((value = pf_option(argc, argv, &i, "--type")) !=
+		           NULL) {
+			o->kind = find_kind(value);
+			if (o->kind == NULL)
+				return pf_usage("keygen",
+				    "there is no type of key called", value);
+		} else if (argv[i][0] == '-' && argv[i][1] != '\0') {
+			return pf_usage("keygen", "no such option", argv[i]);
+		} else if (o->path != NULL) {
+			return pf_usage("keygen",
+			    "one file at a time, not also", argv[i]);
+		} else {
+			o->path = argv[i];
+		}
+	}
+	if (o->path == NULL || o->path[0] == '\0')
+		return pf_usage("keygen", "name the file of the new key", NULL);
+	if (strcmp(o->path, "-") == 0)
+		return pf_usage("keygen", "a key goes into a file, not into",
+		    o->path);
+	return -1;
+}
+
+static EVP_PKEY *
+make_key(const struct kind *kind)
+{
+	if (kind->group != NULL)
+		return EVP_EC_gen(kind->group);
+	if (kind->rsa_bits != 0)
+		return EVP_RSA_gen(kind->rsa_bits);
+	return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+}
+
+/* The pin, by the same walk as everywhere; 0: it cannot be had. */
+static int
+pin_of(const EVP_PKEY *key, char pin[PINFAST_PIN_TEXT_LEN])
+{
+	unsigned char *der = NULL;
+	int len = i2d_PUBKEY(key, &der);
+	struct pinfast_bytes spki = {der, len > 0 ? (size_t)len : 0};
+	uint8_t hash[PINFAST_PIN_LEN];
+	struct pf_key walked;
+	int fine = len > 0 && pf_spki_walk(spki, &walked, NULL) == PINFAST_OK;
+
+	if (fine) {
+		pf_sha256(spki.data, spki.len, hash);
+		pinfast_pin_write(hash, pin);
+	}
+	OPENSSL_free(der);
+	return fine;
+}
+
+static int
+write_key(const char *path, const EVP_PKEY *key)
+{
+	/* Wiped when it is freed. */
+	BIO *text = BIO_new(BIO_s_secmem());
+	struct pinfast_diag diag;
+	char *data;
+	long len;
+	int status = PF_EXIT_UNDECIDED;
+
+	memset(&diag, 0, sizeof diag);
+	if (text == NULL || !PEM_write_bio_PKCS8PrivateKey(text, key, NULL,
+	                        NULL, 0, NULL, NULL))
+		pf_complain(path, "the key cannot be written as PEM");
+	else if ((len = BIO_get_mem_data(text, &data)) > 0 &&
+	         pf_file_create(path, data, (size_t)len, 0600, &diag) ==
+	             PINFAST_OK)
+		status = PF_EXIT_FINE;
+	else
+		pf_complain_diag(&diag);
+	BIO_free(text);
+	return status;
+}
+
+static void
+print_pin(const struct options *o, const char *pin)
+{
+	struct pf_json j = {stdout, 1};
+
+	if (!o->json) {
+		puts(pin);
+		return;
+	}
+	pf_json_begin(&j, NULL, '{');
+	pf_json_string(&j, "file", o->path);
+	pf_json_string(&j, "type", o->kind->name);
+	pf_json_string(&j, "pin", pin);
+	pf_json_end(&j, '}');
+	putchar('\n');
+}
+
+int
+pf_cmd_keygen(int argc, char *argv[])
+{
+	struct options o = {NULL, &kinds[0], 0};
+	char pin[PINFAST_PIN_TEXT_LEN];
+	int status = read_options(argc, argv, &o);
+	EVP_PKEY *key;
+
+	if (status >= 0)
+		return status;
+	status = PF_EXIT_UNDECIDED;
+	key = make_key(o.kind);
+	if (key == NULL || !pin_of(key, pin))
+		pf_complain(o.path, "OpenSSL cannot make this key");
+	else
+		status = write_key(o.path, key);
+	if (status == PF_EXIT_FINE)
+		print_pin(&o, pin);
+	EVP_PKEY_free(key);
+	return status;
+}
