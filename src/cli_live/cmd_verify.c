@@ -1,12 +1,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <openssl/err.h>
+#include <openssl/x509v3.h>
 
-#include "adapt/ossl.h"
 #include "cli_live/live_command.h"
 #include "cli_live/pemfile.h"
-#include "cli_live/verdict.h"
+#include "cli_live/trial.h"
 #include "cli_policy/load.h"
 #include "os/file.h"
 #include "policy/name.h"
@@ -39,8 +38,6 @@ struct verifying {
 	STACK_OF(X509) * chain;
 	X509_STORE *store;
 	X509_STORE_CTX *xs;
-	STACK_OF(X509) * own; /* the entry's anchors */
-	STACK_OF(X509) * leaf;
 	struct pf_answer answer;
 };
 
@@ -94,14 +91,6 @@ read_options(int argc, char *argv[], struct options *o)
 	return -1;
 }
 
-static void
-on_event(void *arg, const struct pinfast_event *event)
-{
-	struct pf_answer *answer = arg;
-
-	answer->matched = event->matched;
-}
-
 static int
 out_of_memory(void)
 {
@@ -126,103 +115,27 @@ warn_of_leaves(const struct verifying *v)
 	}
 }
 
-static int
-load_anchors(struct verifying *v)
-{
-	STACK_OF(X509) * certs;
-	int fine = 1;
-
-	v->store = X509_STORE_new();
-	if (v->store == NULL)
-		return out_of_memory();
-	if (v->o->anchors == NULL)
-		return X509_STORE_set_default_paths(v->store) ? PF_EXIT_FINE
-		                                              : out_of_memory();
-	certs = pf_pemfile_read(v->o->anchors, PF_FILE_OURS);
-	if (certs == NULL)
-		return PF_EXIT_UNDECIDED;
-	for (int i = 0; i < sk_X509_num(certs); i++)
-		fine &= X509_STORE_add_cert(v->store, sk_X509_value(certs, i));
-	pf_pemfile_free(certs);
-	return fine ? PF_EXIT_FINE : out_of_memory();
-}
-
-/* As pinfast_openssl_attach() sets a client up. */
-static int
-set_parameters(struct verifying *v)
-{
-	X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(v->xs);
-
-	if (!X509_STORE_CTX_set_default(v->xs, "ssl_server"))
-		return 0;
-	X509_VERIFY_PARAM_set_time(param, (time_t)v->o->now);
-	if (v->o->partial)
-		X509_STORE_CTX_set_flags(v->xs, X509_V_FLAG_PARTIAL_CHAIN);
-	X509_VERIFY_PARAM_set_hostflags(param,
-	    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
-	        X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-	if (v->host.kind == PF_HOST_NAME)
-		return X509_VERIFY_PARAM_set1_host(param, v->host.text, 0);
-	return X509_VERIFY_PARAM_set1_ip_asc(param, v->host.text);
-}
-
-static void
-keep_error(struct verifying *v)
-{
-	int error = X509_STORE_CTX_get_error(v->xs);
-
-	snprintf(v->answer.pkix_error, sizeof v->answer.pkix_error, "%s",
-	    X509_verify_cert_error_string(error != X509_V_OK
-	                                      ? error
-	                                      : X509_V_ERR_UNSPECIFIED));
-}
-
-static void
-judge(struct verifying *v)
-{
-	struct pf_answer *a = &v->answer;
-	struct pf_ossl_judging j = {.xs = v->xs, .conn = a->conn};
-	X509 *leaf = sk_X509_value(v->chain, 0);
-	int bad;
-
-	if (!v->host_valid ||
-	    pinfast_conn_needs(a->conn) == PINFAST_NEED_LEAF_ONLY) {
-		pf_ossl_judge_leaf(&j, leaf, PINFAST_PKIX_NOT_RUN, 0);
-		a->path = v->leaf;
-		return;
-	}
-	v->own = pf_ossl_use_anchors(&j, &bad);
-	a->pkix_ran = 1;
-	a->pkix_ok = !bad && X509_verify_cert(v->xs) == 1 &&
-	             X509_STORE_CTX_get_error(v->xs) == X509_V_OK;
-	if (a->pkix_ok) {
-		pf_ossl_judge_verified(&j, X509_STORE_CTX_get0_chain(v->xs));
-		a->path = X509_STORE_CTX_get0_chain(v->xs);
-		return;
-	}
-	keep_error(v);
-	pf_ossl_judge_leaf(&j, leaf, PINFAST_PKIX_FAILED, 1);
-}
-
 /* Everything is in memory: decides and prints. */
 static int
 decide(struct verifying *v, struct pinfast *policy, uint16_t port)
 {
 	struct pf_answer *a = &v->answer;
-	X509 *leaf = sk_X509_value(v->chain, 0);
+	struct pf_trial t = {.host = v->host_valid ? &v->host : NULL,
+	    .now = v->o->now,
+	    .partial = v->o->partial};
 
-	pinfast_on_event(policy, on_event, a);
+	pinfast_on_event(policy, pf_answer_hear, a);
 	/* What is no host to us is none to the judge: the empty one. */
 	if (pinfast_conn_new(policy, v->host_valid ? v->host.text : "", port,
 	        v->o->now, &a->conn) != PINFAST_OK)
 		return out_of_memory();
 	v->xs = X509_STORE_CTX_new();
-	v->leaf = sk_X509_new_null();
-	if (v->xs == NULL || v->leaf == NULL || !sk_X509_push(v->leaf, leaf) ||
-	    !X509_STORE_CTX_init(v->xs, v->store, leaf, v->chain) ||
-	    (v->host_valid && !set_parameters(v)))
+	if (v->xs == NULL ||
+	    !X509_STORE_CTX_init(v->xs, v->store, sk_X509_value(v->chain, 0),
+	        v->chain) ||
+	    !pf_trial_set(&t, v->xs))
 		return out_of_memory();
-	judge(v);
+	pf_trial_judge(&t, v->xs, a);
 	a->verdict = pinfast_conn_settle(a->conn);
 	if (v->o->json)
 		pf_answer_print_json(a);
@@ -263,9 +176,7 @@ verify(struct verifying *v, struct pf_loaded *loaded, uint16_t port)
 		status = decide(v, policy, port);
 	}
 	X509_STORE_CTX_free(v->xs);
-	pf_pemfile_free(v->own);
-	sk_X509_free(v->leaf);
-	pinfast_conn_free(v->answer.conn);
+	pf_answer_fini(&v->answer);
 	pinfast_free(policy);
 	return status;
 }
@@ -292,7 +203,8 @@ pf_cmd_verify(int argc, char *argv[])
 	status = pf_policy_load(o.word[0], o.now, &l, &policy);
 	if (status == PF_EXIT_FINE) {
 		v.chain = pf_pemfile_read(o.chain, PF_FILE_ANY);
-		status = v.chain != NULL ? load_anchors(&v) : PF_EXIT_UNDECIDED;
+		v.store = v.chain != NULL ? pf_anchors_load(o.anchors) : NULL;
+		status = v.store != NULL ? PF_EXIT_FINE : PF_EXIT_UNDECIDED;
 	}
 	if (status == PF_EXIT_FINE) {
 		warn_of_leaves(&v);

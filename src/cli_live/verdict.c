@@ -7,6 +7,23 @@
 #include "cli/out.h"
 #include "cli/subject.h"
 
+void
+pf_answer_hear(void *arg, const struct pinfast_event *event)
+{
+	struct pf_answer *answer = arg;
+
+	answer->matched = event->matched;
+}
+
+void
+pf_answer_fini(struct pf_answer *a)
+{
+	pinfast_conn_free(a->conn);
+	sk_X509_pop_free(a->path, X509_free);
+	a->conn = NULL;
+	a->path = NULL;
+}
+
 /* A certificate as people know it. */
 struct shown {
 	char pin[PINFAST_PIN_TEXT_LEN + 5];

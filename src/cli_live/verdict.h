@@ -12,11 +12,19 @@
 struct pf_answer {
 	struct pinfast_verdict verdict;
 	struct pinfast_conn *conn;
-	STACK_OF(X509) * path; /* what was judged; NULL: nothing */
+	STACK_OF(X509) * path; /* what was judged, owned; NULL: nothing */
 	int matched;           /* index in path; -1: no pin matched */
 	int pkix_ran, pkix_ok;
+	int pkix_code;        /* X509_V_ERR_... */
 	char pkix_error[160]; /* "" when ok */
 };
+
+/* The event of a settled connection, for pinfast_on_event(); arg is the
+ * answer. */
+void pf_answer_hear(void *arg, const struct pinfast_event *event);
+
+/* Frees the connection and the path. */
+void pf_answer_fini(struct pf_answer *answer);
 
 void pf_answer_print(const struct pf_answer *answer);
 void pf_answer_print_json(const struct pf_answer *answer);
