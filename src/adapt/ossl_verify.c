@@ -58,14 +58,22 @@ run(struct hook *h)
 	return X509_verify_cert(h->xs);
 }
 
-/* DANE-TA and DANE-EE records stand in for PKIX: nothing was proved by it. */
+/*
+ * The usage of the DANE record that matched; -1: none did.  OpenSSL does not
+ * tell while the SSL's result, of an earlier connection or set by hand, is
+ * not X509_V_OK; this verification overwrites it anyway.
+ */
 static int
-dane_instead(SSL *ssl)
+dane_usage(SSL *ssl)
 {
+	long before = SSL_get_verify_result(ssl);
 	uint8_t usage;
+	int depth;
 
-	return SSL_get0_dane_tlsa(ssl, &usage, NULL, NULL, NULL, NULL) >= 0 &&
-	       usage >= 2;
+	SSL_set_verify_result(ssl, X509_V_OK);
+	depth = SSL_get0_dane_tlsa(ssl, &usage, NULL, NULL, NULL, NULL);
+	SSL_set_verify_result(ssl, before);
+	return depth >= 0 ? usage : -1;
 }
 
 int
@@ -132,9 +140,11 @@ static void
 judge_verified(struct hook *h)
 {
 	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(h->xs);
+	int usage = dane_usage(h->ssl);
 	int named;
 
-	if (chain == NULL || sk_X509_num(chain) == 0 || dane_instead(h->ssl)) {
+	/* DANE-TA and DANE-EE stand in for PKIX: nothing was proved by it. */
+	if (chain == NULL || sk_X509_num(chain) == 0 || usage >= 2) {
 		judge_leaf(h, PINFAST_PKIX_NOT_RUN, 0);
 		return;
 	}
@@ -147,8 +157,7 @@ judge_verified(struct hook *h)
 	} else {
 		/* DANE has picked this path: another could not be held
 		 * against it. */
-		h->j.one_path =
-		    SSL_get0_dane_authority(h->ssl, NULL, NULL) >= 0;
+		h->j.one_path = usage >= 0;
 		pf_ossl_judge_verified(&h->j, chain);
 	}
 }

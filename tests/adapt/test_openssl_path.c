@@ -414,32 +414,78 @@ a_changed_ssl_ctx_is_the_one_that_counts(void **state)
 	pinfast_free(policy);
 }
 
+/* A record that names a certificate; preset: SSL_set_verify_result(). */
+static struct pinfast_verdict
+shake_with_dane(struct pinfast *policy, SSL_CTX *sctx, uint8_t usage,
+    X509 *cert, long preset)
+{
+	SSL_CTX *cctx = pinned_ctx(policy, TLS1_3_VERSION);
+	unsigned char *der = NULL;
+	int len = i2d_X509(cert, &der);
+	struct pinfast_verdict verdict;
+	struct pair p;
+
+	assert_true(len > 0);
+	assert_true(SSL_CTX_dane_enable(cctx) > 0);
+	p = join(cctx, sctx);
+	assert_true(SSL_dane_enable(p.c, "pin.test") > 0);
+	SSL_dane_set_flags(p.c, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+	assert_int_equal(SSL_dane_tlsa_add(p.c, usage, 0, 0, der, (size_t)len),
+	    1);
+	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 443, NULL), 0);
+	SSL_set_verify_result(p.c, preset);
+	shake(&p);
+	verdict = pinfast_openssl_result(p.c);
+	part(&p);
+	OPENSSL_free(der);
+	SSL_CTX_free(cctx);
+	return verdict;
+}
+
+/* What an SSL said before, of its last connection or told by hand: OpenSSL
+ * hides from whoever asks that DANE has matched, unless it was X509_V_OK. */
+static const long presets[] = {
+    X509_V_OK, X509_V_ERR_UNSPECIFIED, X509_V_ERR_CERT_HAS_EXPIRED, -1};
+
 /* DANE says that root A must be in the path: no way around it is found. */
 static void
 a_further_path_does_not_get_around_dane(void **state)
 {
 	struct pinfast *policy = policy_of(PINFAST_ROLE_ANY, &rootB);
-	SSL_CTX *cctx = pinned_ctx(policy, TLS1_3_VERSION);
 	SSL_CTX *sctx = server_ctx(&leafX, &intXA, TLS1_3_VERSION);
-	unsigned char *der = NULL;
-	int len = i2d_X509(rootA.cert, &der);
-	struct pair p;
 
 	(void)state;
-	assert_true(len > 0);
 	SSL_CTX_add1_chain_cert(sctx, intXB.cert);
-	assert_true(SSL_CTX_dane_enable(cctx) > 0);
-	p = join(cctx, sctx);
-	assert_true(SSL_dane_enable(p.c, "pin.test") > 0);
-	assert_int_equal(SSL_dane_tlsa_add(p.c, 0, 0, 0, der, (size_t)len), 1);
-	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 443, NULL), 0);
-	shake(&p);
-	expect(pinfast_openssl_result(p.c), DENY, PINFAST_REASON_PIN_MISMATCH);
-	part(&p);
-	OPENSSL_free(der);
-	SSL_CTX_free(cctx);
+	for (size_t i = 0; i < sizeof presets / sizeof presets[0]; i++)
+		expect(shake_with_dane(policy, sctx, 0, rootA.cert, presets[i]),
+		    DENY, PINFAST_REASON_PIN_MISMATCH);
 	SSL_CTX_free(sctx);
 	pinfast_free(policy);
+}
+
+/* A record stands in for the chain of an impostor who has the pinned key's
+ * certificate signed by nobody: pins ask for a verified path. */
+static void
+what_dane_vouches_for_is_not_verified(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &self);
+	SSL_CTX *sctx = server_ctx(&self, NULL, TLS1_3_VERSION);
+	struct pinfast *rooted = policy_of(PINFAST_ROLE_ANY, &leaf);
+	SSL_CTX *chain = server_ctx(&leaf, &intA, TLS1_3_VERSION);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof presets / sizeof presets[0]; i++) {
+		expect(shake_with_dane(policy, sctx, 3, self.cert, presets[i]),
+		    DENY, PINFAST_REASON_NOT_VERIFIED);
+		expect(shake_with_dane(rooted, chain, 2, intA.cert, presets[i]),
+		    DENY, PINFAST_REASON_NOT_VERIFIED);
+		expect(shake_with_dane(rooted, chain, 1, leaf.cert, presets[i]),
+		    ALLOW, PINFAST_REASON_PIN_MATCHED);
+	}
+	SSL_CTX_free(sctx);
+	SSL_CTX_free(chain);
+	pinfast_free(policy);
+	pinfast_free(rooted);
 }
 
 int
@@ -454,6 +500,7 @@ main(void)
 	    cmocka_unit_test(copies_and_reused_objects_are_judged_anew),
 	    cmocka_unit_test(a_changed_ssl_ctx_is_the_one_that_counts),
 	    cmocka_unit_test(a_further_path_does_not_get_around_dane),
+	    cmocka_unit_test(what_dane_vouches_for_is_not_verified),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
