@@ -64,6 +64,13 @@
 #define PF_MAX_RUN 3 /* buckets that one probe may look at beyond its own */
 #endif
 
+#ifndef PF_MAX_DIALOGUE
+#define PF_MAX_DIALOGUE 65536 /* bytes of a peer before TLS begins */
+#endif
+#ifndef PF_MAX_DIALOGUE_LINE
+#define PF_MAX_DIALOGUE_LINE 1024 /* bytes of one line or message of those */
+#endif
+
 /*
  * The library's release date: a clock that says less is wrong.  Set by hand
  * with the version, so that equal sources give equal verdicts.

@@ -32,6 +32,8 @@ the_shipped_limits_are_these(void **state)
 	assert_int_equal(PF_MAX_HOSTS, 4000000);
 	assert_true(PF_MAX_POLICY_TEXT == 1024UL * 1024 * 1024);
 	assert_int_equal(PF_MAX_YAML_DEPTH, 16);
+	assert_int_equal(PF_MAX_DIALOGUE, 65536);
+	assert_int_equal(PF_MAX_DIALOGUE_LINE, 1024);
 	assert_true(PF_MAX_STORE ==
 	            (sizeof(void *) > 4 ? 0xffffffffU : 0x40000000U));
 }
