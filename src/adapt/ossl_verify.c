@@ -14,8 +14,21 @@ struct hook {
 	SSL *ssl;
 	struct pf_ossl *st;
 	X509 *leaf;
+	EVP_PKEY *key; /* a raw public key (RFC 7250): then no certificate */
 	struct pf_ossl_judging j;
 };
+
+/* The peer's raw public key; NULL: it showed certificates. */
+static EVP_PKEY *
+raw_key(const X509_STORE_CTX *xs)
+{
+#if OPENSSL_VERSION_NUMBER >= 0x30200000L
+	return X509_STORE_CTX_get0_rpk(xs);
+#else
+	(void)xs;
+	return NULL;
+#endif
+}
 
 static SSL *
 ssl_of(X509_STORE_CTX *xs)
@@ -129,10 +142,28 @@ name_verified(const struct hook *h)
 	return own ? -1 : 1;
 }
 
+/* OpenSSL keeps no bytes of a raw key: what is judged is the very key that it
+ * uses, encoded again, so that there is no second reading to compare. */
+static void
+judge_raw_key(struct hook *h)
+{
+	struct pinfast_bytes spki;
+	unsigned char *der = NULL;
+	int len = i2d_PUBKEY(h->key, &der);
+
+	spki.data = der;
+	spki.len = len > 0 ? (size_t)len : 0;
+	h->j.verdict = pinfast_judge_key(h->j.conn, spki);
+	OPENSSL_free(der);
+}
+
 static void
 judge_leaf(struct hook *h, enum pinfast_pkix pkix, int failed)
 {
-	pf_ossl_judge_leaf(&h->j, h->leaf, pkix, failed);
+	if (h->key != NULL && !failed)
+		judge_raw_key(h);
+	else
+		pf_ossl_judge_leaf(&h->j, h->leaf, pkix, failed);
 }
 
 /* The path that OpenSSL verified, further ones when that does not do. */
@@ -219,25 +250,6 @@ judge_leaf_only(struct hook *h)
 	return conclude(h, 1);
 }
 
-#if OPENSSL_VERSION_NUMBER >= 0x30200000L
-/* RFC 7250: no certificate, no name, no chain. */
-static int
-judge_raw_key(struct hook *h, EVP_PKEY *key)
-{
-	struct pinfast_bytes spki = {NULL, 0};
-	unsigned char *der = NULL;
-	int len = i2d_PUBKEY(key, &der);
-	int verified = X509_verify_cert(h->xs);
-
-	spki.data = der;
-	spki.len = len > 0 ? (size_t)len : 0;
-	h->j.verdict = pinfast_judge_key(h->st->a.conn, spki);
-	h->st->a.by_peer = 1;
-	OPENSSL_free(der);
-	return conclude(h, verified);
-}
-#endif
-
 /* Is the application still making up its mind (SSL_set_retry_verify())? */
 static int
 asks_again(SSL *ssl, int verified)
@@ -253,12 +265,7 @@ verify(struct hook *h)
 
 	h->j.xs = h->xs;
 	h->j.conn = h->st->a.conn;
-#if OPENSSL_VERSION_NUMBER >= 0x30200000L
-	EVP_PKEY *key = X509_STORE_CTX_get0_rpk(h->xs);
-
-	if (key != NULL)
-		return judge_raw_key(h, key);
-#endif
+	h->key = raw_key(h->xs);
 	h->leaf = X509_STORE_CTX_get0_cert(h->xs);
 	h->j.anchors = &h->st->ctx->anchors;
 	h->j.further = see_further;

@@ -64,6 +64,15 @@ policy_free(void *arg, void *ptr)
 
 static const struct pinfast_alloc failing = {policy_alloc, policy_free, NULL};
 
+/* Since OpenSSL 3.2 whoever reads or writes after a handshake that ran out of
+ * memory may crash: there is no record layer, and nobody looks. */
+static int
+usable(SSL *ssl)
+{
+	return OPENSSL_VERSION_NUMBER < 0x30200000L ||
+	       SSL_is_init_finished(ssl);
+}
+
 /* One connection from SSL_CTX to result with allocation n failing.  0: not
  * that many were made, and all went well. */
 static int
@@ -111,11 +120,13 @@ try(struct pinfast *policy, SSL_CTX *sctx, const struct id *shown, long n,
 		assert_int_equal(verdict.decision == PINFAST_ALLOW,
 		    shown == &leaf);
 	if (p.c != NULL) {
-		chat(&p);
-		if (shown != &leaf || error != PINFAST_OK)
+		if (usable(p.c))
+			chat(&p);
+		if (shown != &leaf || error != PINFAST_OK ||
+		    verdict.decision != PINFAST_ALLOW)
 			assert_int_equal(p.app, 0);
-		assert_int_equal(p.app,
-		    verdict.decision == PINFAST_ALLOW ? 16 : 0);
+		else if (OPENSSL_VERSION_NUMBER < 0x30200000L || !reached)
+			assert_int_equal(p.app, 16);
 		part(&p);
 	} else {
 		SSL_free(p.s);
