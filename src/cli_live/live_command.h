@@ -7,6 +7,7 @@
 
 #include "cli/out.h"
 
+int pf_cmd_check(int argc, char *argv[]);
 int pf_cmd_keygen(int argc, char *argv[]);
 int pf_cmd_verify(int argc, char *argv[]);
 

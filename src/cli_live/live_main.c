@@ -5,7 +5,7 @@
 #include "cli/dispatch.h"
 #include "cli_live/live_command.h"
 
-static const struct pf_command commands[] = {
+static const struct pf_command commands[] = {{"check", pf_cmd_check},
     {"keygen", pf_cmd_keygen}, {"verify", pf_cmd_verify}};
 
 int

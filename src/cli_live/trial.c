@@ -34,6 +34,17 @@ pf_anchors_load(const char *file)
 	return NULL;
 }
 
+#define NAME_FLAGS                                                             \
+	(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |                                \
+	    X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
+
+int
+pf_trial_covers(X509 *cert, const char *host)
+{
+	return X509_check_ip_asc(cert, host, 0) == 1 ||
+	       X509_check_host(cert, host, 0, NAME_FLAGS, NULL) == 1;
+}
+
 /* As pinfast_openssl_attach() sets a client up. */
 int
 pf_trial_set(const struct pf_trial *trial, X509_STORE_CTX *xs)
@@ -47,9 +58,7 @@ pf_trial_set(const struct pf_trial *trial, X509_STORE_CTX *xs)
 	X509_VERIFY_PARAM_set_time(param, (time_t)trial->now);
 	if (trial->partial)
 		X509_STORE_CTX_set_flags(xs, X509_V_FLAG_PARTIAL_CHAIN);
-	X509_VERIFY_PARAM_set_hostflags(param,
-	    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
-	        X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+	X509_VERIFY_PARAM_set_hostflags(param, NAME_FLAGS);
 	if (trial->host->kind == PF_HOST_NAME)
 		return X509_VERIFY_PARAM_set1_host(param, trial->host->text, 0);
 	return X509_VERIFY_PARAM_set1_ip_asc(param, trial->host->text);

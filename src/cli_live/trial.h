@@ -20,6 +20,9 @@ struct pf_trial {
  * memory. */
 int pf_trial_set(const struct pf_trial *trial, X509_STORE_CTX *xs);
 
+/* Is a host, canonical, one that the certificate is for? */
+int pf_trial_covers(X509 *cert, const char *host);
+
 /*
  * Verifies and judges.  answer->conn is the connection to judge; its path,
  * verdict and what OpenSSL said are written.  The caller settles.

@@ -13,6 +13,23 @@ pf_answer_hear(void *arg, const struct pinfast_event *event)
 	struct pf_answer *answer = arg;
 
 	answer->matched = event->matched;
+	answer->reported = event->reported;
+	answer->warn = event->warn;
+	answer->shadow = event->shadow;
+	answer->entry_scope = event->entry_scope;
+	answer->entry_port = event->entry_port;
+	answer->entry[0] = '\0';
+	if (event->entry_scope >= 0)
+		snprintf(answer->entry, sizeof answer->entry, "%s",
+		    event->host + event->entry_at);
+}
+
+const char *
+pf_scope_name(int scope)
+{
+	static const char *const names[] = {"exact", "one", "any", "client"};
+
+	return scope >= 0 && scope < 4 ? names[scope] : "";
 }
 
 void

@@ -17,6 +17,12 @@ struct pf_answer {
 	int pkix_ran, pkix_ok;
 	int pkix_code;        /* X509_V_ERR_... */
 	char pkix_error[160]; /* "" when ok */
+	/* Of the event: */
+	int reported, warn;
+	int shadow;      /* reason of the shadow set; 0: none judged */
+	int entry_scope; /* enum pinfast_scope; -1: no entry */
+	uint16_t entry_port;
+	char entry[PINFAST_HOST_LEN]; /* the entry's name */
 };
 
 /* The event of a settled connection, for pinfast_on_event(); arg is the
@@ -25,6 +31,9 @@ void pf_answer_hear(void *arg, const struct pinfast_event *event);
 
 /* Frees the connection and the path. */
 void pf_answer_fini(struct pf_answer *answer);
+
+/* "any", "client"; scope is enum pinfast_scope. */
+const char *pf_scope_name(int scope);
 
 void pf_answer_print(const struct pf_answer *answer);
 void pf_answer_print_json(const struct pf_answer *answer);
