@@ -1,0 +1,19 @@
+/*
+ * Connections that are made without waiting.  Hides sockets.  Refuses to
+ * block: the caller polls, and decides how long.
+ */
+#ifndef PF_DIAL_H
+#define PF_DIAL_H
+
+#include "net/address.h"
+
+/* Begins a connection; a descriptor, or -1 with errno. */
+int pf_dial(const struct pf_address *address);
+
+/* The descriptor has become writable: 0 when it is connected, else errno. */
+int pf_dial_result(int fd);
+
+/* Why a connection could not be made, a sentence with a remedy. */
+const char *pf_dial_sentence(int error);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * One connection of a run, from the name to the end of the handshake.  Shared
+ * by the files of this folder: run.c starts connections and watches the
+ * clock, flight.c moves one on, handshake.c is its TLS, fault.c says what
+ * went wrong.
+ */
+#ifndef PF_FLIGHT_H
+#define PF_FLIGHT_H
+
+#include "net/resolver.h"
+#include "probe/probe.h"
+
+struct flight;
+struct pf_dialogue;
+
+/* A ring of flights; `of` is NULL in its head. */
+struct pf_link {
+	struct pf_link *prev, *next;
+	struct flight *of;
+};
+
+/* A probe whose results are not all there. */
+struct pf_batch {
+	const struct pf_probe *probe;
+	struct pf_query *query; /* the question, then the answer; or NULL */
+	const struct pf_address *address;
+	struct pf_address literal;
+	size_t count, started; /* addresses */
+	size_t left;           /* results that are to come */
+	struct pf_batch *next; /* of those with addresses to start */
+};
+
+struct pf_run {
+	const struct pf_probe_options *o;
+	int timeout_ms;
+	unsigned at_once;
+	pf_probe_next_fn next;
+	void *next_arg;
+	int exhausted; /* there are no more probes */
+	SSL_CTX *ctx;
+	int epoll;
+	int64_t clock;                /* ms, as of the last look */
+	struct pf_resolver *resolver; /* made for the first name */
+	unsigned resolving, open, busy;
+	struct pf_link due; /* the first deadline first */
+	struct pf_link age; /* the oldest busy connection first */
+	struct pf_batch *ready, *ready_last;
+	/* The proxy's addresses, once they are known. */
+	struct pf_query *proxy_query;
+	const struct pf_address *proxy_address;
+	struct pf_address proxy_literal;
+	size_t proxy_count;
+	const char *proxy_why; /* there are none */
+};
+
+struct flight {
+	struct pf_run *run;
+	struct pf_batch *batch;
+	struct pf_link due, age;
+	int64_t deadline, began;
+	struct pf_address address; /* the server's; family 0: the proxy knows */
+	size_t proxy_index;
+	enum pf_probe_stage stage;
+	enum pf_probe_key asked;
+	int fd;
+	int busy, through_proxy, in_clear; /* the layers that are behind us */
+	int wants_client, possession, too_many, seen;
+	size_t dropped;
+	SSL *ssl;
+	struct pf_dialogue *dialogue;
+	struct pf_probe_pkix pkix;
+	void *judged;
+};
+
+/* How a step ended. */
+enum pf_step {
+	PF_STEP_WAIT = 0,
+	PF_STEP_DONE = 1,
+	PF_STEP_FAILED = 2 /* the result's why is written */
+};
+
+/* run.c: until every probe is done, or the stop flag is set. */
+enum pf_probe_end pf_run_loop(struct pf_run *run);
+
+/* run.c: the next step begins, with a new deadline. */
+void pf_run_enter(struct flight *f, enum pf_probe_stage stage);
+
+/* flight.c: dials; FAILED as of a step. */
+enum pf_step pf_flight_dial(struct flight *f, struct pf_probe_result *result);
+
+/* flight.c: moves on as far as it goes.  events: of epoll. */
+enum pf_step pf_flight_move(struct flight *f, uint32_t events,
+    struct pf_probe_result *result);
+
+/* handshake.c */
+SSL_CTX *pf_handshake_new(const struct pf_probe_options *o);
+enum pf_step pf_handshake_begin(struct flight *f,
+    struct pf_probe_result *result);
+enum pf_step pf_handshake_move(struct flight *f,
+    struct pf_probe_result *result);
+/* What the handshake has shown so far. */
+void pf_handshake_tell(struct flight *f, struct pf_probe_result *result);
+
+/* fault.c: writes why, and fails. */
+enum pf_step pf_fault(struct pf_probe_result *result, const char *why);
+enum pf_step pf_fault_tls(struct flight *f, int ssl_error, int system_error,
+    struct pf_probe_result *result);
+void pf_fault_timeout(const struct flight *f, struct pf_probe_result *result);
+
+#endif

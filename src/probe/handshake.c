@@ -1,0 +1,204 @@
+/*
+ * The TLS of a probe.  As permissive as a client can be, because it is to see
+ * what there is; the verification of certificates keeps its strictness.
+ */
+#define _DEFAULT_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "base/host.h"
+#include "probe/flight.h"
+
+/* A chain signed with MD5 or SHA-1 is none, as for every OpenSSL client. */
+#define AUTH_LEVEL 1
+
+void
+pf_probe_verify(X509_STORE_CTX *xs, struct pf_probe_pkix *pkix)
+{
+	int error;
+
+	pkix->ran = 1;
+	pkix->ok = X509_verify_cert(xs) == 1 &&
+	           X509_STORE_CTX_get_error(xs) == X509_V_OK;
+	if (pkix->ok)
+		return;
+	error = X509_STORE_CTX_get_error(xs);
+	snprintf(pkix->error, sizeof pkix->error, "%s",
+	    X509_verify_cert_error_string(error != X509_V_OK
+	                                      ? error
+	                                      : X509_V_ERR_UNSPECIFIED));
+}
+
+static struct flight *
+flight_of(X509_STORE_CTX *xs)
+{
+	const SSL *ssl = X509_STORE_CTX_get_ex_data(xs,
+	    SSL_get_ex_data_X509_STORE_CTX_idx());
+
+	return ssl != NULL ? SSL_get_app_data(ssl) : NULL;
+}
+
+/* Whatever is found, the handshake goes on: the key is not proved yet. */
+static int
+on_certificates(X509_STORE_CTX *xs, void *arg)
+{
+	struct flight *f = flight_of(xs);
+	X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(xs);
+
+	(void)arg;
+	if (f == NULL)
+		return 0;
+	f->too_many = sk_X509_num(X509_STORE_CTX_get0_untrusted(xs)) >
+	              PF_PROBE_MAX_PRESENTED;
+	if (f->too_many)
+		return 0;
+	X509_VERIFY_PARAM_set_auth_level(param, AUTH_LEVEL);
+	if (f->run->o->now != 0)
+		X509_VERIFY_PARAM_set_time(param, (time_t)f->run->o->now);
+	if (f->run->o->verify != NULL)
+		f->run->o->verify(f->run->o->arg, f->batch->probe, xs, &f->pkix,
+		    &f->judged);
+	else
+		pf_probe_verify(xs, &f->pkix);
+	ERR_clear_error();
+	return 1;
+}
+
+/*
+ * The server asks for a client certificate; there is none.  It does so when
+ * it has signed the handshake, except in TLS 1.2 without a key exchange of
+ * its own.
+ */
+static int
+on_client_certificate(SSL *ssl, X509 **cert, EVP_PKEY **key)
+{
+	struct flight *f = SSL_get_app_data(ssl);
+	const SSL_CIPHER *cipher = SSL_get_pending_cipher(ssl);
+
+	(void)cert, (void)key;
+	f->wants_client = 1;
+	f->possession =
+	    SSL_version(ssl) == TLS1_3_VERSION ||
+	    (cipher != NULL && SSL_CIPHER_get_kx_nid(cipher) != NID_kx_rsa);
+	return 0;
+}
+
+SSL_CTX *
+pf_handshake_new(const struct pf_probe_options *o)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+
+	if (ctx == NULL)
+		return NULL;
+	SSL_CTX_set_security_level(ctx, 0);
+	SSL_CTX_set_options(ctx, SSL_OP_LEGACY_SERVER_CONNECT |
+	                             SSL_OP_TLSEXT_PADDING | SSL_OP_NO_TICKET);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_max_cert_list(ctx, PF_PROBE_MAX_LIST);
+	SSL_CTX_set_read_ahead(ctx, 1);
+	SSL_CTX_set_client_cert_cb(ctx, on_client_certificate);
+	SSL_CTX_set_cert_verify_callback(ctx, on_certificates, NULL);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	if (o->anchors != NULL)
+		SSL_CTX_set1_cert_store(ctx, o->anchors);
+	if (SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION) &&
+	    SSL_CTX_set_max_proto_version(ctx, 0) &&
+	    SSL_CTX_set_cipher_list(ctx, "ALL:!aNULL:!eNULL:!PSK:!SRP"))
+		return ctx;
+	SSL_CTX_free(ctx);
+	return NULL;
+}
+
+/*
+ * Only certificates with this kind of key.  PKCS#1 among the signatures for
+ * ECDSA is for chains: in TLS 1.3 it signs nothing else (RFC 8446 4.2.3), and
+ * in 1.2 the cipher suites say what the leaf must be.
+ */
+static int
+ask_for(SSL *ssl, enum pf_probe_key key)
+{
+	if (key == PF_PROBE_ECDSA)
+		return SSL_set_cipher_list(ssl, "aECDSA:!eNULL") &&
+		       SSL_set1_sigalgs_list(ssl,
+		           "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:"
+		           "ed448:RSA+SHA256:RSA+SHA384:RSA+SHA512:"
+		           "ECDSA+SHA1");
+	if (key == PF_PROBE_RSA)
+		return SSL_set_cipher_list(ssl, "aRSA:!eNULL") &&
+		       SSL_set1_sigalgs_list(ssl,
+		           "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"
+		           "rsa_pss_pss_sha256:rsa_pss_pss_sha384:"
+		           "rsa_pss_pss_sha512:RSA+SHA256:RSA+SHA384:"
+		           "RSA+SHA512:RSA+SHA1");
+	return 1;
+}
+
+/* SNI is for names only (RFC 6066 section 3). */
+static int
+set_name(SSL *ssl, const char *host)
+{
+	struct pf_host parsed;
+
+	if (pf_host_parse(host, strlen(host), &parsed) != PINFAST_OK)
+		return 0;
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+	                           X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+	if (parsed.kind != PF_HOST_NAME)
+		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl),
+		    parsed.text);
+	return (int)SSL_set_tlsext_host_name(ssl, parsed.text) &&
+	       SSL_set1_host(ssl, parsed.text);
+}
+
+enum pf_step
+pf_handshake_begin(struct flight *f, struct pf_probe_result *result)
+{
+	f->ssl = SSL_new(f->run->ctx);
+	if (f->ssl == NULL || !SSL_set_app_data(f->ssl, f) ||
+	    !SSL_set_fd(f->ssl, f->fd) ||
+	    !set_name(f->ssl, f->batch->probe->host) ||
+	    !ask_for(f->ssl, f->asked)) {
+		ERR_clear_error();
+		return pf_fault(result, "out of memory");
+	}
+	SSL_set_connect_state(f->ssl);
+	return pf_handshake_move(f, result);
+}
+
+enum pf_step
+pf_handshake_move(struct flight *f, struct pf_probe_result *result)
+{
+	int got, error;
+
+	ERR_clear_error();
+	errno = 0;
+	got = SSL_do_handshake(f->ssl);
+	if (got == 1) {
+		f->possession = 1;
+		return PF_STEP_DONE;
+	}
+	error = SSL_get_error(f->ssl, got);
+	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
+		return PF_STEP_WAIT;
+	(void)pf_fault_tls(f, error, errno, result);
+	/* A client without a certificate is not let in, but has seen all that
+	 * a probe wants to see. */
+	return f->possession ? PF_STEP_DONE : PF_STEP_FAILED;
+}
+
+void
+pf_handshake_tell(struct flight *f, struct pf_probe_result *result)
+{
+	if (f->ssl == NULL)
+		return;
+	result->presented = SSL_get_peer_cert_chain(f->ssl);
+	if (result->presented != NULL)
+		result->version = SSL_get_version(f->ssl);
+	if (f->pkix.ok)
+		result->path = SSL_get0_verified_chain(f->ssl);
+}

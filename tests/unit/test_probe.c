@@ -1,0 +1,763 @@
+/*
+ * The engine against servers that behave in every way: each on a port of its
+ * own on loopback, in a thread.
+ */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "probe/probe.h"
+
+#define PATIENCE_MS 400
+
+enum manner {
+	DEAD,    /* nothing listens */
+	SILENT,  /* accepts, says nothing */
+	DRIP,    /* a byte now and then, for ever */
+	GARBAGE, /* text */
+	ALERT,   /* a fatal alert at once */
+	CLOSING, /* accepts and closes */
+	TLS
+};
+
+struct server {
+	enum manner manner;
+	int listener;
+	uint16_t port;
+	SSL_CTX *ctx;
+	pthread_t thread;
+	int got; /* application bytes that came */
+};
+
+/* What is known of a key and its certificate. */
+struct id {
+	X509 *cert;
+	EVP_PKEY *key;
+};
+static struct id root, ecdsa, rsa, self;
+static X509_STORE *anchors;
+
+static void
+certify(struct id *id, const char *name, const struct id *issuer,
+    const char *san)
+{
+	X509V3_CTX ctx;
+	X509_EXTENSION *ext;
+	static long serial = 1;
+
+	id->cert = X509_new();
+	assert_non_null(id->cert);
+	X509_set_version(id->cert, 2);
+	ASN1_INTEGER_set(X509_get_serialNumber(id->cert), serial++);
+	X509_gmtime_adj(X509_getm_notBefore(id->cert), -7200);
+	X509_gmtime_adj(X509_getm_notAfter(id->cert), 86400L);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(id->cert), "CN",
+	    MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+	X509_set_issuer_name(id->cert,
+	    X509_get_subject_name(issuer ? issuer->cert : id->cert));
+	X509_set_pubkey(id->cert, id->key);
+	X509V3_set_ctx(&ctx, issuer ? issuer->cert : id->cert, id->cert, NULL,
+	    NULL, 0);
+	ext = X509V3_EXT_conf_nid(NULL, &ctx,
+	    san ? NID_subject_alt_name : NID_basic_constraints,
+	    san ? san : "critical,CA:TRUE");
+	assert_non_null(ext);
+	X509_add_ext(id->cert, ext, -1);
+	X509_EXTENSION_free(ext);
+	assert_true(X509_sign(id->cert, issuer ? issuer->key : id->key,
+	                EVP_sha256()) > 0);
+}
+
+static int
+make_world(void **state)
+{
+	const char *names = "DNS:www.test,IP:127.0.0.1,IP:::1";
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);
+	root.key = EVP_EC_gen("P-256");
+	ecdsa.key = EVP_EC_gen("P-256");
+	self.key = EVP_EC_gen("P-256");
+	rsa.key = EVP_RSA_gen(2048);
+	certify(&root, "Root", NULL, NULL);
+	certify(&ecdsa, "ecdsa", &root, names);
+	certify(&rsa, "rsa", &root, names);
+	certify(&self, "self", NULL, names);
+	anchors = X509_STORE_new();
+	return X509_STORE_add_cert(anchors, root.cert) == 1 ? 0 : -1;
+}
+
+static int
+free_world(void **state)
+{
+	struct id *all[] = {&root, &ecdsa, &rsa, &self};
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		X509_free(all[i]->cert);
+		EVP_PKEY_free(all[i]->key);
+	}
+	X509_STORE_free(anchors);
+	return 0;
+}
+
+/* ----------------------------------------------------------------- servers */
+
+static void
+serve_tls(struct server *s, int fd)
+{
+	SSL *ssl = SSL_new(s->ctx);
+	char byte;
+
+	SSL_set_fd(ssl, fd);
+	if (SSL_accept(ssl) == 1)
+		while (SSL_read(ssl, &byte, 1) > 0)
+			s->got++;
+	ERR_clear_error();
+	SSL_free(ssl);
+}
+
+static void
+serve(struct server *s, int fd)
+{
+	static const char alert[] = "\x15\x03\x03\x00\x02\x02\x28";
+	static const char text[] = "220 mail.test ESMTP ready\r\n";
+	char drip[] = "\x16\x03\x03\x40\x00";
+
+	switch (s->manner) {
+	case GARBAGE:
+		(void)!write(fd, text, sizeof text - 1);
+		break;
+	case ALERT:
+		(void)!write(fd, alert, sizeof alert - 1);
+		usleep(20000);
+		break;
+	case DRIP:
+		for (int i = 0; write(fd, drip + (i < 5 ? i : 4), 1) == 1; i++)
+			usleep(30000);
+		break;
+	case TLS:
+		serve_tls(s, fd);
+		break;
+	case DEAD:
+	case SILENT:
+	case CLOSING:
+	default:
+		break;
+	}
+}
+
+static void *
+serving(void *arg)
+{
+	struct server *s = arg;
+	int fd;
+
+	while ((fd = accept(s->listener, NULL, NULL)) >= 0) {
+		serve(s, fd);
+		close(fd);
+	}
+	return NULL;
+}
+
+static void
+begin(struct server *s, enum manner manner)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET};
+	socklen_t len = sizeof at;
+
+	memset(s, 0, sizeof *s);
+	s->manner = manner;
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	s->listener = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(s->listener, (void *)&at, sizeof at), 0);
+	assert_int_equal(getsockname(s->listener, (void *)&at, &len), 0);
+	s->port = ntohs(at.sin_port);
+	if (manner == DEAD)
+		return;
+	assert_int_equal(listen(s->listener, 64), 0);
+	if (manner == TLS) {
+		s->ctx = SSL_CTX_new(TLS_server_method());
+		SSL_CTX_set_security_level(s->ctx, 0);
+		assert_int_equal(SSL_CTX_set_min_proto_version(s->ctx, 0), 1);
+	}
+}
+
+static void
+show(struct server *s, const struct id *id)
+{
+	assert_int_equal(SSL_CTX_use_certificate(s->ctx, id->cert), 1);
+	assert_int_equal(SSL_CTX_use_PrivateKey(s->ctx, id->key), 1);
+}
+
+static void
+go(struct server *s)
+{
+	if (s->manner != DEAD && s->manner != SILENT)
+		assert_int_equal(pthread_create(&s->thread, NULL, serving, s),
+		    0);
+}
+
+static void
+end(struct server *s)
+{
+	shutdown(s->listener, SHUT_RDWR);
+	close(s->listener);
+	if (s->manner != DEAD && s->manner != SILENT)
+		pthread_join(s->thread, NULL);
+	SSL_CTX_free(s->ctx);
+}
+
+/* ----------------------------------------------------------------- probing */
+
+/* A result, kept. */
+struct kept {
+	enum pf_probe_stage stage;
+	enum pf_probe_key asked;
+	int absent, ok, timed_out, interrupted, wants_client, presented, path;
+	char why[PF_PROBE_WHY], address[PF_ADDRESS_TEXT], version[16],
+	    error[160];
+	const struct pf_probe *probe;
+};
+static struct kept kept[64];
+static size_t kept_count, last_count;
+
+static void
+keep(void *arg, const struct pf_probe *probe, const struct pf_probe_result *r)
+{
+	struct kept *k = &kept[kept_count++];
+
+	(void)arg;
+	assert_true(kept_count < 64);
+	memset(k, 0, sizeof *k);
+	k->probe = probe;
+	k->stage = r->stage;
+	k->asked = r->asked;
+	k->absent = r->absent;
+	k->ok = r->pkix.ok;
+	k->timed_out = r->timed_out;
+	k->interrupted = r->interrupted;
+	k->wants_client = r->wants_client;
+	k->presented = r->presented ? sk_X509_num(r->presented) : 0;
+	k->path = r->path ? sk_X509_num(r->path) : 0;
+	snprintf(k->why, sizeof k->why, "%s", r->why);
+	snprintf(k->address, sizeof k->address, "%s", r->address);
+	snprintf(k->version, sizeof k->version, "%s",
+	    r->version ? r->version : "");
+	snprintf(k->error, sizeof k->error, "%s", r->pkix.error);
+	last_count += (size_t)r->last;
+}
+
+static struct pf_probe_options
+options(void)
+{
+	struct pf_probe_options o = {
+	    .timeout_ms = PATIENCE_MS, .anchors = anchors, .done = keep};
+
+	return o;
+}
+
+static void
+probe(const struct pf_probe *probes, size_t count,
+    const struct pf_probe_options *o)
+{
+	kept_count = last_count = 0;
+	assert_int_equal(pf_probe_all(probes, count, o), PF_PROBE_FINISHED);
+	assert_int_equal(last_count, count);
+}
+
+/* Asks one server once. */
+static const struct kept *
+ask(const char *host, uint16_t port)
+{
+	struct pf_address here = {4, {127, 0, 0, 1}, port, 0};
+	struct pf_probe p = {
+	    .host = host, .port = port, .addresses = &here, .address_count = 1};
+	struct pf_probe_options o = options();
+
+	probe(&p, 1, &o);
+	assert_int_equal(kept_count, 1);
+	return &kept[0];
+}
+
+/* ------------------------------------------------------------------- tests */
+
+static void
+a_handshake_is_completed_and_verified(void **state)
+{
+	const struct kept *k;
+	struct server s;
+
+	(void)state;
+	begin(&s, TLS);
+	show(&s, &ecdsa);
+	go(&s);
+	k = ask("www.test", s.port);
+	assert_int_equal(k->stage, PF_STAGE_DONE);
+	assert_int_equal(k->ok, 1);
+	assert_int_equal(k->path, 2);
+	assert_int_equal(k->presented, 1);
+	assert_string_equal(k->version, "TLSv1.3");
+	assert_string_equal(k->address, "127.0.0.1");
+	assert_string_equal(k->why, "");
+	k = ask("other.test", s.port);
+	assert_int_equal(k->stage, PF_STAGE_DONE);
+	assert_int_equal(k->ok, 0);
+	assert_int_equal(k->path, 0);
+	assert_string_equal(k->error, "hostname mismatch");
+	k = ask("127.0.0.1", s.port);
+	assert_int_equal(k->ok, 1);
+	k = ask("127.0.0.2", s.port);
+	assert_int_equal(k->ok, 0);
+	end(&s);
+	assert_int_equal(s.got, 0);
+}
+
+static void
+what_does_not_verify_is_still_shown(void **state)
+{
+	const struct kept *k;
+	struct server s;
+
+	(void)state;
+	begin(&s, TLS);
+	show(&s, &self);
+	go(&s);
+	k = ask("www.test", s.port);
+	assert_int_equal(k->stage, PF_STAGE_DONE);
+	assert_int_equal(k->ok, 0);
+	assert_int_equal(k->presented, 1);
+	assert_string_not_equal(k->error, "");
+	end(&s);
+}
+
+static void
+every_version_is_spoken(void **state)
+{
+	static const struct {
+		int version;
+		const char *name;
+	} rows[] = {{TLS1_VERSION, "TLSv1"}, {TLS1_1_VERSION, "TLSv1.1"},
+	    {TLS1_2_VERSION, "TLSv1.2"}, {TLS1_3_VERSION, "TLSv1.3"}};
+	struct server s;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		begin(&s, TLS);
+		show(&s, &rsa);
+		SSL_CTX_set_max_proto_version(s.ctx, rows[i].version);
+		go(&s);
+		assert_string_equal(ask("www.test", s.port)->version,
+		    rows[i].name);
+		assert_int_equal(kept[0].ok, 1);
+		end(&s);
+	}
+}
+
+static void
+broken_servers_are_named_by_stage(void **state)
+{
+	static const struct {
+		enum manner manner;
+		enum pf_probe_stage stage;
+		int timed_out;
+		const char *why;
+	} rows[] = {{DEAD, PF_STAGE_CONNECT, 0, "refused"},
+	    {SILENT, PF_STAGE_HANDSHAKE, 1, "no TLS handshake in 0.4 s"},
+	    {DRIP, PF_STAGE_HANDSHAKE, 1, "no TLS handshake in 0.4 s"},
+	    {GARBAGE, PF_STAGE_HANDSHAKE, 0, "is not TLS"},
+	    {ALERT, PF_STAGE_HANDSHAKE, 0, "handshake failure"},
+	    {CLOSING, PF_STAGE_HANDSHAKE, 0, "closed the connection"}};
+	struct server s;
+	const struct kept *k;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		begin(&s, rows[i].manner);
+		go(&s);
+		k = ask("www.test", s.port);
+		assert_int_equal(k->stage, rows[i].stage);
+		assert_int_equal(k->timed_out, rows[i].timed_out);
+		if (strstr(k->why, rows[i].why) == NULL)
+			fail_msg("row %zu: %s", i, k->why);
+		end(&s);
+	}
+}
+
+static void
+broken_servers_delay_nobody(void **state)
+{
+	enum manner manners[] = {DEAD, SILENT, DRIP, GARBAGE, CLOSING, TLS};
+	struct server s[6];
+	struct pf_probe p[6];
+	struct pf_probe_options o = options();
+	struct timeval from, to;
+	long ms;
+
+	(void)state;
+	memset(p, 0, sizeof p);
+	for (size_t i = 0; i < 6; i++) {
+		begin(&s[i], manners[i]);
+		if (manners[i] == TLS)
+			show(&s[i], &ecdsa);
+		go(&s[i]);
+		p[i].host = "127.0.0.1";
+		p[i].port = s[i].port;
+	}
+	gettimeofday(&from, NULL);
+	probe(p, 6, &o);
+	gettimeofday(&to, NULL);
+	ms = (to.tv_sec - from.tv_sec) * 1000 +
+	     (to.tv_usec - from.tv_usec) / 1000;
+	assert_in_range(ms, PATIENCE_MS - 10, 2 * PATIENCE_MS);
+	assert_int_equal(kept_count, 6);
+	/* The good one did not wait for the others' deadlines. */
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(kept[i].timed_out, 0);
+	for (size_t i = 0; i < 6; i++)
+		end(&s[i]);
+}
+
+static void
+both_kinds_of_keys_are_asked_for(void **state)
+{
+	struct pf_probe_options o = options();
+	struct server s;
+	struct pf_probe p = {.host = "127.0.0.1", .both = 1};
+
+	(void)state;
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION;
+	     version++) {
+		begin(&s, TLS);
+		show(&s, &ecdsa);
+		show(&s, &rsa);
+		SSL_CTX_set_max_proto_version(s.ctx, version);
+		go(&s);
+		p.port = s.port;
+		probe(&p, 1, &o);
+		assert_int_equal(kept_count, 2);
+		assert_int_equal(kept[0].asked, PF_PROBE_ANY);
+		assert_int_not_equal(kept[1].asked, PF_PROBE_ANY);
+		assert_int_equal(kept[1].absent, 0);
+		assert_int_equal(kept[1].ok, 1);
+		end(&s);
+	}
+}
+
+static void
+a_kind_that_is_not_there_is_absent_and_no_failure(void **state)
+{
+	struct pf_probe_options o = options();
+	const struct id *ids[] = {&ecdsa, &rsa};
+	struct server s;
+	struct pf_probe p = {.host = "127.0.0.1", .both = 1};
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		begin(&s, TLS);
+		show(&s, ids[i / 2]);
+		SSL_CTX_set_max_proto_version(s.ctx,
+		    i % 2 ? TLS1_2_VERSION : TLS1_3_VERSION);
+		go(&s);
+		p.port = s.port;
+		probe(&p, 1, &o);
+		assert_int_equal(kept_count, 2);
+		assert_int_equal(kept[0].stage, PF_STAGE_DONE);
+		assert_int_equal(kept[1].asked,
+		    i / 2 ? PF_PROBE_ECDSA : PF_PROBE_RSA);
+		assert_int_equal(kept[1].absent, 1);
+		end(&s);
+	}
+}
+
+static void
+a_hundred_certificates_and_not_one_more(void **state)
+{
+	struct server s;
+	const struct kept *k;
+
+	(void)state;
+	for (int more = 0; more < 2; more++) {
+		begin(&s, TLS);
+		show(&s, &ecdsa);
+		for (int i = 1; i < 100 + more; i++)
+			SSL_CTX_add1_chain_cert(s.ctx, self.cert);
+		go(&s);
+		k = ask("www.test", s.port);
+		if (more) {
+			assert_int_equal(k->stage, PF_STAGE_HANDSHAKE);
+			assert_non_null(strstr(k->why,
+			    "more than 100 certificates"));
+		} else {
+			assert_int_equal(k->stage, PF_STAGE_DONE);
+			assert_int_equal(k->presented, 100);
+			assert_int_equal(k->ok, 1);
+		}
+		end(&s);
+	}
+}
+
+static void
+more_bytes_than_the_limit_are_refused(void **state)
+{
+	static char name[9000];
+	struct server s;
+	struct id big = {NULL, NULL};
+	const struct kept *k;
+	char san[9100];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof name - 1; i++)
+		name[i] = i % 60 == 59 ? '.' : 'a';
+	snprintf(san, sizeof san, "DNS:%s", name);
+	big.key = self.key;
+	certify(&big, "big", &root, san);
+	begin(&s, TLS);
+	show(&s, &ecdsa);
+	for (int i = 0; i < 30; i++)
+		SSL_CTX_add1_chain_cert(s.ctx, big.cert);
+	go(&s);
+	k = ask("www.test", s.port);
+	assert_int_equal(k->stage, PF_STAGE_HANDSHAKE);
+	assert_non_null(strstr(k->why, "256 KiB"));
+	end(&s);
+	X509_free(big.cert);
+}
+
+static void
+a_server_that_wants_a_client_certificate_is_seen(void **state)
+{
+	struct server s;
+	const struct kept *k;
+
+	(void)state;
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION;
+	     version++) {
+		begin(&s, TLS);
+		show(&s, &ecdsa);
+		SSL_CTX_set_max_proto_version(s.ctx, version);
+		SSL_CTX_set_verify(s.ctx,
+		    SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+		go(&s);
+		k = ask("www.test", s.port);
+		assert_int_equal(k->stage, PF_STAGE_DONE);
+		assert_int_equal(k->wants_client, 1);
+		assert_int_equal(k->ok, 1);
+		end(&s);
+	}
+}
+
+/* Its key exchange proves nothing before the server's Finished. */
+static void
+without_possession_a_refused_client_has_seen_nothing(void **state)
+{
+	struct server s;
+	const struct kept *k;
+
+	(void)state;
+	begin(&s, TLS);
+	show(&s, &rsa);
+	SSL_CTX_set_max_proto_version(s.ctx, TLS1_2_VERSION);
+	SSL_CTX_set_cipher_list(s.ctx, "AES128-SHA");
+	SSL_CTX_set_verify(s.ctx,
+	    SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	go(&s);
+	k = ask("www.test", s.port);
+	assert_int_equal(k->stage, PF_STAGE_HANDSHAKE);
+	assert_int_equal(k->wants_client, 1);
+	assert_non_null(strstr(k->why, "client certificate"));
+	end(&s);
+}
+
+static void
+every_address_is_asked(void **state)
+{
+	struct pf_probe_options o = options();
+	struct pf_address a[3];
+	struct pf_probe p = {
+	    .host = "www.test", .addresses = a, .address_count = 3};
+	struct server s[3];
+	int done = 0;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		begin(&s[i], i == 1 ? DEAD : TLS);
+		if (i != 1)
+			show(&s[i], i == 0 ? &ecdsa : &self);
+		go(&s[i]);
+		memset(&a[i], 0, sizeof a[i]);
+		a[i].family = 4;
+		memcpy(a[i].bytes, (uint8_t[]){127, 0, 0, 1}, 4);
+		a[i].port = s[i].port;
+	}
+	p.port = s[0].port;
+	probe(&p, 1, &o);
+	assert_int_equal(kept_count, 3);
+	for (int i = 0; i < 3; i++)
+		done += kept[i].stage == PF_STAGE_DONE;
+	assert_int_equal(done, 2);
+	for (int i = 0; i < 3; i++)
+		end(&s[i]);
+}
+
+static void
+a_name_is_resolved(void **state)
+{
+	struct pf_probe_options o = options();
+	struct pf_probe p = {.host = "localhost"};
+	struct server s;
+	int done = 0;
+
+	(void)state;
+	begin(&s, TLS);
+	show(&s, &ecdsa);
+	go(&s);
+	p.port = s.port;
+	probe(&p, 1, &o);
+	for (size_t i = 0; i < kept_count; i++)
+		done += kept[i].stage == PF_STAGE_DONE;
+	assert_int_equal(done, 1);
+	end(&s);
+	p.host = "no-such-name.invalid";
+	o.timeout_ms = 30000;
+	probe(&p, 1, &o);
+	assert_int_equal(kept_count, 1);
+	assert_int_equal(kept[0].stage, PF_STAGE_RESOLVE);
+	assert_string_not_equal(kept[0].why, "");
+}
+
+static volatile sig_atomic_t stop_now;
+
+static void *
+stopper(void *arg)
+{
+	(void)arg;
+	usleep(100000);
+	stop_now = 1;
+	return NULL;
+}
+
+static void
+a_stopped_run_tells_what_was_under_way(void **state)
+{
+	struct pf_probe_options o = options();
+	struct server good, bad;
+	struct pf_probe p[2];
+	pthread_t thread;
+
+	(void)state;
+	memset(p, 0, sizeof p);
+	begin(&good, TLS);
+	show(&good, &ecdsa);
+	go(&good);
+	begin(&bad, SILENT);
+	p[0].host = p[1].host = "127.0.0.1";
+	p[0].port = good.port;
+	p[1].port = bad.port;
+	stop_now = 0;
+	o.stop = &stop_now;
+	o.timeout_ms = 20000;
+	kept_count = 0;
+	pthread_create(&thread, NULL, stopper, NULL);
+	assert_int_equal(pf_probe_all(p, 2, &o), PF_PROBE_STOPPED);
+	pthread_join(thread, NULL);
+	assert_int_equal(kept_count, 2);
+	assert_int_equal(kept[0].stage, PF_STAGE_DONE);
+	assert_int_equal(kept[1].interrupted, 1);
+	end(&good);
+	end(&bad);
+}
+
+static void
+verify_own(void *arg, const struct pf_probe *p, X509_STORE_CTX *xs,
+    struct pf_probe_pkix *pkix, void **judged)
+{
+	(void)p;
+	pf_probe_verify(xs, pkix);
+	*judged = arg;
+}
+
+static void
+keep_judged(void *arg, const struct pf_probe *p,
+    const struct pf_probe_result *r)
+{
+	*(int *)arg += r->judged == arg;
+	keep(NULL, p, r);
+}
+
+static void
+what_the_caller_judged_comes_with_the_result(void **state)
+{
+	struct pf_probe_options o = options();
+	struct pf_probe p = {.host = "127.0.0.1"};
+	struct server s;
+	int judged = 0;
+
+	(void)state;
+	begin(&s, TLS);
+	show(&s, &ecdsa);
+	go(&s);
+	p.port = s.port;
+	o.verify = verify_own;
+	o.done = keep_judged;
+	o.arg = &judged;
+	probe(&p, 1, &o);
+	assert_int_equal(judged, 1);
+	assert_int_equal(kept[0].ok, 1);
+	end(&s);
+}
+
+static void
+nothing_to_do_is_done(void **state)
+{
+	struct pf_probe_options o = options();
+
+	(void)state;
+	probe(NULL, 0, &o);
+	assert_int_equal(kept_count, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_handshake_is_completed_and_verified),
+	    cmocka_unit_test(what_does_not_verify_is_still_shown),
+	    cmocka_unit_test(every_version_is_spoken),
+	    cmocka_unit_test(broken_servers_are_named_by_stage),
+	    cmocka_unit_test(broken_servers_delay_nobody),
+	    cmocka_unit_test(both_kinds_of_keys_are_asked_for),
+	    cmocka_unit_test(a_kind_that_is_not_there_is_absent_and_no_failure),
+	    cmocka_unit_test(a_hundred_certificates_and_not_one_more),
+	    cmocka_unit_test(more_bytes_than_the_limit_are_refused),
+	    cmocka_unit_test(a_server_that_wants_a_client_certificate_is_seen),
+	    cmocka_unit_test(
+	        without_possession_a_refused_client_has_seen_nothing),
+	    cmocka_unit_test(every_address_is_asked),
+	    cmocka_unit_test(a_name_is_resolved),
+	    cmocka_unit_test(a_stopped_run_tells_what_was_under_way),
+	    cmocka_unit_test(what_the_caller_judged_comes_with_the_result),
+	    cmocka_unit_test(nothing_to_do_is_done),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, make_world, free_world);
+}
