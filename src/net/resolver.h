@@ -9,7 +9,7 @@
 #include "net/address.h"
 
 #define PF_RESOLVE_MAX 64     /* addresses of one name */
-#define PF_RESOLVER_HANGING 64 /* threads of forgotten names */
+#define PF_RESOLVE_HANGING 64 /* threads of forgotten names */
 
 struct pf_resolver;
 

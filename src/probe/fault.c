@@ -106,13 +106,15 @@ pf_fault_timeout(const struct flight *f, struct pf_probe_result *result)
 	static const char *const texts[][2] = {{"", ""},
 	    {"the name server gave no answer for this name in ", ""},
 	    {"no answer in ", "; is it up, or does a firewall drop this?"},
-	    {"the proxy had not connected after ", ""},
-	    {"STARTTLS had not begun after ", "; is it this protocol?"},
+	    {"", ""}, {"", ""},
 	    {"no TLS handshake in ",
 	        "; a server that begins in plain text needs --starttls"}};
 
 	result->timed_out = 1;
-	snprintf(result->why, sizeof result->why, "%s%g s%s",
-	    texts[f->stage][0], f->run->timeout_ms / 1000.0,
-	    texts[f->stage][1]);
+	if (f->dialogue != NULL)
+		pf_talk_late(f, result);
+	else
+		snprintf(result->why, sizeof result->why, "%s%g s%s",
+		    texts[f->stage][0], f->run->timeout_ms / 1000.0,
+		    texts[f->stage][1]);
 }

@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -33,8 +34,38 @@ pf_flight_dial(struct flight *f, struct pf_probe_result *result)
 static enum pf_step
 descend(struct flight *f, struct pf_probe_result *result)
 {
-	pf_run_enter(f, PF_STAGE_HANDSHAKE);
-	return pf_handshake_begin(f, result);
+	if (f->run->o->proxy != NULL && !f->through_proxy) {
+		pf_run_enter(f, PF_STAGE_PROXY);
+	} else if (f->batch->probe->starttls != 0 && !f->in_clear) {
+		pf_run_enter(f, PF_STAGE_STARTTLS);
+	} else {
+		free(f->dialogue);
+		f->dialogue = NULL;
+		pf_run_enter(f, PF_STAGE_HANDSHAKE);
+		return pf_handshake_begin(f, result);
+	}
+	if (f->dialogue == NULL)
+		f->dialogue = malloc(sizeof *f->dialogue);
+	if (f->dialogue == NULL)
+		return pf_fault(result, "out of memory");
+	pf_talk_begin(f);
+	return PF_STEP_DONE;
+}
+
+/* Goes through layers until one must wait. */
+static enum pf_step
+go_on(struct flight *f, struct pf_probe_result *result)
+{
+	enum pf_step step = PF_STEP_DONE;
+
+	while (step == PF_STEP_DONE && f->stage != PF_STAGE_HANDSHAKE) {
+		f->through_proxy |= f->stage == PF_STAGE_PROXY;
+		f->in_clear |= f->stage == PF_STAGE_STARTTLS;
+		step = descend(f, result);
+		if (step == PF_STEP_DONE && f->stage != PF_STAGE_HANDSHAKE)
+			step = pf_talk_move(f, result);
+	}
+	return step;
 }
 
 static enum pf_step
@@ -46,7 +77,7 @@ connected(struct flight *f, uint32_t events, struct pf_probe_result *result)
 		return PF_STEP_WAIT;
 	error = pf_dial_result(f->fd);
 	if (error == 0)
-		return descend(f, result);
+		return go_on(f, result);
 	result->no_route = error == ENETUNREACH;
 	return pf_fault(result, pf_dial_sentence(error));
 }
@@ -55,6 +86,8 @@ enum pf_step
 pf_flight_move(struct flight *f, uint32_t events,
     struct pf_probe_result *result)
 {
+	enum pf_step step;
+
 	switch (f->stage) {
 	case PF_STAGE_CONNECT:
 		return connected(f, events, result);
@@ -62,6 +95,8 @@ pf_flight_move(struct flight *f, uint32_t events,
 		return pf_handshake_move(f, result);
 	case PF_STAGE_PROXY:
 	case PF_STAGE_STARTTLS:
+		step = pf_talk_move(f, result);
+		return step == PF_STEP_DONE ? go_on(f, result) : step;
 	case PF_STAGE_RESOLVE:
 	case PF_STAGE_DONE:
 	default:

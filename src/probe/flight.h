@@ -1,7 +1,8 @@
 /*
  * One connection of a run, from the name to the end of the handshake.  Shared
  * by the files of this folder: run.c starts connections and watches the
- * clock, flight.c moves one on, handshake.c is its TLS, fault.c says what
+ * clock, flight.c moves one on, talk.c is what
+ * is said before TLS, handshake.c is its TLS, fault.c says what
  * went wrong.
  */
 #ifndef PF_FLIGHT_H
@@ -9,9 +10,9 @@
 
 #include "net/resolver.h"
 #include "probe/probe.h"
+#include "wire/dialogue.h"
 
 struct flight;
-struct pf_dialogue;
 
 /* A ring of flights; `of` is NULL in its head. */
 struct pf_link {
@@ -64,7 +65,7 @@ struct flight {
 	enum pf_probe_key asked;
 	int fd;
 	int busy, through_proxy, in_clear; /* the layers that are behind us */
-	int wants_client, possession, too_many, seen;
+	int wants_client, possession, too_many;
 	size_t dropped;
 	SSL *ssl;
 	struct pf_dialogue *dialogue;
@@ -91,6 +92,11 @@ enum pf_step pf_flight_dial(struct flight *f, struct pf_probe_result *result);
 /* flight.c: moves on as far as it goes.  events: of epoll. */
 enum pf_step pf_flight_move(struct flight *f, uint32_t events,
     struct pf_probe_result *result);
+
+/* talk.c: what is said in this stage, before TLS. */
+void pf_talk_begin(struct flight *f);
+enum pf_step pf_talk_move(struct flight *f, struct pf_probe_result *result);
+void pf_talk_late(const struct flight *f, struct pf_probe_result *result);
 
 /* handshake.c */
 SSL_CTX *pf_handshake_new(const struct pf_probe_options *o);
