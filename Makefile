@@ -7,10 +7,11 @@ PREFIX = /usr/local
 CORPORA =
 ADAPTER = all
 ROWS =
+SERVICES =
 export BUILD JOBS CORPORA
 
 .PHONY: all demo check bench fuzz matrix planted full amalgamation install \
-    corpora coverage cross format clean deps
+    corpora coverage cross format clean deps check-programs
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) -j $(JOBS) --quiet
@@ -62,6 +63,13 @@ full:
 # misbehaving peer.  ADAPTER=openssl ROWS="ctl-leaf ..." runs a part.
 matrix: deps all
 	@tests/conform/run $(BUILD) $(ADAPTER) $(ROWS)
+
+# Real servers and proxies, each started for the test in a private network.
+# SERVICES="smtp imap ..." runs a part.
+check-programs:
+	@tools/install-deps --programs
+	@$(MAKE) --no-print-directory all
+	@tools/check-programs $(SERVICES)
 
 amalgamation:
 	@tools/amalgamate $(BUILD)/amalgamation

@@ -1,0 +1,145 @@
+"""Starts real servers, each in its own folder, and stops what it started."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+NAMES = {"right": "good.example.test", "wrong": "wrong.example.test",
+         "refuse": "plain.example.test", "inject": "inject.example.test"}
+ADDRESS = {"right": "127.0.0.1", "wrong": "127.0.0.2",
+           "refuse": "127.0.0.3", "inject": "127.0.0.4"}
+PROXY_ADDRESS = "127.0.0.9"
+USER, PASSWORD = "pinner", "secret"
+
+
+def run(*command, **more):
+    """Runs a command that must succeed and returns what it printed."""
+    return subprocess.run(command, check=True, capture_output=True,
+                          **more).stdout
+
+
+class Keys:
+    """One authority, and two keys for the same names: the good one, which is
+    pinned, and one that the same authority was tricked into certifying."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.ca = folder + "/ca.pem"
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+            "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj",
+            "/CN=Example Root", "-keyout", folder + "/ca.key", "-out", self.ca)
+        self.pins = {}
+        for name in "good", "bad":
+            self._leaf(name, "ec", "ec_paramgen_curve:P-256")
+            self._leaf(name + "-rsa", "rsa", "rsa_keygen_bits:2048")
+
+    def _leaf(self, name, kind, option):
+        path = self.folder + "/" + name
+        run("openssl", "req", "-newkey", kind, "-pkeyopt", option, "-nodes",
+            "-subj", "/CN=good.example.test", "-keyout", path + ".key",
+            "-out", path + ".csr")
+        names = ",".join("DNS:" + n for n in NAMES.values())
+        with open(path + ".ext", "w", encoding="ascii") as out:
+            out.write("subjectAltName=" + names + "\n")
+        leaf = run("openssl", "x509", "-req", "-in", path + ".csr", "-days",
+                   "20", "-CA", self.ca, "-CAkey", self.folder + "/ca.key",
+                   "-CAcreateserial", "-extfile", path + ".ext")
+        with open(path + ".pem", "wb") as out:
+            out.write(leaf)
+        os.chmod(path + ".key", 0o644)
+        self.pins[name] = pin_of(leaf)
+
+
+def pin_of(certificate):
+    """The pin of a certificate as openssl alone computes it."""
+    public = run("openssl", "x509", "-pubkey", "-noout", input=certificate)
+    der = run("openssl", "pkey", "-pubin", "-outform", "DER", input=public)
+    digest = run("openssl", "dgst", "-sha256", "-binary", input=der)
+    return "sha256/" + run("openssl", "base64", "-A",
+                           input=digest).decode().strip()
+
+
+class Server:
+    """A running server.  LOG grows; mark() and since() read a part of it."""
+
+    def __init__(self, name, work, address, ports, key, tls=True):
+        self.name, self.address, self.ports = name, address, ports
+        self.dir = f"{work}/{name}-{address}"
+        os.mkdir(self.dir, 0o755)
+        self.log = self.dir + "/log"
+        env = dict(os.environ, DIR=self.dir, ADDR=address,
+                   CERT=f"{work}/{key}.pem", KEY=f"{work}/{key}.key",
+                   TLS="yes" if tls else "no", NAMES=" ".join(NAMES.values()),
+                   HOST="good.example.test", LC_ALL="C",
+                   PROXY_USER=USER, PROXY_PASSWORD=PASSWORD)
+        for i, port in enumerate(ports):
+            env["PORT" + str(i + 1) if i else "PORT"] = str(port)
+        with open(self.log, "ab") as log:
+            os.chmod(self.log, 0o666)
+            self.process = subprocess.Popen(
+                [f"{HERE}/servers/{name}"], env=env, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, start_new_session=True)
+        self.mark_at = 0
+
+    def wait(self, seconds=60):
+        """Comes back when every port answers."""
+        end = time.monotonic() + seconds
+        for port in self.ports:
+            while not answers(self.address, port):
+                if self.process.poll() is not None:
+                    raise RuntimeError(f"{self.name} ended:\n{self.text()}")
+                if time.monotonic() > end:
+                    raise RuntimeError(f"{self.name}: nothing at port {port}"
+                                       f":\n{self.text()}")
+        return self
+
+    def text(self):
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+    def mark(self):
+        self.mark_at = os.stat(self.log).st_size
+
+    def since(self, pattern=None, seconds=5):
+        """What was written since mark(); waits until PATTERN is in it."""
+        end = time.monotonic() + seconds
+        while True:
+            with open(self.log, encoding="utf-8", errors="replace") as log:
+                log.seek(self.mark_at)
+                text = log.read()
+            if not pattern or re.search(pattern, text):
+                return text
+            if time.monotonic() > end:
+                raise RuntimeError(f"{self.name} did not write {pattern!r}:\n"
+                                   + text)
+            pause()
+
+    def stop(self):
+        """Ends the server and what it started itself."""
+        for sign in signal.SIGTERM, signal.SIGKILL:
+            try:
+                os.killpg(self.process.pid, sign)
+                self.process.wait(5)
+                return
+            except ProcessLookupError:
+                return
+            except subprocess.TimeoutExpired:
+                pass
+
+
+def pause():
+    """A look a hundred times a second is often enough."""
+    time.sleep(0.01)
+
+
+def answers(address, port):
+    try:
+        socket.create_connection((address, port), 1).close()
+        return True
+    except OSError:
+        pause()
+        return False
