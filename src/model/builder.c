@@ -81,6 +81,7 @@ pinfast_builder_free(struct pinfast_builder *b)
 		return;
 	alloc = b->alloc;
 	alloc.free(alloc.arg, b->model.entries);
+	alloc.free(alloc.arg, b->model.probes);
 	alloc.free(alloc.arg, b->model.names);
 	alloc.free(alloc.arg, b->model.pins);
 	alloc.free(alloc.arg, b->model.reject);
@@ -401,6 +402,44 @@ pinfast_builder_entry_set(struct pinfast_builder *b, enum pinfast_entry_key key,
 	            : FAIL(PINFAST_EUSAGE, "value",
 	                  "an entry's setting has a value that it cannot "
 	                  "have");
+}
+
+enum pinfast_error
+pf_builder_probe(struct pinfast_builder *b, const struct pf_host *host,
+    uint16_t port, const char *starttls)
+{
+	struct pf_entry *e = current(b);
+	struct pf_model *m = &b->model;
+	void *probes = m->probes, *names = m->names;
+	struct pf_probe_target *probe;
+	enum pinfast_error error;
+
+	if (e == NULL)
+		return PINFAST_EUSAGE;
+	error =
+	    grow(b, &probes, &b->probe_room, m->probe_count, 1, sizeof *probe);
+	m->probes = probes;
+	if (error == PINFAST_OK && host != NULL)
+		error = grow(b, &names, &b->names_room, m->names_len,
+		    host->key_len, 1);
+	m->names = names;
+	if (error != PINFAST_OK)
+		return error;
+	probe = &m->probes[m->probe_count++];
+	probe->entry = (uint32_t)(m->entry_count - 1);
+	probe->name_at = e->name_at;
+	probe->name_len = e->name_len;
+	probe->kind = e->kind;
+	probe->port = port;
+	probe->starttls = starttls;
+	if (host == NULL)
+		return PINFAST_OK;
+	probe->name_at = (uint32_t)m->names_len;
+	probe->name_len = host->key_len;
+	probe->kind = host->kind;
+	memcpy(m->names + m->names_len, host->key, host->key_len);
+	m->names_len += host->key_len;
+	return PINFAST_OK;
 }
 
 enum pinfast_error

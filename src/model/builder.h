@@ -35,6 +35,16 @@ enum pinfast_error pf_builder_scopes(struct pinfast_builder *builder,
 enum pinfast_error pf_builder_pin(struct pinfast_builder *builder,
     enum pinfast_role role, const uint8_t hash[PINFAST_PIN_LEN]);
 
+/*
+ * Adds a server that live checks connect to for the current entry.
+ *
+ * host      NULL: the entry's name
+ * port      0: not said
+ * starttls  a protocol's name that outlives the builder; NULL: not said
+ */
+enum pinfast_error pf_builder_probe(struct pinfast_builder *builder,
+    const struct pf_host *host, uint16_t port, const char *starttls);
+
 /* Adds a pin to the policy's own reject list. */
 enum pinfast_error pf_builder_reject(struct pinfast_builder *builder,
     const uint8_t hash[PINFAST_PIN_LEN]);

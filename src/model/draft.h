@@ -24,7 +24,7 @@ struct pinfast_builder {
 	uint32_t line;
 	uint32_t column;
 	size_t entry_room, names_room, pins_room, reject_room;
-	size_t anchor_room, blob_room, urls_room;
+	size_t anchor_room, blob_room, urls_room, probe_room;
 	struct pf_set_slot *sets; /* hash table */
 	size_t set_slots;
 	int covering_matters; /* set by finish: an entry that covers others

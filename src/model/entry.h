@@ -51,6 +51,16 @@ struct pf_anchor_set {
 	uint32_t count;
 };
 
+/* What live checks connect to for an entry.  No store holds it. */
+struct pf_probe_target {
+	uint32_t entry;   /* index in model->entries */
+	uint32_t name_at; /* position in model->names: key bytes */
+	uint8_t name_len;
+	uint8_t kind;         /* enum pf_host_kind */
+	uint16_t port;        /* 0: not said */
+	const char *starttls; /* a protocol's name, static; NULL: not said */
+};
+
 struct pf_model {
 	int64_t serial;
 	int64_t issued;
@@ -62,6 +72,8 @@ struct pf_model {
 
 	struct pf_entry *entries;
 	size_t entry_count;
+	struct pf_probe_target *probes; /* in the order of their entries */
+	size_t probe_count;
 	uint8_t *names; /* canonical key bytes (base/host.h), no ends */
 	size_t names_len;
 	struct pf_set_pin *pins;

@@ -309,13 +309,14 @@ field_trust(struct pf_reader *r, void *object)
 static int
 probe_host(struct pf_reader *r, void *object)
 {
-	struct pf_host host;
+	struct pf_reader_probe *probe = object;
 	const char *why;
 
-	(void)object;
-	if (pf_is_scalar(r, "`host`") &&
-	    !pf_name_read(pf_yaml_text(&r->yaml), pf_yaml_len(&r->yaml), &host,
-	        &why))
+	if (!pf_is_scalar(r, "`host`"))
+		return pf_yaml_skip(&r->yaml);
+	probe->has_host = pf_name_read(pf_yaml_text(&r->yaml),
+	    pf_yaml_len(&r->yaml), &probe->host, &why);
+	if (!probe->has_host)
 		pf_reader_error(r, "host", why);
 	return pf_yaml_skip(&r->yaml);
 }
@@ -325,18 +326,40 @@ probe_port(struct pf_reader *r, void *object)
 {
 	int64_t port;
 
-	(void)object;
-	(void)pf_read_number(r, "`port`", 1, 65535, &port);
+	if (pf_read_number(r, "`port`", 1, 65535, &port))
+		((struct pf_reader_probe *)object)->port = (uint16_t)port;
+	return pf_yaml_skip(&r->yaml);
+}
+
+/* The names that wire/starttls.h knows. */
+static int
+probe_starttls(struct pf_reader *r, void *object)
+{
+	static const char *const words[] = {"none", "smtp", "lmtp", "imap",
+	    "pop3", "ftp", "nntp", "sieve", "ldap", "postgres", "mysql", "xmpp",
+	    "xmpp-server"};
+	int word = pf_read_word(r, "`starttls`", words, COUNT(words));
+
+	if (word >= 0)
+		((struct pf_reader_probe *)object)->starttls = words[word];
 	return pf_yaml_skip(&r->yaml);
 }
 
 static int
 probe_item(struct pf_reader *r, void *object)
 {
-	static const struct pf_field fields[] = {
-	    {"host", probe_host}, {"port", probe_port}};
+	static const struct pf_field fields[] = {{"host", probe_host},
+	    {"port", probe_port}, {"starttls", probe_starttls}};
+	struct pf_draft_entry *e = object;
+	struct pf_reader_probe *probe;
 
-	return pf_read_mapping(r, fields, 2, "a probe", object);
+	if (e->probe_count == PF_READER_PROBES) {
+		pf_reader_error(r, "limit", "an entry has more than 16 probes");
+		return pf_yaml_skip(&r->yaml);
+	}
+	probe = &e->probes[e->probe_count++];
+	memset(probe, 0, sizeof *probe);
+	return pf_read_mapping(r, fields, COUNT(fields), "a probe", probe);
 }
 
 static int
@@ -462,6 +485,10 @@ finish_entry(struct pf_reader *r, struct pf_draft_entry *e)
 		(void)pf_builder_pin(r->builder,
 		    (enum pinfast_role)e->set.pins[i].role,
 		    e->set.pins[i].hash);
+	for (unsigned i = 0; i < e->probe_count; i++)
+		(void)pf_builder_probe(r->builder,
+		    e->probes[i].has_host ? &e->probes[i].host : NULL,
+		    e->probes[i].port, e->probes[i].starttls);
 	if (e->ca_file[0] != '\0')
 		add_anchors(r, e);
 }
@@ -502,6 +529,7 @@ read_entry(struct pf_reader *r, int is_client)
 	e->is_client = is_client;
 	e->settings = 0;
 	e->set.count = 0;
+	e->probe_count = 0;
 	if (is_client)
 		result = pf_read_mapping(r, client_fields, COUNT(client_fields),
 		    "a client entry", e);

@@ -28,6 +28,15 @@ struct pf_named_set {
 	char name[64];
 };
 
+#define PF_READER_PROBES 16
+
+struct pf_reader_probe {
+	struct pf_host host;
+	int has_host;
+	uint16_t port;
+	const char *starttls; /* static; NULL: not said */
+};
+
 /* An entry while its keys are being read, in any order. */
 struct pf_draft_entry {
 	uint32_t line, column;
@@ -43,6 +52,8 @@ struct pf_draft_entry {
 	char ca_file[PF_READER_NAME];
 	uint32_t ca_line, ca_column;
 	struct pf_reader_set set;
+	struct pf_reader_probe probes[PF_READER_PROBES];
+	unsigned probe_count;
 };
 
 struct pf_reader {

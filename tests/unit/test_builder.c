@@ -399,6 +399,46 @@ what_is_said_twice_counts_once(void **state)
 	pinfast_builder_free(b);
 }
 
+static void
+probes_stay_with_their_entry_and_out_of_the_store(void **state)
+{
+	struct pinfast_builder *b = world_builder(), *c = world_builder();
+	const struct pf_model *m = pf_builder_model(b);
+	struct pinfast_bytes with, without;
+	struct pf_host host;
+
+	(void)state;
+	assert_int_equal(pf_builder_probe(b, NULL, 443, NULL), PINFAST_EUSAGE);
+	pinfast_builder_free(b);
+	b = world_builder();
+	m = pf_builder_model(b);
+	start(b, "a.test");
+	many_pins(b, PINFAST_ROLE_LEAF, 2);
+	start(b, "b.test");
+	assert_int_equal(pf_host_parse("x.b.test", 8, &host), 0);
+	assert_int_equal(pf_builder_probe(b, NULL, 443, NULL), 0);
+	many_pins(b, PINFAST_ROLE_LEAF, 2);
+	assert_int_equal(pf_builder_probe(b, &host, 25, "smtp"), 0);
+	assert_int_equal(m->probe_count, 2);
+	assert_int_equal(m->probes[0].entry, 1);
+	assert_int_equal(m->probes[0].name_len, 6);
+	assert_memory_equal(m->names + m->probes[0].name_at, "b.test", 6);
+	assert_int_equal(m->probes[1].entry, 1);
+	assert_int_equal(m->probes[1].port, 25);
+	assert_string_equal(m->probes[1].starttls, "smtp");
+	assert_memory_equal(m->names + m->probes[1].name_at, "x.b.test", 8);
+	assert_int_equal(pinfast_builder_finish(b, NULL, &with), 0);
+	start(c, "a.test");
+	many_pins(c, PINFAST_ROLE_LEAF, 2);
+	start(c, "b.test");
+	many_pins(c, PINFAST_ROLE_LEAF, 2);
+	assert_int_equal(pinfast_builder_finish(c, NULL, &without), 0);
+	assert_int_equal(with.len, without.len);
+	assert_memory_equal(with.data, without.data, with.len);
+	pinfast_builder_free(b);
+	pinfast_builder_free(c);
+}
+
 /* So many that every table grows, and some names miss their bucket. */
 static void
 large_policies_answer_like_small_ones(void **state)
@@ -476,6 +516,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_first_mistake_is_told_in_the_end),
 	    cmocka_unit_test(what_is_said_twice_counts_once),
+	    cmocka_unit_test(probes_stay_with_their_entry_and_out_of_the_store),
 	    cmocka_unit_test(large_policies_answer_like_small_ones),
 	    cmocka_unit_test(a_parents_port_reaches_its_children),
 	};
