@@ -258,6 +258,23 @@ loosen(const struct piece *inner, const char *form, struct piece *tbs)
 	return 1;
 }
 
+/* An INTEGER where the algorithm of an RSA key has NULL. */
+static int
+odd_params(struct piece *field)
+{
+	struct piece part[2], algorithm[2], inner;
+
+	split(&field[KEY], part, 2);
+	split(&part[0], algorithm, 2);
+	algorithm[1].len = 0;
+	add(&algorithm[1], "\x02\x01\x05", 3);
+	inner = join(algorithm, 2);
+	part[0] = wrap(0x30, &inner);
+	inner = join(part, 2);
+	field[KEY] = wrap(0x30, &inner);
+	return 1;
+}
+
 /* The certificate's own key in another encoding. */
 static int
 reform(struct piece *field, const char *form, EVP_PKEY *key)
@@ -296,6 +313,8 @@ change(struct piece *tbs, const char *how, EVP_PKEY *key, EVP_PKEY *other)
 		done = eat(field, name + 4, &spki);
 	else if (strncmp(name, "ber-", 4) == 0)
 		done = loosen_key(field, name + 4);
+	else if (strcmp(name, "params") == 0)
+		done = odd_params(field);
 	inner = join(field, count);
 	if (done)
 		*tbs = wrap(0x30, &inner);
@@ -346,4 +365,18 @@ edit_certificate(X509 *plain, const char *how, EVP_PKEY *key, EVP_PKEY *other,
 		return 0;
 	memcpy(*out, whole.data, whole.len);
 	return whole.len;
+}
+
+size_t
+edit_spki(const unsigned char *der, size_t len, unsigned char *out, size_t size)
+{
+	struct piece whole = {0, {0}}, part[3], field[FIELDS];
+
+	add(&whole, der, len);
+	if (split(&whole, part, 3) != 3 ||
+	    split(&part[0], field, FIELDS) < MORE)
+		return 0;
+	if (field[KEY].len <= size)
+		memcpy(out, field[KEY].data, field[KEY].len);
+	return field[KEY].len;
 }

@@ -17,6 +17,7 @@
  *         eat-FIELD:KEY version, algorithm, issuer, validity, subject or key
  *                       swallows what follows up to the certificate's key;
  *                       the same again with the other key comes behind it
+ *         params        its key's algorithm with parameters that it has not
  *         ber-FORM      indefinite, long, bits (a constructed BIT STRING) or
  *                       unused (an unused bit)
  * key     the certificate's own key
@@ -28,5 +29,10 @@
  */
 size_t edit_certificate(X509 *plain, const char *how, EVP_PKEY *key,
     EVP_PKEY *other, EVP_PKEY *signer, unsigned char **out);
+
+/* The bytes of a certificate's SPKI, as they stand in DER: their length, and
+ * at most size of them in out. */
+size_t edit_spki(const unsigned char *der, size_t len, unsigned char *out,
+    size_t size);
 
 #endif

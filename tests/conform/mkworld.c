@@ -14,11 +14,13 @@
 
 #include "edit.h"
 
-#define MAX 128
+#define MAX 256
+#define PIN_LEN 64 /* base64 of SHA-256 and NUL, at least */
 
 struct cert {
 	char id[40], key[40];
 	X509 *x509;
+	char pin[PIN_LEN]; /* of the key as it was edited; "": it was not */
 };
 
 struct key {
@@ -188,15 +190,24 @@ add_extensions(X509 *cert, X509 *issuer, const char *names, const char *flags)
 		extend(cert, &ctx, NID_subject_alt_name, names);
 }
 
+static void
+pin_text(const unsigned char *spki, size_t len, char text[PIN_LEN])
+{
+	unsigned char hash[32];
+	unsigned hash_len;
+
+	EVP_Digest(spki, len, hash, &hash_len, EVP_sha256(), NULL);
+	EVP_EncodeBlock((unsigned char *)text, hash, 32);
+}
+
 /* Bytes in the place of the certificate's, or behind it; or signed anew. */
 static size_t
-edit(const struct cert *c, const char *how, EVP_PKEY *signer,
-    unsigned char **der)
+edit(struct cert *c, const char *how, EVP_PKEY *signer, unsigned char **der)
 {
 	int len = i2d_X509(c->x509, der);
 	const char *colon = strchr(how, ':');
 	struct key *other = NULL;
-	unsigned char *edited = NULL;
+	unsigned char *edited = NULL, spki[2000];
 	size_t size;
 
 	if (len <= 0)
@@ -214,11 +225,14 @@ edit(const struct cert *c, const char *how, EVP_PKEY *signer,
 		die("no such edit", how);
 	OPENSSL_free(*der);
 	*der = edited;
+	if (strncmp(how, "form:", 5) == 0 || strcmp(how, "params") == 0)
+		pin_text(spki, edit_spki(edited, size, spki, sizeof spki),
+		    c->pin);
 	return size;
 }
 
 static void
-write_cert(const struct cert *c, const char *how, EVP_PKEY *signer)
+write_cert(struct cert *c, const char *how, EVP_PKEY *signer)
 {
 	unsigned char *der = NULL, *more = NULL;
 	int more_len = 0;
@@ -272,6 +286,9 @@ make_cert(char *const field[7])
 	set_times(c->x509, field[4]);
 	cert_count++;
 	add_extensions(c->x509, issuer->x509, field[3], field[5]);
+	/* By somebody who is not the issuer. */
+	if (flag(field[5], "signed-by", value))
+		signer = key_of(value)->pkey;
 	if (X509_sign(c->x509, signer, md) <= 0)
 		die("cannot be signed", field[0]);
 	write_cert(c, field[6], signer);
@@ -323,13 +340,12 @@ read_table(const char *tables, const char *name, int fields,
 static void
 write_pin(FILE *f, const char *id, EVP_PKEY *pkey)
 {
-	unsigned char *der = NULL, hash[32], text[64];
+	unsigned char *der = NULL;
+	char text[PIN_LEN];
 	int len = i2d_PUBKEY(pkey, &der);
-	unsigned hash_len;
 
-	EVP_Digest(der, (size_t)len, hash, &hash_len, EVP_sha256(), NULL);
-	EVP_EncodeBlock(text, hash, 32);
-	fprintf(f, "%s\tsha256/%s\n", id, (char *)text);
+	pin_text(der, (size_t)len, text);
+	fprintf(f, "%s\tsha256/%s\n", id, text);
 	OPENSSL_free(der);
 }
 
@@ -349,7 +365,11 @@ main(int argc, char *argv[])
 	for (int i = 0; i < key_count; i++)
 		write_pin(f, keys[i].id, keys[i].pkey);
 	for (int i = 0; i < cert_count; i++)
-		write_pin(f, certs[i].id, key_of(certs[i].key)->pkey);
+		if (certs[i].pin[0] != '\0')
+			fprintf(f, "%s\tsha256/%s\n", certs[i].id,
+			    certs[i].pin);
+		else
+			write_pin(f, certs[i].id, key_of(certs[i].key)->pkey);
 	fclose(f);
 	return 0;
 }

@@ -91,6 +91,7 @@ shim_answer_init(struct shim_answer *answer, const struct shim_request *request)
 	answer->attach = "ok";
 	answer->alert_sent = -1;
 	answer->alert_got = -1;
+	answer->session = -1;
 }
 
 static void
@@ -133,6 +134,8 @@ shim_print(const struct shim_answer *a)
 	if (a->rechecked)
 		printf(",\"first\":\"%s\",\"first_reason\":\"%s\"",
 		    decision(a->first), pinfast_reason_name(a->first.reason));
+	if (a->session >= 0)
+		printf(",\"session\":\"%s\"", pinfast_reason_name(a->session));
 	printf(",\"attach\":\"%s\",\"evidence\":\"%s\",\"reported\":%d"
 	       ",\"events\":%d,\"resumed\":%d,\"hs\":%d,\"sent\":%d"
 	       ",\"early\":%d,\"got\":%d,\"alert_sent\":%d,\"alert_got\":%d"
@@ -346,4 +349,27 @@ shim_listen(const char *addr, int *port)
 	                  ? ((struct sockaddr_in6 *)(void *)&at)->sin6_port
 	                  : ((struct sockaddr_in *)(void *)&at)->sin_port);
 	return fd;
+}
+
+/* Reads a line and nothing behind it. */
+static int
+skip_line(int fd)
+{
+	char c = 0;
+
+	while (c != '\n')
+		if (recv(fd, &c, 1, 0) != 1)
+			return -1;
+	return 0;
+}
+
+int
+shim_starttls(int fd)
+{
+	static const char ask[] = "STARTTLS\r\n";
+
+	if (skip_line(fd) != 0 ||
+	    send(fd, ask, sizeof ask - 1, 0) != (ssize_t)sizeof ask - 1)
+		return -1;
+	return skip_line(fd);
 }

@@ -37,6 +37,7 @@ struct shim_answer {
 	const char *attach; /* "ok" or the error's name */
 	struct pinfast_verdict verdict;
 	struct pinfast_verdict first; /* before a recheck */
+	int32_t session; /* what was said of the session; -1: not asked */
 	int rechecked;
 	int resumed;
 	int hs;
@@ -68,6 +69,9 @@ const char *shim_error_name(enum pinfast_error error);
 /* Something kept under a name between requests. */
 void *shim_kept(const char *name);
 void shim_keep(const char *name, void *what, void (*drop)(void *));
+
+/* What a mail server says before and after STARTTLS (RFC 3207); 0: it did. */
+int shim_starttls(int fd);
 
 /* 127.0.0.1 or ::1; -1: could not. */
 int shim_connect(const char *addr, int port);

@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/err.h>
+#include <openssl/sha.h>
 #include <openssl/ssl.h>
 
 #include "pinfast-openssl.h"
@@ -18,6 +20,30 @@
 
 static struct shim_answer *now; /* for callbacks */
 static const char *user_callback;
+static time_t clock_ahead; /* seconds; the whole program's clock is wrong */
+static int hash_broken;
+
+/* In the place of the C library's, also for the libraries. */
+__attribute__((visibility("default"))) time_t
+time(time_t *out)
+{
+	struct timespec at;
+
+	clock_gettime(CLOCK_REALTIME, &at);
+	at.tv_sec += clock_ahead;
+	if (out != NULL)
+		*out = at.tv_sec;
+	return at.tv_sec;
+}
+
+/* It knows the answers, and later it fails. */
+static int
+breaking_sha256(void *arg, const void *data, size_t len,
+    uint8_t out[PINFAST_PIN_LEN])
+{
+	(void)arg;
+	return hash_broken || SHA256(data, len, out) == NULL;
+}
 
 static int
 on_verify(int ok, X509_STORE_CTX *xs)
@@ -184,6 +210,17 @@ save_session(SSL *ssl, const struct shim_request *r)
 		free(blob);
 }
 
+/* Asks whether it may be offered, or lets the handshake find out. */
+static enum pinfast_error
+offer(SSL *ssl, const struct shim_request *r, SSL_SESSION *session)
+{
+	if (shim_int(r, "asksession", shim_int(r, "early", 0)) &&
+	    !shim_int(r, "rash", 0))
+		return pinfast_openssl_session_use(ssl, session);
+	SSL_set_session(ssl, session);
+	return PINFAST_OK;
+}
+
 static void
 use_session(SSL *ssl, const struct shim_request *r, struct shim_answer *answer)
 {
@@ -205,14 +242,15 @@ use_session(SSL *ssl, const struct shim_request *r, struct shim_answer *answer)
 		const unsigned char *at = der;
 		SSL_SESSION *copy = d2i_SSL_SESSION(NULL, &at, len);
 
-		SSL_set_session(ssl, copy);
+		error = offer(ssl, r, copy);
 		SSL_SESSION_free(copy);
 		OPENSSL_free(der);
-	} else if (shim_int(r, "early", 0) && !shim_int(r, "rash", 0)) {
-		error = pinfast_openssl_session_use(ssl, kept);
 	} else {
-		SSL_set_session(ssl, kept);
+		error = offer(ssl, r, kept);
 	}
+	if (pinfast_openssl_conn(ssl) != NULL)
+		answer->session =
+		    pinfast_conn_verdict(pinfast_openssl_conn(ssl)).reason;
 	if (error != PINFAST_OK)
 		snprintf(answer->error, sizeof answer->error, "session: %s",
 		    shim_error_name(error));
@@ -274,6 +312,25 @@ recheck(SSL *ssl, const struct shim_request *r, struct shim_answer *answer)
 		talk(ssl, shim_int(r, "send", 16), answer);
 }
 
+/* An application that hands the judge a certificate when all is over: the one
+ * that the peer has shown, as if it had been verified. */
+static void
+judge_late(SSL *ssl, const struct shim_request *r, struct shim_answer *answer)
+{
+	struct pinfast_cert cert = {0};
+	X509 *leaf = SSL_get0_peer_certificate(ssl);
+	unsigned char *der = NULL;
+	int len = leaf == NULL ? 0 : i2d_X509(leaf, &der);
+
+	if (strcmp(shim_get(r, "late", "no"), "judge") != 0)
+		return;
+	cert.der.data = der;
+	cert.der.len = len > 0 ? (size_t)len : 0;
+	answer->verdict =
+	    pinfast_judge_path(pinfast_openssl_conn(ssl), &cert, 1);
+	OPENSSL_free(der);
+}
+
 static void
 shake(SSL *ssl, const struct shim_request *r, int server,
     struct shim_answer *answer)
@@ -283,15 +340,19 @@ shake(SSL *ssl, const struct shim_request *r, int server,
 
 	if (shim_int(r, "early", 0))
 		send_early(ssl, send, answer);
+	hash_broken = shim_has(r, "hash", "breaks");
 	answer->hs = (server ? SSL_accept(ssl) : SSL_connect(ssl)) == 1;
 	note_errors(answer);
 	answer->resumed = SSL_session_reused(ssl);
 	if (careless)
 		talk(ssl, send, answer);
 	answer->verdict = pinfast_openssl_result(ssl);
+	hash_broken = 0;
 	pinfast_openssl_explain(ssl, answer->explain, sizeof answer->explain);
-	if (answer->verdict.decision != PINFAST_ALLOW)
+	if (answer->verdict.decision != PINFAST_ALLOW) {
+		judge_late(ssl, r, answer);
 		return;
+	}
 	if (!careless && answer->early == 0)
 		talk(ssl, send, answer);
 	else if (answer->early > 0 &&
@@ -302,6 +363,7 @@ shake(SSL *ssl, const struct shim_request *r, int server,
 	answer->error[0] = '\0';
 	save_session(ssl, r);
 	recheck(ssl, r, answer);
+	judge_late(ssl, r, answer);
 }
 
 static int
@@ -316,6 +378,10 @@ run(SSL_CTX *ctx, const struct shim_request *r, int fd,
 
 	if (policy == NULL)
 		return -1;
+	clock_ahead = shim_int(r, "clock", 0);
+	if (shim_get(r, "hash", NULL) != NULL &&
+	    pinfast_use_sha256(policy, breaking_sha256, NULL) != PINFAST_OK)
+		abort();
 	error = pinfast_openssl_init(ctx, policy, NULL, &diag);
 	if (error != PINFAST_OK) {
 		answer->attach = shim_error_name(error);
@@ -355,7 +421,7 @@ do_connect(const struct shim_request *r, struct shim_answer *answer)
 	int fd = shim_connect(shim_get(r, "addr", "127.0.0.1"),
 	    shim_int(r, "port", 0));
 
-	if (fd < 0)
+	if (fd < 0 || (shim_int(r, "starttls", 0) && shim_starttls(fd) != 0))
 		snprintf(answer->error, sizeof answer->error, "cannot connect");
 	else
 		run(ctx, r, fd, answer);

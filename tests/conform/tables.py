@@ -2,14 +2,21 @@
 import os
 import re
 
+import units
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ALL = ('full', 'resume-mem', 'resume-ser', 'renew-mem', 'tighten-mem',
        'tighten-ser', 'reuse')
 ROW = ('id', 'scenarios', 'chain', 'peer', 'trust', 'name', 'right', 'wrong',
        'flows', 'want_right', 'want_wrong', 'control', 'options', 'what')
-
-
-LATER = {'CON-12', 'POL-10', 'POL-13'}
+# Scenarios that may wait, and the reasons that wait with them.
+LATER = {'CON-12': set(), 'POL-10': set(), 'POL-13': {'allowed-by-pass'}}
+# Options that say what is expected, not what is done.
+WANTS = {'attach', 'first', 'needs', 'session'}
+# Options that the runner keeps to itself, and those of the second step only.
+OURS = WANTS | {'host', 'tls', 'firstname', 'firstchain'}
+SECOND = {'clock', 'late', 'recheck', 'rehost'}
+VERSIONS = ('1.2', '1.3')
 
 
 class TableError(Exception):
@@ -56,6 +63,22 @@ def flows_of(row):
     return out
 
 
+def done(row):
+    """What is done in a row: columns, and each option for itself."""
+    out = {c: row[c] for c in ('chain', 'peer', 'trust', 'name', 'right')}
+    out['host'] = row['name'].rstrip('.').lower()
+    out.update({o: value for o, value in options(row).items()
+                if o not in WANTS and o != 'tls'})
+    return out
+
+
+def runs_in(row):
+    """Each flow and TLS version that a row runs in."""
+    only = options(row).get('tls')
+    return {(flow, tls) for flow in flows_of(row) for tls in VERSIONS
+            if only in (None, tls)}
+
+
 def check_control(row, rows):
     """A row that must be refused has one that differs once and is allowed."""
     if not row['want_right'].startswith('deny'):
@@ -64,18 +87,26 @@ def check_control(row, rows):
         raise TableError(f'{row["at"]}: {row["id"]} is refused also with the '
                          'right pin, and has no control row')
     control = rows[row['control']]
+    both = f'{row["at"]}: {row["id"]} and its control row {control["id"]}'
     if not control['want_right'].startswith('allow'):
         raise TableError(f'{row["at"]}: the control row {control["id"]} is '
                          'refused, too')
-    template = [r['right'].split(':')[0] for r in (row, control)]
-    differ = [c for c in ('chain', 'peer', 'trust', 'name', 'options')
-              if row[c] != control[c]]
-    if template[0] != template[1]:
-        differ.append('policy')
-    about = [c for c in differ if c != 'options']
-    if len(about) > 1:
-        raise TableError(f'{row["at"]}: {row["id"]} and its control row '
-                         f'{control["id"]} differ in {", ".join(differ)}')
+    ours, theirs = done(row), done(control)
+    differ = sorted(c for c in ours.keys() | theirs.keys()
+                    if ours.get(c) != theirs.get(c))
+    if len(differ) != 1:
+        raise TableError(f'{both} differ in {", ".join(differ) or "nothing"}')
+    alone = runs_in(row) - runs_in(control)
+    if alone:
+        raise TableError(f'{both}: only one runs in '
+                         f'{", ".join(sorted(" ".join(a) for a in alone))}')
+
+
+def reasons():
+    """Every reason of the judge, by the name that programs print."""
+    path = os.path.join(HERE, '..', '..', 'include', 'pinfast.h')
+    with open(path, encoding='utf-8') as f:
+        return frozenset(re.findall(r'X\([A-Z_]+, \d+, "([a-z-]+)",', f.read()))
 
 
 class Tables:
@@ -117,12 +148,14 @@ class Tables:
             for want in (row['want_right'], row['want_wrong']):
                 if not re.fullmatch(r'(allow|deny)/([a-z-]+|\*)', want):
                     raise TableError(f'{row["at"]}: {want} is no expectation')
-            used['chain'].add(row['chain'])
+            used['chain'].update({row['chain'],
+                                  options(row).get('firstchain', row['chain'])})
             used['peer'].add(row['peer'])
             for policy in (row['right'], row['wrong']):
                 used['policy'].add(policy.split(':')[0])
             check_control(row, self.rows)
         self.check_unused(used)
+        self.check_reasons()
         self.check_units()
         self.check_scenarios()
 
@@ -140,14 +173,26 @@ class Tables:
                 raise TableError(f'no such {what}: '
                                  f'{", ".join(sorted(missing))}')
 
+    def check_reasons(self):
+        """Each reason is wanted of a cell, or waits with its scenario."""
+        seen = set().union(*(LATER.get(name, ()) for name in self.later))
+        for row in self.rows.values():
+            wants = [row['want_right'].split('/')[1],
+                     row['want_wrong'].split('/')[1],
+                     *options(row).get('session', '*').split('/')]
+            for want in wants:
+                if want not in reasons() | {'*', '-'}:
+                    raise TableError(f'{row["at"]}: no such reason: {want}')
+            seen.update(wants)
+        missing = reasons() - seen
+        if missing:
+            raise TableError('in no cell: reason '
+                             f'{", ".join(sorted(missing))}')
+
     def check_units(self):
-        """What a unit test or a golden case shows must be there."""
-        root = os.path.join(HERE, '..', '..')
+        """What a unit test or a golden case shows must be there and run."""
         for unit in self.units.values():
-            path, _, name = unit['test'].partition(':')
-            path = os.path.join(root, path)
-            if not os.path.exists(path) or (name and name not in open(
-                    path, encoding='utf-8').read()):
+            if not units.is_registered(unit['test']):
                 raise TableError(f'{unit["at"]}: no such test: '
                                  f'{unit["test"]}')
 
