@@ -287,6 +287,7 @@ pinfast_store_open_memory(struct pinfast_bytes image,
     const struct pinfast_alloc *alloc, struct pinfast_diag *diag,
     struct pinfast_store **out);
 
+/* Ends a store and lets go of its bytes.  NULL is fine. */
 PINFAST_API void pinfast_store_free(struct pinfast_store *store);
 
 /* The policy's serial, 0 when it has none. */
@@ -363,11 +364,19 @@ enum pinfast_https_only {
 	PINFAST_HTTPS_NONE = 3
 };
 
+/*
+ * An empty policy that takes entries.
+ *
+ * alloc    NULL: malloc() and free()
+ * returns  PINFAST_ENOMEM; else *out, for pinfast_builder_free(), which takes
+ *          NULL, too
+ */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_builder_new(const struct pinfast_alloc *alloc,
     struct pinfast_builder **out);
 PINFAST_API void pinfast_builder_free(struct pinfast_builder *builder);
 
+/* Sets a value of the whole policy, named by key. */
 PINFAST_API enum pinfast_error
 pinfast_builder_set(struct pinfast_builder *builder,
     enum pinfast_policy_key key, int64_t value);

@@ -15,6 +15,7 @@
 
 #define PF_OSSL_ANCHORS 64
 
+/* For programs that find adapters at run time. */
 PINFAST_API const struct pf_adapter *pinfast_adapter_openssl(void);
 
 /* Keys of trust anchors that were hashed before.  Holds a reference, so that
@@ -88,6 +89,8 @@ struct pf_ossl_certs {
 	uint8_t params[PINFAST_PATH_MAX][32];
 };
 
+/* chain, leaf first, and anchors are borrowed until the end; the path that is
+ * given to the judge asks pf_ossl_certs_get() for each certificate. */
 void pf_ossl_certs_init(struct pf_ossl_certs *certs, STACK_OF(X509) * chain,
     struct pf_ossl_anchors *anchors);
 void pf_ossl_certs_fini(struct pf_ossl_certs *certs);
@@ -96,6 +99,7 @@ struct pinfast_path pf_ossl_certs_path(struct pf_ossl_certs *certs);
 /* One certificate; 0: done. */
 int pf_ossl_certs_get(void *arg, size_t index, struct pinfast_cert *out);
 
+/* Nothing remembered yet; only the lock can fail. */
 enum pinfast_error pf_ossl_anchors_init(struct pf_ossl_anchors *anchors);
 void pf_ossl_anchors_fini(struct pf_ossl_anchors *anchors);
 

@@ -10,12 +10,14 @@
 #include <stdint.h>
 #include <string.h>
 
+/* The little-endian numbers that begin at p, which need not be aligned. */
 static inline uint16_t
 pf_le16(const uint8_t *p)
 {
 	return (uint16_t)(p[0] | (unsigned)p[1] << 8);
 }
 
+/* 32 bits of them. */
 static inline uint32_t
 pf_le32(const uint8_t *p)
 {
@@ -23,12 +25,14 @@ pf_le32(const uint8_t *p)
 	       (uint32_t)p[3] << 24;
 }
 
+/* 64 bits. */
 static inline uint64_t
 pf_le64(const uint8_t *p)
 {
 	return (uint64_t)pf_le32(p) | (uint64_t)pf_le32(p + 4) << 32;
 }
 
+/* A big-endian one of 32 bits. */
 static inline uint32_t
 pf_be32(const uint8_t *p)
 {
@@ -36,6 +40,7 @@ pf_be32(const uint8_t *p)
 	       (uint32_t)p[2] << 8 | (uint32_t)p[3];
 }
 
+/* Writes the little-endian form of v to p, which need not be aligned. */
 static inline void
 pf_put_le16(uint8_t *p, uint16_t v)
 {
@@ -43,6 +48,7 @@ pf_put_le16(uint8_t *p, uint16_t v)
 	p[1] = (uint8_t)(v >> 8);
 }
 
+/* 32 bits of it. */
 static inline void
 pf_put_le32(uint8_t *p, uint32_t v)
 {
@@ -50,6 +56,7 @@ pf_put_le32(uint8_t *p, uint32_t v)
 	pf_put_le16(p + 2, (uint16_t)(v >> 16));
 }
 
+/* 64 bits. */
 static inline void
 pf_put_le64(uint8_t *p, uint64_t v)
 {
@@ -57,6 +64,7 @@ pf_put_le64(uint8_t *p, uint64_t v)
 	pf_put_le32(p + 4, (uint32_t)(v >> 32));
 }
 
+/* The big-endian form, 32 bits. */
 static inline void
 pf_put_be32(uint8_t *p, uint32_t v)
 {
@@ -74,6 +82,7 @@ pf_put_be32(uint8_t *p, uint32_t v)
 #define PF_PREFETCH(p) ((void)(p))
 #endif
 
+/* Are len bytes the same?  Without any, the pointers may be NULL. */
 static inline int
 pf_same(const void *a, const void *b, size_t len)
 {

@@ -15,6 +15,8 @@ struct pf_sha256 {
 	uint8_t block[64];
 };
 
+/* Begins, takes bytes any number of times, and ends with the hash.  Afterwards
+ * the state is good for nothing but pf_sha256_init(). */
 void pf_sha256_init(struct pf_sha256 *hash);
 void pf_sha256_update(struct pf_sha256 *hash, const void *data, size_t len);
 void pf_sha256_final(struct pf_sha256 *hash, uint8_t out[32]);

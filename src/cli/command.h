@@ -5,6 +5,7 @@
 #ifndef PF_COMMAND_H
 #define PF_COMMAND_H
 
+/* Prints pins: pinfast-pin(1). */
 int pf_cmd_pin(int argc, char *argv[]);
 
 #endif

@@ -27,6 +27,7 @@ struct pf_json {
 	int first; /* no comma before the next value */
 };
 
+/* One value each; key: NULL in an array.  A bracket is one of `{[` or `}]`. */
 void pf_json_begin(struct pf_json *j, const char *key, char bracket);
 void pf_json_end(struct pf_json *j, char bracket);
 void pf_json_text(struct pf_json *j, const char *key, const char *text,

@@ -35,6 +35,7 @@ void pf_answer_fini(struct pf_answer *answer);
 /* "any", "client"; scope is enum pinfast_scope. */
 const char *pf_scope_name(int scope);
 
+/* Both print to standard output; the second one JSON document. */
 void pf_answer_print(const struct pf_answer *answer);
 void pf_answer_print_json(const struct pf_answer *answer);
 

@@ -15,21 +15,20 @@
 
 /* Header: positions.  Sections follow in this order without gaps. */
 #define PF_HDR_MAGIC 0
-#define PF_HDR_VERSION 8   /* u32 */
-#define PF_HDR_LEN 12      /* u32, 256 */
-#define PF_HDR_SIZE 16     /* u64, of the whole file */
-#define PF_HDR_SERIAL 24   /* u64, 0: none */
-#define PF_HDR_ISSUED 32   /* i64, 0: not said */
-#define PF_HDR_VALID 40    /* i64, 0: never lapses */
-#define PF_HDR_SEED 48     /* u64 */
-#define PF_HDR_DEPTHS 56   /* u64: bit d: a name of d labels covers subdomains \
-	                    */
-#define PF_HDR_BUCKETS 64  /* u32: a name's own bucket is below this */
-#define PF_HDR_SLOTS 68    /* u32: names times scopes */
-#define PF_HDR_TERMS 72    /* u32: number of terms */
-#define PF_HDR_RUN 76      /* u32: further buckets that a probe looks at */
-#define PF_HDR_ON_LAPSE 80 /* u8, enum pinfast_action */
-#define PF_HDR_UNLISTED 81 /* u8 */
+#define PF_HDR_VERSION 8       /* u32 */
+#define PF_HDR_LEN 12          /* u32, 256 */
+#define PF_HDR_SIZE 16         /* u64, of the whole file */
+#define PF_HDR_SERIAL 24       /* u64, 0: none */
+#define PF_HDR_ISSUED 32       /* i64, 0: not said */
+#define PF_HDR_VALID 40        /* i64, 0: never lapses */
+#define PF_HDR_SEED 48         /* u64 */
+#define PF_HDR_DEPTHS 56       /* u64, bit d: names of d labels cover others */
+#define PF_HDR_BUCKETS 64      /* u32: a name's own bucket is below this */
+#define PF_HDR_SLOTS 68        /* u32: names times scopes */
+#define PF_HDR_TERMS 72        /* u32: number of terms */
+#define PF_HDR_RUN 76          /* u32: further buckets that a probe looks at */
+#define PF_HDR_ON_LAPSE 80     /* u8, enum pinfast_action */
+#define PF_HDR_UNLISTED 81     /* u8 */
 #define PF_HDR_UNKNOWN_HOST 82 /* u8 */
 #define PF_HDR_HTTPS_ONLY 83   /* u8, enum pinfast_https_only */
 #define PF_HDR_FLAGS 84        /* u32, 0 */

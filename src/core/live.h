@@ -22,7 +22,10 @@ int64_t pf_live_floor(struct pinfast *policy);
 int pf_live_hash(struct pinfast *policy, const void *data, size_t len,
     uint8_t out[PINFAST_PIN_LEN]);
 
+/* Tells the application what was decided, when it asked to be told. */
 void pf_live_event(struct pinfast *policy, const struct pinfast_event *event);
+
+/* The allocator that connections use; lives as long as the policy. */
 const struct pinfast_alloc *pf_live_alloc(const struct pinfast *policy);
 
 #endif

@@ -19,6 +19,7 @@ struct pf_sum {
 	uint64_t len;
 };
 
+/* Begins a sum; pf_sum_final() ends it. */
 void pf_sum_init(struct pf_sum *sum);
 
 /* Every call but the last must give a multiple of 32 bytes. */
@@ -32,6 +33,7 @@ size_t pf_sum_head(struct pf_sum *sum, const uint8_t *store);
 /* The sum of a whole store: everything but the sum's own bytes. */
 uint64_t pf_sum_store(const uint8_t *store, size_t size);
 
+/* Spreads names over buckets; another seed spreads them differently. */
 static inline uint64_t
 pf_name_hash(uint64_t seed, const uint8_t *name, size_t len)
 {

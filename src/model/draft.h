@@ -70,6 +70,7 @@ struct pf_keys {
 	uint64_t seed;
 };
 
+/* Makes the sorted keys of all entries, for pf_keys_free(). */
 PINFAST_CHECK enum pinfast_error pf_keys_make(struct pinfast_builder *b,
     uint64_t seed, struct pf_keys *out);
 void pf_keys_free(struct pinfast_builder *b, struct pf_keys *keys);

@@ -21,6 +21,7 @@ struct pf_query {
 	struct pf_address address[PF_RESOLVE_MAX];
 };
 
+/* Its threads start when they are needed. */
 PINFAST_CHECK enum pinfast_error pf_resolver_new(struct pf_resolver **out);
 
 /* Threads that still hang end by themselves. */

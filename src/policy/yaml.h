@@ -22,6 +22,7 @@ struct pf_yaml {
 	int failed; /* the text cannot be read on */
 };
 
+/* Begins to read; text is borrowed until pf_yaml_close(). */
 PINFAST_CHECK enum pinfast_error pf_yaml_open(struct pf_yaml *y,
     struct pinfast_bytes text, const struct pf_sink *sink);
 void pf_yaml_close(struct pf_yaml *y);

@@ -45,6 +45,7 @@ extern const struct pf_protocol pf_smtp, pf_lmtp, pf_imap, pf_pop3, pf_ftp,
     pf_nntp, pf_sieve, pf_ldap, pf_postgres, pf_mysql, pf_xmpp, pf_xmpp_server,
     pf_none;
 
+/* A new dialogue: the protocol's hello waits to be sent. */
 void pf_wire_begin(struct pf_dialogue *d, const struct pf_protocol *protocol);
 
 /* The out of a dialogue has room for all that its protocol ever says. */
