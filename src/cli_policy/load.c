@@ -10,40 +10,38 @@
 #include "os/file.h"
 
 static void
-print_finding(struct pf_listener *l, enum pf_level level, uint32_t line,
-    uint32_t column, const char *rule, const char *text)
+print_finding(struct pf_listener *l, const struct pf_finding *f)
 {
 	static const char *const names[] = {"", "error", "warning", "note"};
 
 	if (l->json != NULL) {
 		pf_json_begin(l->json, NULL, '{');
 		pf_json_string(l->json, "file", l->path);
-		pf_json_number(l->json, "line", line);
-		pf_json_number(l->json, "column", column);
-		pf_json_string(l->json, "level", names[level]);
-		pf_json_string(l->json, "rule", rule);
-		pf_json_string(l->json, "text", text);
+		pf_json_number(l->json, "line", f->line);
+		pf_json_number(l->json, "column", f->column);
+		pf_json_string(l->json, "level", names[f->level]);
+		pf_json_string(l->json, "rule", f->rule);
+		pf_json_string(l->json, "text", f->text);
 		pf_json_end(l->json, '}');
 		return;
 	}
 	pf_print_safe(l->out, l->path, strlen(l->path));
-	if (line > 0)
-		fprintf(l->out, ":%u:%u", line, column);
-	fprintf(l->out, ": %s: ", names[level]);
-	pf_print_safe(l->out, text, strlen(text));
-	fprintf(l->out, " [%s]\n", rule);
+	if (f->line > 0)
+		fprintf(l->out, ":%u:%u", f->line, f->column);
+	fprintf(l->out, ": %s: ", names[f->level]);
+	pf_print_safe(l->out, f->text, strlen(f->text));
+	fprintf(l->out, " [%s]\n", f->rule);
 }
 
 static void
-hear(void *arg, enum pf_level level, uint32_t line, uint32_t column,
-    const char *rule, const char *text)
+hear(void *arg, const struct pf_finding *finding)
 {
 	struct pf_listener *l = arg;
 
-	l->errors += level == PF_LEVEL_ERROR;
-	l->warnings += level == PF_LEVEL_WARNING;
-	if ((int)level <= l->quiet_below)
-		print_finding(l, level, line, column, rule, text);
+	l->errors += finding->level == PF_LEVEL_ERROR;
+	l->warnings += finding->level == PF_LEVEL_WARNING;
+	if ((int)finding->level <= l->quiet_below)
+		print_finding(l, finding);
 }
 
 void

@@ -5,8 +5,45 @@
 #include "core/pin.h"
 #include "model/draft.h"
 
-#define FAIL(error, rule, text)                                                \
-	pf_draft_fail(b, b->line, b->column, error, rule, text)
+#define FAIL(error, rule, text) fail_here(b, error, rule, text)
+
+static enum pinfast_error
+fail(struct pinfast_builder *b, enum pinfast_error error,
+    const struct pf_finding *finding)
+{
+	if (b->error == PINFAST_OK) {
+		b->error = error;
+		b->first.line = finding->line;
+		b->first.column = finding->column;
+		(void)pf_diag(&b->first, error, finding->text);
+	}
+	if (b->sink != NULL)
+		b->sink->say(b->sink->arg, finding);
+	return error;
+}
+
+static enum pinfast_error
+fail_here(struct pinfast_builder *b, enum pinfast_error error, const char *rule,
+    const char *text)
+{
+	struct pf_finding finding = {
+	    PF_LEVEL_ERROR, b->line, b->column, rule, text};
+
+	return fail(b, error, &finding);
+}
+
+enum pinfast_error
+pf_draft_fail(struct pinfast_builder *b, const struct pf_entry *e,
+    enum pinfast_error error, const char *rule, const char *text)
+{
+	struct pf_finding finding = {PF_LEVEL_ERROR, 0, 0, rule, text};
+
+	if (e != NULL) {
+		finding.line = e->line;
+		finding.column = e->column;
+	}
+	return fail(b, error, &finding);
+}
 
 void *
 pf_draft_alloc(struct pinfast_builder *b, size_t count, size_t size)
@@ -26,22 +63,6 @@ void
 pf_draft_release(struct pinfast_builder *b, void *ptr)
 {
 	b->alloc.free(b->alloc.arg, ptr);
-}
-
-enum pinfast_error
-pf_draft_fail(struct pinfast_builder *b, uint32_t line, uint32_t column,
-    enum pinfast_error error, const char *rule, const char *text)
-{
-	if (b->error == PINFAST_OK) {
-		b->error = error;
-		b->first.line = line;
-		b->first.column = column;
-		(void)pf_diag(&b->first, error, text);
-	}
-	if (b->sink != NULL)
-		b->sink->say(b->sink->arg, PF_LEVEL_ERROR, line, column, rule,
-		    text);
-	return error;
 }
 
 void
@@ -114,10 +135,9 @@ pf_builder_model(const struct pinfast_builder *b)
 
 static enum pinfast_error
 grow(struct pinfast_builder *b, void **array, size_t *room, size_t count,
-    size_t more, size_t size)
+    size_t size)
 {
-	enum pinfast_error error =
-	    pf_grow(&b->alloc, array, room, count, more, size);
+	enum pinfast_error error = pf_grow(&b->alloc, array, room, count, size);
 
 	return error == PINFAST_OK ? error
 	                           : FAIL(error, "memory", "out of memory");
@@ -191,7 +211,7 @@ pf_builder_reject(struct pinfast_builder *b,
 	if (m->reject_count == PF_MAX_REJECT)
 		return FAIL(PINFAST_ELIMIT, "limit",
 		    "the policy's reject list has more than 64 keys");
-	error = grow(b, &array, &b->reject_room, m->reject_count, 1,
+	error = grow(b, &array, &b->reject_room, m->reject_count + 1,
 	    PINFAST_PIN_LEN);
 	m->reject = array;
 	if (error != PINFAST_OK)
@@ -247,7 +267,7 @@ pinfast_builder_report_to(struct pinfast_builder *b, const char *url)
 	if (len > PF_MAX_URL || m->url_count == PF_MAX_REPORT_TO)
 		return FAIL(PINFAST_ELIMIT, "limit",
 		    "at most 16 report URLs of at most 2048 bytes");
-	error = grow(b, &array, &b->urls_room, m->urls_len, len + 2, 1);
+	error = grow(b, &array, &b->urls_room, m->urls_len + len + 2, 1);
 	m->urls = array;
 	if (error != PINFAST_OK)
 		return error;
@@ -272,12 +292,12 @@ pf_builder_entry(struct pinfast_builder *b, const struct pf_host *name,
 		error = FAIL(PINFAST_ELIMIT, "limit",
 		    "the policy has more than 4,000,000 hosts");
 	if (error == PINFAST_OK)
-		error = grow(b, &entries, &b->entry_room, m->entry_count, 1,
+		error = grow(b, &entries, &b->entry_room, m->entry_count + 1,
 		    sizeof *e);
 	m->entries = entries;
 	if (error == PINFAST_OK)
-		error = grow(b, &names, &b->names_room, m->names_len,
-		    name->key_len, 1);
+		error = grow(b, &names, &b->names_room,
+		    m->names_len + name->key_len, 1);
 	m->names = names;
 	if (error != PINFAST_OK)
 		return error;
@@ -417,11 +437,11 @@ pf_builder_probe(struct pinfast_builder *b, const struct pf_host *host,
 	if (e == NULL)
 		return PINFAST_EUSAGE;
 	error =
-	    grow(b, &probes, &b->probe_room, m->probe_count, 1, sizeof *probe);
+	    grow(b, &probes, &b->probe_room, m->probe_count + 1, sizeof *probe);
 	m->probes = probes;
 	if (error == PINFAST_OK && host != NULL)
-		error = grow(b, &names, &b->names_room, m->names_len,
-		    host->key_len, 1);
+		error = grow(b, &names, &b->names_room,
+		    m->names_len + host->key_len, 1);
 	m->names = names;
 	if (error != PINFAST_OK)
 		return error;
@@ -463,7 +483,7 @@ pf_builder_pin(struct pinfast_builder *b, enum pinfast_role role,
 	if (e->pin_count >= 3 * PF_MAX_PINS)
 		return FAIL(PINFAST_ELIMIT, "limit",
 		    "a set has more than 64 pins");
-	error = grow(b, &pins, &b->pins_room, m->pin_count, 1, sizeof *set);
+	error = grow(b, &pins, &b->pins_room, m->pin_count + 1, sizeof *set);
 	m->pins = pins;
 	if (error != PINFAST_OK)
 		return error;
@@ -503,12 +523,12 @@ pinfast_builder_anchor(struct pinfast_builder *b, struct pinfast_bytes der)
 		return FAIL(PINFAST_EUSAGE, "trust",
 		    "a trust anchor is empty or larger than 64 KiB");
 	if (e->anchors == 0)
-		error = grow(b, &sets, &b->anchor_room, m->anchor_set_count, 1,
+		error = grow(b, &sets, &b->anchor_room, m->anchor_set_count + 1,
 		    sizeof *set);
 	m->anchor_sets = sets;
 	if (error == PINFAST_OK)
 		error =
-		    grow(b, &blob, &b->blob_room, m->blob_len, der.len + 4, 1);
+		    grow(b, &blob, &b->blob_room, m->blob_len + der.len + 4, 1);
 	m->blob = blob;
 	if (error != PINFAST_OK)
 		return error;

@@ -34,9 +34,10 @@ struct pinfast_builder {
 	size_t image_len;
 };
 
-/* Remembers and tells a complaint; returns error. */
-enum pinfast_error pf_draft_fail(struct pinfast_builder *b, uint32_t line,
-    uint32_t column, enum pinfast_error error, const char *rule,
+/* Remembers and tells a complaint about an entry, or about the whole policy
+ * (NULL); returns error. */
+enum pinfast_error pf_draft_fail(struct pinfast_builder *b,
+    const struct pf_entry *e, enum pinfast_error error, const char *rule,
     const char *text);
 
 /* Memory for `count` elements of `size` bytes; NULL and error when none. */

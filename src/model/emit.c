@@ -50,7 +50,7 @@ make_plan(struct pf_writer *w, struct plan *p)
 	p->size = at + m->urls_len;
 	if (p->size <= PF_MAX_STORE)
 		return PINFAST_OK;
-	return pf_draft_fail(w->b, 0, 0, PINFAST_ELIMIT, "limit",
+	return pf_draft_fail(w->b, NULL, PINFAST_ELIMIT, "limit",
 	    "the store would be larger than its limit (4 GiB, 1 GiB on "
 	    "32-bit machines)");
 }

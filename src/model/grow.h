@@ -8,10 +8,10 @@
 #include "pinfast.h"
 
 /*
- * Makes room for `more` further elements of `size` bytes behind the first
- * `count`.  *array and *room change only on success.
+ * Makes room for `count` elements of `size` bytes; those that are there stay.
+ * *array and *room change only on success.
  */
 PINFAST_CHECK enum pinfast_error pf_grow(const struct pinfast_alloc *alloc,
-    void **array, size_t *room, size_t count, size_t more, size_t size);
+    void **array, size_t *room, size_t count, size_t size);
 
 #endif

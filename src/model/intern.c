@@ -41,13 +41,13 @@ append(struct pf_intern *in, const uint8_t *data, size_t len)
 {
 	void *bytes = in->bytes, *items = in->items;
 	enum pinfast_error error =
-	    pf_grow(&in->alloc, &bytes, &in->room, in->len, len, 1);
+	    pf_grow(&in->alloc, &bytes, &in->room, in->len + len, 1);
 	struct pf_interned *item;
 
 	in->bytes = bytes;
 	if (error == PINFAST_OK)
-		error = pf_grow(&in->alloc, &items, &in->item_room, in->count,
-		    1, sizeof *in->items);
+		error = pf_grow(&in->alloc, &items, &in->item_room,
+		    in->count + 1, sizeof *in->items);
 	in->items = items;
 	if (error != PINFAST_OK)
 		return error;

@@ -12,7 +12,7 @@ blame(struct pinfast_builder *b, const struct pf_entry *e, const char *rule,
 
 	pf_draft_name(b, e, name);
 	pf_draft_sentence(sentence, sizeof sentence, "", name, text);
-	pf_draft_fail(b, e->line, e->column, PINFAST_EPOLICY, rule, sentence);
+	pf_draft_fail(b, e, PINFAST_EPOLICY, rule, sentence);
 }
 
 void
@@ -143,10 +143,10 @@ pf_check_entries(struct pinfast_builder *b)
 	const struct pf_model *m = &b->model;
 
 	if (m->valid_until != 0 && m->on_lapse == 0)
-		pf_draft_fail(b, 0, 0, PINFAST_EPOLICY, "on-lapse",
+		pf_draft_fail(b, NULL, PINFAST_EPOLICY, "on-lapse",
 		    "`valid-until` needs `on-lapse`: enforce or report");
 	if (m->valid_until == 0 && m->on_lapse != 0)
-		pf_draft_fail(b, 0, 0, PINFAST_EPOLICY, "on-lapse",
+		pf_draft_fail(b, NULL, PINFAST_EPOLICY, "on-lapse",
 		    "`on-lapse` has no meaning without `valid-until`");
 	for (size_t i = 0; i < m->entry_count; i++)
 		check_entry(b, &m->entries[i]);

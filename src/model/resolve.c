@@ -9,6 +9,11 @@ struct cover {
 	size_t count;
 };
 
+struct covers {
+	struct cover *at;
+	size_t count;
+};
+
 /* A name has at most 127 labels; two scopes at the nearest parent. */
 #define MAX_COVERS 130
 
@@ -20,16 +25,13 @@ entry_of(const struct pinfast_builder *b, const struct pf_keys *keys, size_t i)
 
 static void
 add_cover(const struct pinfast_builder *b, const struct pf_keys *keys,
-    struct pinfast_bytes name, uint8_t scope, struct cover *out, size_t *count)
+    struct pinfast_bytes name, uint8_t scope, struct covers *out)
 {
-	size_t at;
-	size_t n = pf_keys_find(b, keys, name, scope, &at);
+	struct cover c;
 
-	if (n == 0)
-		return;
-	out[*count].at = at;
-	out[*count].count = n;
-	(*count)++;
+	c.count = pf_keys_find(b, keys, name, scope, &c.at);
+	if (c.count > 0)
+		out->at[out->count++] = c;
 }
 
 /* Every host rule that covers all names of this one, nearest first. */
@@ -40,13 +42,13 @@ find_covers(const struct pinfast_builder *b, const struct pf_keys *keys,
 	const struct pf_entry *e = entry_of(b, keys, rule);
 	struct pinfast_bytes name = pf_entry_name(&b->model, e);
 	uint8_t scope = keys->at[rule].scope;
-	size_t count = 0;
+	struct covers covers = {out, 0};
 	int nearest = 1;
 
 	if (e->kind != PF_HOST_NAME || scope == PINFAST_SCOPE_CLIENT)
 		return 0;
 	if (scope == PINFAST_SCOPE_ONE)
-		add_cover(b, keys, name, PINFAST_SCOPE_ANY, out, &count);
+		add_cover(b, keys, name, PINFAST_SCOPE_ANY, &covers);
 	for (size_t i = 0; i < name.len; i++) {
 		struct pinfast_bytes parent;
 
@@ -55,12 +57,11 @@ find_covers(const struct pinfast_builder *b, const struct pf_keys *keys,
 		parent.data = name.data + i + 1;
 		parent.len = name.len - i - 1;
 		if (nearest && scope == PINFAST_SCOPE_EXACT)
-			add_cover(b, keys, parent, PINFAST_SCOPE_ONE, out,
-			    &count);
+			add_cover(b, keys, parent, PINFAST_SCOPE_ONE, &covers);
 		nearest = 0;
-		add_cover(b, keys, parent, PINFAST_SCOPE_ANY, out, &count);
+		add_cover(b, keys, parent, PINFAST_SCOPE_ANY, &covers);
 	}
-	return count;
+	return covers.count;
 }
 
 /* The entry of a host rule for a port: its own, else the one for every port,
@@ -89,8 +90,7 @@ too_many(struct pinfast_builder *b, const struct pf_entry *e, const char *text)
 
 	pf_draft_name(b, e, name);
 	pf_draft_sentence(sentence, sizeof sentence, "", name, text);
-	return pf_draft_fail(b, e->line, e->column, PINFAST_ELIMIT, "limit",
-	    sentence);
+	return pf_draft_fail(b, e, PINFAST_ELIMIT, "limit", sentence);
 }
 
 static int
@@ -184,8 +184,8 @@ join(struct pinfast_builder *b, struct pf_resolved *r,
 	    "`inherit: union` joins only entries of equal pkix, trust, "
 	    "require, mode and expiry; those of ",
 	    name, " differ");
-	return pf_draft_fail(b, r->entry->line, r->entry->column,
-	    PINFAST_EPOLICY, "union-of-unequals", sentence);
+	return pf_draft_fail(b, r->entry, PINFAST_EPOLICY, "union-of-unequals",
+	    sentence);
 }
 
 enum pinfast_error

@@ -10,14 +10,17 @@
 
 enum pf_level { PF_LEVEL_ERROR = 1, PF_LEVEL_WARNING = 2, PF_LEVEL_NOTE = 3 };
 
-/*
- * line, column  1 is the first, 0: not known
- * rule          a stable identifier (pinfast-policy(5)), never NULL
- * text          a sentence; lives for the call
- */
+struct pf_finding {
+	enum pf_level level;
+	uint32_t line, column; /* 1 is the first, 0: not known */
+	const char
+	    *rule; /* a stable identifier (pinfast-policy(5)), never NULL */
+	const char *text; /* a sentence */
+};
+
+/* A finding and its texts live for the call. */
 struct pf_sink {
-	void (*say)(void *arg, enum pf_level level, uint32_t line,
-	    uint32_t column, const char *rule, const char *text);
+	void (*say)(void *arg, const struct pf_finding *finding);
 	void *arg;
 };
 

@@ -15,7 +15,7 @@
 static enum pinfast_error
 no_memory(struct pf_writer *w)
 {
-	return pf_draft_fail(w->b, 0, 0, PINFAST_ENOMEM, "memory",
+	return pf_draft_fail(w->b, NULL, PINFAST_ENOMEM, "memory",
 	    "out of memory");
 }
 
@@ -82,7 +82,7 @@ choose_seed(struct pf_writer *w)
 			return PINFAST_OK;
 		pf_keys_free(w->b, &w->keys);
 	}
-	return pf_draft_fail(w->b, 0, 0, PINFAST_ELIMIT, "limit",
+	return pf_draft_fail(w->b, NULL, PINFAST_ELIMIT, "limit",
 	    "the names could not be spread over the store's buckets");
 }
 
@@ -140,8 +140,7 @@ add_terms(struct pf_writer *w, const struct pf_resolved *r, uint32_t *number)
 	if (pf_intern_add(&w->terms, t, sizeof t, number) != PINFAST_OK)
 		return no_memory(w);
 	if (*number >= PF_MAX_TERMS)
-		return pf_draft_fail(w->b, e->line, e->column, PINFAST_ELIMIT,
-		    "limit",
+		return pf_draft_fail(w->b, e, PINFAST_ELIMIT, "limit",
 		    "the policy has more than 65,534 different sets of mode, "
 		    "dates and trust");
 	return PINFAST_OK;
@@ -198,8 +197,7 @@ check_resolved(struct pf_writer *w, const struct pf_resolved *r)
 	pf_draft_name(w->b, e, name);
 	pf_draft_sentence(sentence, sizeof sentence, "", name,
 	    ": an enforced entry needs pins, and it inherits none");
-	return pf_draft_fail(w->b, e->line, e->column, PINFAST_EPOLICY,
-	    "no-pins", sentence);
+	return pf_draft_fail(w->b, e, PINFAST_EPOLICY, "no-pins", sentence);
 }
 
 /* A row that exists only for a parent's port and says nothing new? */

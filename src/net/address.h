@@ -33,7 +33,7 @@ socklen_t pf_address_to_system(const struct pf_address *address,
 int pf_address_from_system(const struct sockaddr *in, uint16_t port,
     struct pf_address *out);
 
-/* Of one family, port and zone? */
+/* The same address, port and zone? */
 int pf_address_same(const struct pf_address *a, const struct pf_address *b);
 
 #endif

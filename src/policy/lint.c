@@ -92,6 +92,7 @@ tell_at(const struct lint *l, const struct pf_entry *e, const char *id,
 {
 	char name[PINFAST_HOST_LEN] = "", text[512];
 	const struct pf_lint_rule *rule = pf_lint_rules;
+	struct pf_finding finding = {0, place[0], place[1], id, text};
 
 	while (strcmp(rule->id, id) != 0)
 		rule++;
@@ -104,7 +105,8 @@ tell_at(const struct lint *l, const struct pf_entry *e, const char *id,
 	snprintf(text, sizeof text, "%s%s%s%s%s", name,
 	    name[0] != '\0' ? ": " : "", rule->text, more != NULL ? ": " : "",
 	    more != NULL ? more : "");
-	l->sink->say(l->sink->arg, rule->level, place[0], place[1], id, text);
+	finding.level = rule->level;
+	l->sink->say(l->sink->arg, &finding);
 }
 
 static void

@@ -31,9 +31,11 @@ void
 pf_reader_warn_at(struct pf_reader *r, uint32_t line, uint32_t column,
     const char *rule, const char *text)
 {
+	struct pf_finding finding = {
+	    PF_LEVEL_WARNING, line, column, rule, text};
+
 	if (r->sink != NULL && !r->quiet)
-		r->sink->say(r->sink->arg, PF_LEVEL_WARNING, line, column, rule,
-		    text);
+		r->sink->say(r->sink->arg, &finding);
 }
 
 /* How many single-character changes lie between two words, up to 3. */
@@ -101,12 +103,20 @@ find_field(const struct pf_field *fields, size_t count, const char *name)
 	return i;
 }
 
+/* A mapping that is being read. */
+struct mapping {
+	const struct pf_field *fields;
+	size_t count;
+	const char *what;
+	void *object;
+	uint32_t seen; /* bit i: fields[i] */
+};
+
 /* One key and its value. */
 static int
-read_field(struct pf_reader *r, const struct pf_field *fields, size_t count,
-    const char *what, uint32_t *seen, void *object)
+read_field(struct pf_reader *r, struct mapping *m)
 {
-	size_t i = count;
+	size_t i;
 	char text[128];
 
 	if (r->yaml.event.type != YAML_SCALAR_EVENT) {
@@ -116,29 +126,29 @@ read_field(struct pf_reader *r, const struct pf_field *fields, size_t count,
 		           ? -1
 		           : pf_yaml_skip(&r->yaml);
 	}
-	i = find_field(fields, count, pf_yaml_text(&r->yaml));
-	if (i == count) {
-		unknown_key(r, fields, count, what);
-	} else if (*seen >> i & 1) {
+	i = find_field(m->fields, m->count, pf_yaml_text(&r->yaml));
+	if (i == m->count) {
+		unknown_key(r, m->fields, m->count, m->what);
+	} else if (m->seen >> i & 1) {
 		snprintf(text, sizeof text, "`%s` stands twice in %s",
-		    fields[i].name, what);
+		    m->fields[i].name, m->what);
 		pf_reader_error(r, "duplicate-key", text);
-		i = count;
+		i = m->count;
 	} else {
-		*seen |= 1U << i;
+		m->seen |= 1U << i;
 	}
 	if (pf_yaml_next(&r->yaml) == YAML_NO_EVENT)
 		return -1;
-	if (i == count)
+	if (i == m->count)
 		return pf_yaml_skip(&r->yaml);
-	return fields[i].read(r, object);
+	return m->fields[i].read(r, m->object);
 }
 
 int
 pf_read_mapping(struct pf_reader *r, const struct pf_field *fields,
     size_t count, const char *what, void *object)
 {
-	uint32_t seen = 0;
+	struct mapping m = {fields, count, what, object, 0};
 	char text[128];
 
 	if (r->yaml.event.type != YAML_MAPPING_START_EVENT) {
@@ -154,7 +164,7 @@ pf_read_mapping(struct pf_reader *r, const struct pf_field *fields,
 			return -1;
 		if (type == YAML_MAPPING_END_EVENT)
 			return 0;
-		if (read_field(r, fields, count, what, &seen, object) < 0)
+		if (read_field(r, &m) < 0)
 			return -1;
 	}
 }

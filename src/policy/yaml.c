@@ -7,9 +7,11 @@
 static void
 complain(struct pf_yaml *y, uint32_t line, uint32_t column, const char *text)
 {
+	struct pf_finding finding = {
+	    PF_LEVEL_ERROR, line, column, "syntax", text};
+
 	if (!y->failed && y->sink != NULL)
-		y->sink->say(y->sink->arg, PF_LEVEL_ERROR, line, column,
-		    "syntax", text);
+		y->sink->say(y->sink->arg, &finding);
 	y->failed = 1;
 }
 

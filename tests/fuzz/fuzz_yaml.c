@@ -9,14 +9,11 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-count(void *arg, enum pf_level level, uint32_t line, uint32_t column,
-    const char *rule, const char *text)
+count(void *arg, const struct pf_finding *finding)
 {
-	(void)line;
-	(void)column;
-	if (rule[0] == '\0' || text[0] == '\0')
+	if (finding->rule[0] == '\0' || finding->text[0] == '\0')
 		abort();
-	*(unsigned *)arg += level == PF_LEVEL_ERROR;
+	*(unsigned *)arg += finding->level == PF_LEVEL_ERROR;
 }
 
 int
