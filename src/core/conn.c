@@ -78,26 +78,15 @@ destroy(struct pinfast_conn *conn)
 	alloc->free(alloc->arg, conn);
 }
 
+/* Gives a new connection its only name; what has no memory for it ends. */
 static enum pinfast_error
-make_named(struct pinfast *policy, const char *host, uint16_t port, int64_t now,
-    int server, struct pinfast_conn **out)
+name_only(struct pinfast_conn *conn, const char *host,
+    struct pinfast_conn **out)
 {
-	struct pinfast_conn *conn;
-	enum pinfast_error error;
-
-	if (policy == NULL || out == NULL)
-		return PINFAST_EUSAGE;
-	error = make(policy, port, now, &conn);
-	if (error != PINFAST_OK)
-		return error;
-	conn->server = (uint8_t)server;
-	if (host != NULL || server) {
-		conn->explicit_host = 1;
-		error = add_name(conn, host);
-	}
-	if (error == PINFAST_ENOMEM) {
+	conn->explicit_host = 1;
+	if (add_name(conn, host) == PINFAST_ENOMEM) {
 		destroy(conn);
-		return error;
+		return PINFAST_ENOMEM;
 	}
 	*out = conn;
 	return PINFAST_OK;
@@ -107,14 +96,34 @@ enum pinfast_error
 pinfast_conn_new(struct pinfast *policy, const char *host, uint16_t port,
     int64_t now, struct pinfast_conn **out)
 {
-	return make_named(policy, host, port, now, 0, out);
+	struct pinfast_conn *conn;
+	enum pinfast_error error;
+
+	if (policy == NULL || out == NULL)
+		return PINFAST_EUSAGE;
+	error = make(policy, port, now, &conn);
+	if (error != PINFAST_OK)
+		return error;
+	if (host != NULL)
+		return name_only(conn, host, out);
+	*out = conn;
+	return PINFAST_OK;
 }
 
 enum pinfast_error
 pinfast_conn_new_server(struct pinfast *policy, const char *label, int64_t now,
     struct pinfast_conn **out)
 {
-	return make_named(policy, label, 0, now, 1, out);
+	struct pinfast_conn *conn;
+	enum pinfast_error error;
+
+	if (policy == NULL || out == NULL)
+		return PINFAST_EUSAGE;
+	error = make(policy, 0, now, &conn);
+	if (error != PINFAST_OK)
+		return error;
+	conn->server = 1;
+	return name_only(conn, label, out);
 }
 
 enum pinfast_error

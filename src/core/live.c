@@ -122,8 +122,8 @@ reclaim(struct pinfast *p)
 }
 
 static enum pinfast_error
-refuse(struct pinfast_diag *diag, enum pinfast_error error, const char *before,
-    uint64_t serial, const char *after, uint64_t write)
+refuse(struct pinfast_diag *diag, enum pinfast_error error, uint64_t serial,
+    const char *why, uint64_t write)
 {
 	struct pf_sentence s = {NULL, 0, 0};
 
@@ -131,9 +131,9 @@ refuse(struct pinfast_diag *diag, enum pinfast_error error, const char *before,
 		return error;
 	s.out = diag->text;
 	s.size = sizeof diag->text;
-	pf_say(&s, before);
+	pf_say(&s, "serial ");
 	pf_say_number(&s, serial);
-	pf_say(&s, after);
+	pf_say(&s, why);
 	pf_say_number(&s, write);
 	pf_say(&s, " or higher");
 	return error;
@@ -150,12 +150,12 @@ check_serial(const struct pinfast_store *now, const struct pinfast_store *next,
 	have = pinfast_store_serial(now);
 	is = pinfast_store_serial(next);
 	if (is < have)
-		return refuse(diag, PINFAST_EOLDER, "serial ", is,
+		return refuse(diag, PINFAST_EOLDER, is,
 		    " is older than the policy in service: write serial ",
 		    have + 1);
 	if (is == have && is != 0 &&
 	    !pf_same(pinfast_store_digest(now), pinfast_store_digest(next), 32))
-		return refuse(diag, PINFAST_ESAMESERIAL, "serial ", is,
+		return refuse(diag, PINFAST_ESAMESERIAL, is,
 		    " is in service with other content: write serial ",
 		    have + 1);
 	return PINFAST_OK;

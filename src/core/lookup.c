@@ -11,6 +11,13 @@ struct suffix {
 	uint32_t at;
 };
 
+/* What is looked for, and where. */
+struct asked {
+	const struct pinfast_store *store;
+	const struct pf_host *host;
+	uint16_t port;
+};
+
 static const uint8_t *
 bucket_of(const struct pinfast_store *store, uint64_t hash)
 {
@@ -63,14 +70,13 @@ settle_port(const struct pinfast_store *store, uint32_t rule, uint16_t port,
 }
 
 static int
-try_scope(const struct pinfast_store *store, const struct pf_host *host,
-    const struct suffix *suffix, unsigned scope, uint16_t port,
+try_scope(const struct asked *a, const struct suffix *suffix, unsigned scope,
     struct pf_found *found)
 {
-	uint32_t rule = probe(store, suffix->hash, scope,
-	    host->key + suffix->at, host->key_len - suffix->at);
+	uint32_t rule = probe(a->store, suffix->hash, scope,
+	    a->host->key + suffix->at, a->host->key_len - suffix->at);
 
-	if (rule == 0 || !settle_port(store, rule, port, found))
+	if (rule == 0 || !settle_port(a->store, rule, a->port, found))
 		return 0;
 	found->name_at = suffix->at;
 	found->scope = (int32_t)scope;
@@ -117,6 +123,7 @@ int
 pf_lookup_host(const struct pinfast_store *store, const struct pf_host *host,
     uint16_t port, struct pf_found *found)
 {
+	const struct asked asked = {store, host, port};
 	struct suffix suffixes[MAX_SUFFIXES];
 	struct suffix whole;
 	size_t count = 0;
@@ -127,15 +134,15 @@ pf_lookup_host(const struct pinfast_store *store, const struct pf_host *host,
 		PF_PREFETCH(bucket_of(store, whole.hash));
 		count = collect_suffixes(store, host, suffixes);
 	}
-	if (try_scope(store, host, &whole, PINFAST_SCOPE_EXACT, port, found))
+	if (try_scope(&asked, &whole, PINFAST_SCOPE_EXACT, found))
 		return 1;
 	while (count-- > 0) {
 		const struct suffix *s = &suffixes[count];
 
 		if (one_label_before(host, s->at) &&
-		    try_scope(store, host, s, PINFAST_SCOPE_ONE, port, found))
+		    try_scope(&asked, s, PINFAST_SCOPE_ONE, found))
 			return 1;
-		if (try_scope(store, host, s, PINFAST_SCOPE_ANY, port, found))
+		if (try_scope(&asked, s, PINFAST_SCOPE_ANY, found))
 			return 1;
 	}
 	return 0;
@@ -145,27 +152,28 @@ int
 pf_lookup_client(const struct pinfast_store *store, const struct pf_host *label,
     struct pf_found *found)
 {
+	const struct asked asked = {store, label, 0};
 	struct suffix whole;
 
 	whole.hash = pf_name_hash(store->seed, label->key, label->key_len);
 	whole.at = 0;
-	return try_scope(store, label, &whole, PINFAST_SCOPE_CLIENT, 0, found);
+	return try_scope(&asked, &whole, PINFAST_SCOPE_CLIENT, found);
 }
 
 /* Hands out every row of one name and scope. */
 static int
-walk_scope(const struct pinfast_store *store, const struct pf_host *host,
-    const struct suffix *suffix, unsigned scope, pf_lookup_fn fn, void *arg)
+walk_scope(const struct asked *a, const struct suffix *suffix, unsigned scope,
+    pf_lookup_fn fn, void *arg)
 {
-	uint32_t rule = probe(store, suffix->hash, scope,
-	    host->key + suffix->at, host->key_len - suffix->at);
-	uint32_t rows = rule == 0 ? 0 : pf_rule_rows(store, rule);
+	uint32_t rule = probe(a->store, suffix->hash, scope,
+	    a->host->key + suffix->at, a->host->key_len - suffix->at);
+	uint32_t rows = rule == 0 ? 0 : pf_rule_rows(a->store, rule);
 	int result = 0;
 
 	for (uint32_t i = 0; i < rows && result == 0; i++) {
 		struct pf_found row = {0, suffix->at, (int32_t)scope, 0, 0};
 
-		row.rule = pf_rule_row(store, rule, i, &row.port);
+		row.rule = pf_rule_row(a->store, rule, i, &row.port);
 		result = fn(arg, &row);
 	}
 	return result;
@@ -175,6 +183,7 @@ int
 pf_lookup_walk(const struct pinfast_store *store, const struct pf_host *host,
     pf_lookup_fn fn, void *arg)
 {
+	const struct asked asked = {store, host, 0};
 	struct suffix suffixes[MAX_SUFFIXES];
 	struct suffix whole;
 	size_t count = 0;
@@ -184,16 +193,16 @@ pf_lookup_walk(const struct pinfast_store *store, const struct pf_host *host,
 	whole.at = 0;
 	if (host->kind == PF_HOST_NAME)
 		count = collect_suffixes(store, host, suffixes);
-	result = walk_scope(store, host, &whole, PINFAST_SCOPE_EXACT, fn, arg);
+	result = walk_scope(&asked, &whole, PINFAST_SCOPE_EXACT, fn, arg);
 	while (result == 0 && count-- > 0) {
 		const struct suffix *s = &suffixes[count];
 
 		if (one_label_before(host, s->at))
-			result = walk_scope(store, host, s, PINFAST_SCOPE_ONE,
-			    fn, arg);
+			result =
+			    walk_scope(&asked, s, PINFAST_SCOPE_ONE, fn, arg);
 		if (result == 0)
-			result = walk_scope(store, host, s, PINFAST_SCOPE_ANY,
-			    fn, arg);
+			result =
+			    walk_scope(&asked, s, PINFAST_SCOPE_ANY, fn, arg);
 	}
 	return result;
 }

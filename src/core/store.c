@@ -91,7 +91,7 @@ read_header(struct pinfast_store *s)
 enum pinfast_error
 pf_store_open_owned(struct pinfast_bytes image,
     const struct pinfast_alloc *alloc, struct pinfast_diag *diag,
-    pf_store_release_fn release, void *arg, struct pinfast_store **out)
+    pf_store_release_fn release, struct pinfast_store **out)
 {
 	struct pinfast_alloc use = pf_alloc_or_default(alloc);
 	struct pinfast_store *store;
@@ -110,7 +110,6 @@ pf_store_open_owned(struct pinfast_bytes image,
 	store->size = image.len;
 	store->alloc = use;
 	store->release = release;
-	store->release_arg = arg;
 	read_header(store);
 	*out = store;
 	return PINFAST_OK;
@@ -121,7 +120,7 @@ pinfast_store_open_memory(struct pinfast_bytes image,
     const struct pinfast_alloc *alloc, struct pinfast_diag *diag,
     struct pinfast_store **out)
 {
-	return pf_store_open_owned(image, alloc, diag, NULL, NULL, out);
+	return pf_store_open_owned(image, alloc, diag, NULL, out);
 }
 
 void
@@ -133,7 +132,7 @@ pinfast_store_free(struct pinfast_store *store)
 		return;
 	alloc = store->alloc;
 	if (store->release != NULL)
-		store->release(store->release_arg, store->base, store->size);
+		store->release(store->base, store->size);
 	alloc.free(alloc.arg, store);
 }
 

@@ -9,7 +9,7 @@
 
 #include "pinfast.h"
 
-typedef void (*pf_store_release_fn)(void *arg, const uint8_t *data, size_t len);
+typedef void (*pf_store_release_fn)(const uint8_t *data, size_t len);
 
 struct pinfast_store {
 	const uint8_t *base;
@@ -31,8 +31,7 @@ struct pinfast_store {
 	uint8_t https_only;
 	struct pinfast_alloc alloc;
 	pf_store_release_fn release; /* may be NULL */
-	void *release_arg;
-	struct pinfast_store *next; /* for the live policy's list */
+	struct pinfast_store *next;  /* for the live policy's list */
 };
 
 /*
@@ -41,7 +40,7 @@ struct pinfast_store {
  */
 PINFAST_CHECK enum pinfast_error pf_store_open_owned(struct pinfast_bytes image,
     const struct pinfast_alloc *alloc, struct pinfast_diag *diag,
-    pf_store_release_fn release, void *arg, struct pinfast_store **out);
+    pf_store_release_fn release, struct pinfast_store **out);
 
 /* The allocator to use: the caller's, or malloc and free. */
 struct pinfast_alloc pf_alloc_or_default(const struct pinfast_alloc *alloc);

@@ -3,11 +3,10 @@
 #include "os/file.h"
 
 static void
-release(void *arg, const uint8_t *data, size_t len)
+release(const uint8_t *data, size_t len)
 {
 	struct pf_map map;
 
-	(void)arg;
 	map.data = data;
 	map.len = len;
 	pf_map_close(&map);
@@ -28,7 +27,7 @@ pinfast_store_open_file(const char *path, const struct pinfast_alloc *alloc,
 		return error;
 	image.data = map.data;
 	image.len = map.len;
-	error = pf_store_open_owned(image, alloc, diag, release, NULL, out);
+	error = pf_store_open_owned(image, alloc, diag, release, out);
 	if (error != PINFAST_OK)
 		pf_map_close(&map);
 	return error;

@@ -45,7 +45,7 @@ whole_life(struct heap *h, int *complete)
 	struct pinfast_builder *b = NULL;
 	struct pinfast_store *store = NULL;
 	struct pinfast *policy = NULL;
-	struct pinfast_conn *conn = NULL;
+	struct pinfast_conn *conn = NULL, *client = NULL;
 	struct pinfast_bytes image;
 	struct pinfast_verdict v = {0, 0};
 	char name[32];
@@ -77,12 +77,16 @@ whole_life(struct heap *h, int *complete)
 	if (pinfast_conn_new(policy, "h2.example.test", 443, NOW, &conn) !=
 	    PINFAST_OK)
 		goto out;
+	if (pinfast_conn_new_server(policy, "partner", NOW, &client) !=
+	    PINFAST_OK)
+		goto out;
 	h->forbidden = 1;
 	v = pinfast_judge_path(conn, path3, 3);
 	v = pinfast_conn_settle(conn);
 	h->forbidden = 0;
 	*complete = 1;
 out:
+	pinfast_conn_free(client);
 	pinfast_conn_free(conn);
 	pinfast_free(policy);
 	pinfast_store_free(store);

@@ -24,6 +24,10 @@ nothing_is_made_of_nothing(void **state)
 	    PINFAST_EUSAGE);
 	assert_int_equal(pinfast_conn_new(policy, "a.test", 1, NOW, NULL),
 	    PINFAST_EUSAGE);
+	assert_int_equal(pinfast_conn_new_server(NULL, "a", NOW, &conn),
+	    PINFAST_EUSAGE);
+	assert_int_equal(pinfast_conn_new_server(policy, "a", NOW, NULL),
+	    PINFAST_EUSAGE);
 	assert_int_equal(pinfast_new(NULL, NULL), PINFAST_EUSAGE);
 	pinfast_conn_free(NULL);
 	pinfast_free(policy);
