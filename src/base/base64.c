@@ -21,14 +21,6 @@ pf_base64_value(char c)
 	return values[c - '+'];
 }
 
-static enum pinfast_error
-bad(size_t at, size_t *bad_at)
-{
-	if (bad_at != NULL)
-		*bad_at = at;
-	return PINFAST_EFORMAT;
-}
-
 /* The offset of the first character that is none, or len. */
 static size_t
 first_strange(const char *in, size_t len)
@@ -69,27 +61,45 @@ decode_chars(const char *in, size_t chars, uint8_t *out, uint32_t *left)
 	return ((strange | bits) >> 24) == 0;
 }
 
-enum pinfast_error
-pf_base64_decode(const char *in, size_t len, uint8_t *out, size_t size,
-    size_t *out_len, size_t *bad_at)
+/* How many characters come before the padding. */
+static size_t
+without_padding(const char *in, size_t len)
 {
-	size_t pad = 0, chars;
-	uint32_t left;
+	size_t pad = 0;
 
 	while (pad < 2 && pad < len && in[len - 1 - pad] == '=')
 		pad++;
-	chars = len - pad;
+	return len - pad;
+}
+
+enum pinfast_error
+pf_base64_decode(const char *in, size_t len, uint8_t *out, size_t size,
+    size_t *out_len)
+{
+	size_t chars = without_padding(in, len), pad = len - chars;
+	uint32_t left;
+
 	if (len % 4 != 0 || len / 4 * 3 - pad > size ||
-	    !decode_chars(in, chars, out, &left)) {
-		if (first_strange(in, chars) < chars)
-			return bad(first_strange(in, chars), bad_at);
-		return len % 4 != 0 ? bad(len, bad_at) : PINFAST_ELIMIT;
-	}
+	    !decode_chars(in, chars, out, &left))
+		return len % 4 != 0 || first_strange(in, chars) < chars
+		           ? PINFAST_EFORMAT
+		           : PINFAST_ELIMIT;
 	/* The bits that the padding leaves over must be zero. */
 	if ((pad == 1 && (left & 3) != 0) || (pad == 2 && (left & 15) != 0))
-		return bad(chars - 1, bad_at);
+		return PINFAST_EFORMAT;
 	*out_len = len / 4 * 3 - pad;
 	return PINFAST_OK;
+}
+
+size_t
+pf_base64_bad_at(const char *in, size_t len)
+{
+	size_t chars = without_padding(in, len);
+	size_t strange = first_strange(in, chars);
+
+	if (strange < chars)
+		return strange;
+	return len % 4 != 0 ? len : chars - 1;
 }
 
 size_t

@@ -66,8 +66,8 @@ ends_block(struct pinfast_bytes text, size_t at, const struct pf_pem *block)
 
 /* Decodes four characters at a time; white space may stand anywhere. */
 static enum pinfast_error
-decode(struct pinfast_bytes text, size_t *at, const struct pf_pem *block,
-    uint8_t *out, size_t size, size_t *len)
+decode(struct pinfast_bytes text, size_t *at, struct pf_pem *block,
+    uint8_t *out, size_t size)
 {
 	char four[4];
 	size_t held = 0, written = 0;
@@ -86,7 +86,7 @@ decode(struct pinfast_bytes text, size_t *at, const struct pf_pem *block,
 			continue;
 		held = 0;
 		error = pf_base64_decode(four, 4, out + written, size - written,
-		    &got, NULL);
+		    &got);
 		if (error != PINFAST_OK)
 			return error;
 		written += got;
@@ -94,13 +94,13 @@ decode(struct pinfast_bytes text, size_t *at, const struct pf_pem *block,
 	}
 	if (held != 0 || *at >= text.len || !ends_block(text, *at, block))
 		return PINFAST_EFORMAT;
-	*len = written;
+	block->len = written;
 	return PINFAST_OK;
 }
 
 enum pinfast_error
 pf_pem_next(struct pinfast_bytes text, size_t *pos, struct pf_pem *block,
-    uint8_t *out, size_t size, size_t *len)
+    uint8_t *out, size_t size)
 {
 	size_t at = *pos;
 	enum pinfast_error error;
@@ -111,7 +111,7 @@ pf_pem_next(struct pinfast_bytes text, size_t *pos, struct pf_pem *block,
 		block->line += text.data[i] == '\n';
 	if (!find_begin(text, &at, block))
 		return PINFAST_ENOTFOUND;
-	error = decode(text, &at, block, out, size, len);
+	error = decode(text, &at, block, out, size);
 	if (error == PINFAST_OK)
 		*pos = line_end(text, at);
 	return error;

@@ -13,6 +13,7 @@ struct pf_pem {
 	size_t label_len;
 	size_t at;   /* offset of its first boundary */
 	size_t line; /* 1 is the first */
+	size_t len;  /* of the decoded bytes */
 };
 
 /*
@@ -23,7 +24,7 @@ struct pf_pem {
  *          is damaged (block->line says where), PINFAST_ELIMIT
  */
 PINFAST_CHECK enum pinfast_error pf_pem_next(struct pinfast_bytes text,
-    size_t *pos, struct pf_pem *block, uint8_t *out, size_t size, size_t *len);
+    size_t *pos, struct pf_pem *block, uint8_t *out, size_t size);
 
 /* Is the block's label this one? */
 int pf_pem_is(const struct pf_pem *block, const char *label);

@@ -262,8 +262,8 @@ handle_pem(struct options *o, const char *file, struct pinfast_bytes text,
 
 	der.data = buffer;
 	for (;;) {
-		enum pinfast_error error = pf_pem_next(text, &pos, &block,
-		    buffer, text.len + 4, &der.len);
+		enum pinfast_error error =
+		    pf_pem_next(text, &pos, &block, buffer, text.len + 4);
 
 		if (error == PINFAST_ENOTFOUND)
 			break;
@@ -280,6 +280,7 @@ handle_pem(struct options *o, const char *file, struct pinfast_bytes text,
 			    "more than 16 certificates: that is no chain");
 			return PF_EXIT_UNDECIDED;
 		}
+		der.len = block.len;
 		if (*blocks > 1 && !o->chain)
 			others++;
 		else if (handle_block(o, file, &block, der) != PF_EXIT_FINE)

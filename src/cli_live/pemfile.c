@@ -46,8 +46,8 @@ read_blocks(const char *path, struct pinfast_bytes text, uint8_t *buffer,
 	size_t pos = 0;
 
 	for (;;) {
-		enum pinfast_error error = pf_pem_next(text, &pos, &block,
-		    buffer, text.len + 4, &der.len);
+		enum pinfast_error error =
+		    pf_pem_next(text, &pos, &block, buffer, text.len + 4);
 
 		if (error == PINFAST_ENOTFOUND)
 			break;
@@ -59,6 +59,7 @@ read_blocks(const char *path, struct pinfast_bytes text, uint8_t *buffer,
 			return complain_at(path, &block,
 			    "is no certificate; the file may hold only "
 			    "certificates");
+		der.len = block.len;
 		if (!add(certs, der))
 			return complain_at(path, &block,
 			    "cannot be read as an X.509 certificate; save it "

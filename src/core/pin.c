@@ -207,7 +207,7 @@ static enum pinfast_error
 read_value(const char *in, size_t len, uint8_t hash[PINFAST_PIN_LEN],
     struct complaint *c)
 {
-	size_t got, bad;
+	size_t got;
 
 	if (len == 0)
 		return complain(c, 0, "the pin is empty");
@@ -217,8 +217,8 @@ read_value(const char *in, size_t len, uint8_t hash[PINFAST_PIN_LEN],
 	c->why = pf_known_pin(in);
 	if (c->why)
 		return PINFAST_EFORMAT;
-	if (pf_base64_decode(in, len, hash, PINFAST_PIN_LEN, &got, &bad))
-		return complain(c, bad,
+	if (pf_base64_decode(in, len, hash, PINFAST_PIN_LEN, &got))
+		return complain(c, pf_base64_bad_at(in, len),
 		    "the last character has bits that belong to nothing: the "
 		    "value was cut or mistyped");
 	return PINFAST_OK;
@@ -297,7 +297,7 @@ read_ordinary(const char *in, size_t len, struct pf_pin *pin)
 		return 0;
 	pin->kind = PF_PIN_SPKI;
 	return pf_base64_decode(in + 7, PF_PIN_VALUE_LEN, pin->hash,
-	           PINFAST_PIN_LEN, &got, NULL) == PINFAST_OK &&
+	           PINFAST_PIN_LEN, &got) == PINFAST_OK &&
 	       got == PINFAST_PIN_LEN && pf_known_pin(in + 7) == NULL &&
 	       check_placeholder(in + 7, PF_PIN_VALUE_LEN, &ignored) ==
 	           PINFAST_OK;
@@ -332,7 +332,7 @@ pinfast_pin_read(const char *text, uint8_t pin[PINFAST_PIN_LEN])
 	    !starts(text, PINFAST_PIN_TEXT_LEN - 1, "sha256/"))
 		return PINFAST_EFORMAT;
 	if (pf_base64_decode(text + strlen("sha256/"), VALUE_LEN, value,
-	        sizeof value, &got, NULL) ||
+	        sizeof value, &got) ||
 	    got != sizeof value)
 		return PINFAST_EFORMAT;
 	memcpy(pin, value, sizeof value);

@@ -383,7 +383,7 @@ add_anchors(struct pf_reader *r, const struct pf_draft_entry *e)
 	struct pinfast_bytes text, der;
 	struct pf_pem block;
 	struct pf_cert cert;
-	size_t pos = 0, len, count = 0;
+	size_t pos = 0, count = 0;
 	uint8_t *buffer, *data = pf_reader_file(r, e->ca_file, e->ca_line,
 	                     e->ca_column, &text.len);
 
@@ -392,11 +392,11 @@ add_anchors(struct pf_reader *r, const struct pf_draft_entry *e)
 	text.data = data;
 	buffer = malloc(text.len + 4);
 	while (buffer != NULL && pf_pem_next(text, &pos, &block, buffer,
-	                             text.len + 4, &len) == PINFAST_OK) {
+	                             text.len + 4) == PINFAST_OK) {
 		if (!pf_pem_is(&block, "CERTIFICATE"))
 			continue;
 		der.data = buffer;
-		der.len = len;
+		der.len = block.len;
 		count++;
 		if (pf_cert_walk(der, &cert, NULL) != PINFAST_OK)
 			pf_reader_error_at(r, e->ca_line, e->ca_column, "trust",

@@ -51,9 +51,9 @@ one_object(struct pinfast_bytes text, uint8_t *buffer, size_t size,
     struct pinfast_bytes *der)
 {
 	struct pf_pem block, second;
-	size_t pos = 0, len, more;
+	size_t pos = 0;
 	enum pinfast_error error =
-	    pf_pem_next(text, &pos, &block, buffer, size, &len);
+	    pf_pem_next(text, &pos, &block, buffer, size);
 
 	if (error == PINFAST_ENOTFOUND) {
 		*der = text;
@@ -67,11 +67,11 @@ one_object(struct pinfast_bytes text, uint8_t *buffer, size_t size,
 	    !pf_pem_is(&block, "PUBLIC KEY"))
 		return "it holds neither a certificate, a certificate "
 		       "request nor a public key";
-	if (pf_pem_next(text, &pos, &second, buffer + len, size - len, &more) !=
-	    PINFAST_ENOTFOUND)
+	if (pf_pem_next(text, &pos, &second, buffer + block.len,
+	        size - block.len) != PINFAST_ENOTFOUND)
 		return "it holds more than one object: write one pin a file";
 	der->data = buffer;
-	der->len = len;
+	der->len = block.len;
 	return NULL;
 }
 

@@ -48,12 +48,12 @@ check_room(struct pinfast_bytes text, size_t pos, size_t wanted)
 	for (size_t less = 0; less <= (wanted > 0); less++) {
 		uint8_t *room = malloc(wanted - less);
 		struct pf_pem block;
-		size_t at = pos, len = 0;
+		size_t at = pos;
 		enum pinfast_error error =
-		    pf_pem_next(text, &at, &block, room, wanted - less, &len);
+		    pf_pem_next(text, &at, &block, room, wanted - less);
 
 		must((error == PINFAST_OK) == (less == 0));
-		must(less == 0 ? len == wanted : at == pos);
+		must(less == 0 ? block.len == wanted : at == pos);
 		free(room);
 	}
 }
@@ -68,8 +68,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	must(out != NULL);
 	bytes.data = out;
-	while (pf_pem_next(text, &pos, &block, out, room, &bytes.len) ==
-	       PINFAST_OK) {
+	while (pf_pem_next(text, &pos, &block, out, room) == PINFAST_OK) {
+		bytes.len = block.len;
 		must(block.at >= from && block.at < pos && pos <= size);
 		must(block.line > line && bytes.len <= room);
 		must((const uint8_t *)block.label == data + block.at + 11);
