@@ -290,19 +290,18 @@ pinfast_openssl_session_load(SSL *ssl, const char *path,
 {
 	enum pinfast_error error;
 	struct stat status;
-	uint8_t *bytes;
-	size_t len;
+	struct pf_content file;
 
-	error = pf_file_read(path, MAX_FILE, PF_FILE_OURS, diag, &bytes, &len);
+	error = pf_file_read(path, MAX_FILE, PF_FILE_OURS, diag, &file);
 	if (error != PINFAST_OK)
 		return error;
 	if (stat(path, &status) != 0 || (status.st_mode & 077) != 0)
 		error = pf_attached_refuse(diag, PINFAST_EUNSAFE,
 		    "others may read the session's secrets: chmod 600");
 	else
-		error = pinfast_openssl_session_read(ssl, bytes, len);
-	OPENSSL_cleanse(bytes, len);
-	free(bytes);
+		error = pinfast_openssl_session_read(ssl, file.data, file.len);
+	OPENSSL_cleanse(file.data, file.len);
+	free(file.data);
 	return error;
 }
 

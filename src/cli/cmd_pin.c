@@ -302,42 +302,44 @@ looks_like_host(const char *name)
 }
 
 static int
-handle_file(struct options *o, const char *file)
+handle_file(struct options *o, const char *path)
 {
 	struct pinfast_diag diag;
+	struct pf_content file;
 	struct pinfast_bytes text;
-	uint8_t *data, *buffer;
+	uint8_t *buffer;
 	int status, missing, blocks = 0;
 
 	memset(&diag, 0, sizeof diag);
-	if (pf_file_read(file, MAX_KEY_FILE, PF_FILE_ANY, &diag, &data,
-	        &text.len) != PINFAST_OK) {
+	if (pf_file_read(path, MAX_KEY_FILE, PF_FILE_ANY, &diag, &file) !=
+	    PINFAST_OK) {
 		if (interrupted)
 			return PF_EXIT_UNDECIDED;
 		missing = errno == ENOENT;
-		pf_complain(file[0] != '\0' ? diag.file : "``", diag.text);
-		if (missing && looks_like_host(file))
+		pf_complain(path[0] != '\0' ? diag.file : "``", diag.text);
+		if (missing && looks_like_host(path))
 			fputs("pinfast: live servers are not supported yet; "
 			      "save the certificate to a file\n",
 			    stderr);
 		return PF_EXIT_UNDECIDED;
 	}
-	text.data = data;
+	text.data = file.data;
+	text.len = file.len;
 	buffer = malloc(text.len + 4);
 	if (text.len == 0 || buffer == NULL) {
-		pf_complain(file, text.len == 0 ? "is empty" : "out of memory");
+		pf_complain(path, text.len == 0 ? "is empty" : "out of memory");
 		status = PF_EXIT_UNDECIDED;
 	} else {
-		status = handle_pem(o, file, text, buffer, &blocks);
+		status = handle_pem(o, path, text, buffer, &blocks);
 		if (blocks == 0 && status == PF_EXIT_FINE)
-			status = handle(o, file, text);
+			status = handle(o, path, text);
 	}
 	/* It may have been a private key. */
 	if (buffer != NULL)
 		explicit_bzero(buffer, text.len + 4);
-	explicit_bzero(data, text.len);
+	explicit_bzero(file.data, text.len);
 	free(buffer);
-	free(data);
+	free(file.data);
 	return status;
 }
 

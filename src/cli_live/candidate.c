@@ -133,21 +133,20 @@ static int
 load_request(struct pf_candidate *out, int64_t now)
 {
 	struct pinfast_diag diag;
-	uint8_t *data = NULL;
+	struct pf_content file;
 	const char *why;
 	X509_REQ *req;
-	size_t len;
 
 	memset(&diag, 0, sizeof diag);
-	if (pf_file_read(out->file, MAX_REQUEST, PF_FILE_ANY, &diag, &data,
-	        &len) != PINFAST_OK) {
+	if (pf_file_read(out->file, MAX_REQUEST, PF_FILE_ANY, &diag, &file) !=
+	    PINFAST_OK) {
 		pf_complain(out->file, diag.text);
 		return 0;
 	}
-	req = decode(data, len);
+	req = decode(file.data, file.len);
 	why = read_request(req, now, out);
 	X509_REQ_free(req);
-	free(data);
+	free(file.data);
 	if (why != NULL)
 		pf_complain(out->file, why);
 	return why == NULL;

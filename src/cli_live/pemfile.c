@@ -80,15 +80,17 @@ STACK_OF(X509) * pf_pemfile_read(const char *path, enum pf_file_trust trust)
 	STACK_OF(X509) *certs = sk_X509_new_null();
 	struct pinfast_bytes text = {NULL, 0};
 	struct pinfast_diag diag;
-	uint8_t *data = NULL, *buffer = NULL;
+	struct pf_content file = {NULL, 0};
+	uint8_t *buffer = NULL;
 	int fine = 0;
 
 	memset(&diag, 0, sizeof diag);
-	if (pf_file_read(path, MAX_PEM_FILE, trust, &diag, &data, &text.len) !=
+	if (pf_file_read(path, MAX_PEM_FILE, trust, &diag, &file) !=
 	    PINFAST_OK) {
 		pf_complain(path[0] != '\0' ? path : "``", diag.text);
 	} else {
-		text.data = data;
+		text.data = file.data;
+		text.len = file.len;
 		buffer = malloc(text.len + 4);
 		if (buffer == NULL || certs == NULL)
 			pf_complain(path, "out of memory");
@@ -96,7 +98,7 @@ STACK_OF(X509) * pf_pemfile_read(const char *path, enum pf_file_trust trust)
 			fine = read_blocks(path, text, buffer, certs);
 	}
 	free(buffer);
-	free(data);
+	free(file.data);
 	if (fine)
 		return certs;
 	pf_pemfile_free(certs);

@@ -121,18 +121,19 @@ pf_policy_load(const char *path, int64_t now, struct pf_listener *l,
     struct pf_loaded *out)
 {
 	struct pinfast_diag diag;
-	size_t len;
+	struct pf_content file;
 
 	memset(out, 0, sizeof *out);
 	memset(&diag, 0, sizeof diag);
 	if (pf_file_read(path, PF_MAX_POLICY_TEXT, PF_FILE_OURS, &diag,
-	        &out->text, &len) != PINFAST_OK) {
+	        &file) != PINFAST_OK) {
 		pf_complain_diag(&diag);
 		return PF_EXIT_UNDECIDED;
 	}
-	if (len >= PF_MAGIC_LEN &&
+	out->text = file.data;
+	if (file.len >= PF_MAGIC_LEN &&
 	    memcmp(out->text, PF_MAGIC, PF_MAGIC_LEN) == 0) {
-		struct pinfast_bytes text = {out->text, len};
+		struct pinfast_bytes text = {out->text, file.len};
 
 		if (strcmp(path, "-") != 0) {
 			free(out->text);
@@ -140,12 +141,12 @@ pf_policy_load(const char *path, int64_t now, struct pf_listener *l,
 		}
 		return open_store(path, text, out);
 	}
-	if (is_binary(out->text, len)) {
+	if (is_binary(out->text, file.len)) {
 		pf_complain(path,
 		    "is neither policy text nor a compiled policy");
 		return PF_EXIT_UNDECIDED;
 	}
-	return compile_text(path, len, now, l, out);
+	return compile_text(path, file.len, now, l, out);
 }
 
 void

@@ -67,24 +67,30 @@ check_stat(const char *path, const struct stat *st, size_t max,
 	return PINFAST_OK;
 }
 
+/* An open file and what it was when it was opened. */
+struct opened {
+	int fd;
+	struct stat st;
+};
+
 /* Opens without waiting for the other end of a pipe. */
 static enum pinfast_error
 open_checked(const char *path, size_t max, enum pf_file_trust trust,
-    struct pinfast_diag *diag, int *fd, struct stat *st)
+    struct pinfast_diag *diag, struct opened *out)
 {
 	enum pinfast_error error;
 	int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (opened < 0)
 		return say_errno(diag, path);
-	if (fstat(opened, st) != 0)
+	if (fstat(opened, &out->st) != 0)
 		error = say_errno(diag, path);
 	else
-		error = check_stat(path, st, max, trust, diag);
+		error = check_stat(path, &out->st, max, trust, diag);
 	if (error != PINFAST_OK)
 		close(opened);
 	else
-		*fd = opened;
+		out->fd = opened;
 	return error;
 }
 
@@ -108,12 +114,20 @@ read_up_to(int fd, uint8_t *data, size_t size, size_t *len)
 	return 0;
 }
 
+/* What is read to its end. */
+struct source {
+	int fd;
+	const char *path;
+	size_t room; /* what it is likely to need */
+	size_t max;
+};
+
 static enum pinfast_error
-read_fd(int fd, const char *path, size_t room, size_t max,
-    struct pinfast_diag *diag, uint8_t **data, size_t *len)
+read_source(const struct source *from, struct pinfast_diag *diag,
+    struct pf_content *out)
 {
 	uint8_t *buffer = NULL;
-	size_t have = 0;
+	size_t have = 0, room = from->room;
 
 	for (;;) {
 		uint8_t *bigger = realloc(buffer, room + 1);
@@ -121,44 +135,48 @@ read_fd(int fd, const char *path, size_t room, size_t max,
 
 		if (bigger == NULL) {
 			free(buffer);
-			return say(diag, PINFAST_ENOMEM, path, "out of memory");
+			return say(diag, PINFAST_ENOMEM, from->path,
+			    "out of memory");
 		}
 		buffer = bigger;
-		if (read_up_to(fd, buffer + have, room - have, &got) != 0) {
+		if (read_up_to(from->fd, buffer + have, room - have, &got) !=
+		    0) {
 			free(buffer);
-			return say_errno(diag, path);
+			return say_errno(diag, from->path);
 		}
 		have += got;
-		if (have > max) {
+		if (have > from->max) {
 			free(buffer);
-			return say_limit(diag, path, max);
+			return say_limit(diag, from->path, from->max);
 		}
 		if (have < room)
 			break;
 		room *= 2;
 	}
 	buffer[have] = '\0';
-	*data = buffer;
-	*len = have;
+	out->data = buffer;
+	out->len = have;
 	return PINFAST_OK;
 }
 
 enum pinfast_error
 pf_file_read(const char *path, size_t max, enum pf_file_trust trust,
-    struct pinfast_diag *diag, uint8_t **data, size_t *len)
+    struct pinfast_diag *diag, struct pf_content *out)
 {
-	struct stat st;
+	struct source from = {STDIN_FILENO, "standard input", 65536, max};
+	struct opened file;
 	enum pinfast_error error;
-	int fd = STDIN_FILENO;
 
 	if (strcmp(path, "-") == 0)
-		return read_fd(fd, "standard input", 65536, max, diag, data,
-		    len);
-	error = open_checked(path, max, trust, diag, &fd, &st);
+		return read_source(&from, diag, out);
+	error = open_checked(path, max, trust, diag, &file);
 	if (error != PINFAST_OK)
 		return error;
-	error = read_fd(fd, path, (size_t)st.st_size + 1, max, diag, data, len);
-	close(fd);
+	from.fd = file.fd;
+	from.path = path;
+	from.room = (size_t)file.st.st_size + 1;
+	error = read_source(&from, diag, out);
+	close(file.fd);
 	return error;
 }
 
@@ -229,35 +247,36 @@ enum pinfast_error
 pf_map_open(const char *path, size_t max, struct pinfast_diag *diag,
     struct pf_map *out)
 {
-	struct stat st;
+	struct opened file;
 	enum pinfast_error error;
-	int fd = -1, sealed = -1;
+	size_t size;
+	int fd, sealed = -1;
 	void *at;
 
-	error = open_checked(path, max, PF_FILE_OURS, diag, &fd, &st);
+	error = open_checked(path, max, PF_FILE_OURS, diag, &file);
 	if (error != PINFAST_OK)
 		return error;
-	if (st.st_size == 0) {
+	fd = file.fd;
+	size = (size_t)file.st.st_size;
+	if (size == 0) {
 		close(fd);
 		return say(diag, PINFAST_EFORMAT, path, "is empty");
 	}
-	if (!only_ours(fd, &st)) {
-		error =
-		    copy_sealed(fd, path, (size_t)st.st_size, diag, &sealed);
+	if (!only_ours(fd, &file.st)) {
+		error = copy_sealed(fd, path, size, diag, &sealed);
 		close(fd);
 		if (error != PINFAST_OK)
 			return error;
 		fd = sealed;
 	}
-	at = mmap(NULL, (size_t)st.st_size, PROT_READ,
-	    MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	at = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
 	if (at == MAP_FAILED)
 		error = say_errno(diag, path);
 	close(fd);
 	if (error != PINFAST_OK)
 		return error;
 	out->data = at;
-	out->len = (size_t)st.st_size;
+	out->len = size;
 	return PINFAST_OK;
 }
 

@@ -15,16 +15,21 @@ enum pf_file_trust {
 	PF_FILE_OURS = 1 /* refuse what others may write */
 };
 
+/* A file's bytes and a NUL behind them, for free(). */
+struct pf_content {
+	uint8_t *data;
+	size_t len;
+};
+
 /*
- * Reads a regular file, or standard input for "-", into memory that the
- * caller frees with free().  A NUL is put behind the data.
+ * Reads a regular file, or standard input for "-".
  *
  * max      bytes
  * returns  PINFAST_EIO, PINFAST_EUNSAFE, PINFAST_ELIMIT, PINFAST_ENOMEM
  */
 PINFAST_CHECK enum pinfast_error pf_file_read(const char *path, size_t max,
-    enum pf_file_trust trust, struct pinfast_diag *diag, uint8_t **data,
-    size_t *len);
+    enum pf_file_trust trust, struct pinfast_diag *diag,
+    struct pf_content *out);
 
 /*
  * Replaces a file: temporary file in the same folder, fsync, rename, fsync of

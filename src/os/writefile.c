@@ -51,9 +51,9 @@ write_all(int fd, const uint8_t *data, size_t len)
 
 /* Closes in any case; the first error counts. */
 static int
-write_and_close(int fd, const void *data, size_t len, unsigned mode)
+write_and_close(int fd, struct pinfast_bytes bytes, unsigned mode)
 {
-	int number = write_all(fd, data, len);
+	int number = write_all(fd, bytes.data, bytes.len);
 
 	if (number == 0 && fchmod(fd, (mode_t)mode) != 0)
 		number = errno;
@@ -102,7 +102,7 @@ replace_name(const char *temporary, const char *path)
 
 /* Writes a temporary file beside path and lets name() give it its name. */
 static enum pinfast_error
-write_file(const char *path, const void *data, size_t len, unsigned mode,
+write_file(const char *path, struct pinfast_bytes bytes, unsigned mode,
     int (*name)(const char *temporary, const char *path),
     struct pinfast_diag *diag)
 {
@@ -121,7 +121,7 @@ write_file(const char *path, const void *data, size_t len, unsigned mode,
 		close(folder);
 		return fail(diag, path, number);
 	}
-	number = write_and_close(fd, data, len, mode);
+	number = write_and_close(fd, bytes, mode);
 	if (number == 0)
 		number = name(temporary, path);
 	if (number != 0)
@@ -136,21 +136,23 @@ enum pinfast_error
 pf_file_write(const char *path, const void *data, size_t len, unsigned mode,
     struct pinfast_diag *diag)
 {
+	struct pinfast_bytes bytes = {data, len};
 	struct stat st;
 
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
 		return fail_kind(diag, path, st.st_mode);
-	return write_file(path, data, len, mode, replace_name, diag);
+	return write_file(path, bytes, mode, replace_name, diag);
 }
 
 enum pinfast_error
 pf_file_create(const char *path, const void *data, size_t len, unsigned mode,
     struct pinfast_diag *diag)
 {
+	struct pinfast_bytes bytes = {data, len};
 	struct stat st;
 
 	/* Only for the sentence: it is looked at again when it is named. */
 	if (lstat(path, &st) == 0)
 		return fail(diag, path, EEXIST);
-	return write_file(path, data, len, mode, give_new_name, diag);
+	return write_file(path, bytes, mode, give_new_name, diag);
 }

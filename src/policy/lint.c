@@ -146,24 +146,24 @@ read_key(struct lint *l, char *line)
 static void
 read_keys(struct lint *l)
 {
-	uint8_t *data;
-	size_t len, lines = 1;
+	struct pf_content file;
+	size_t lines = 1;
 	char *at, *next;
 
 	if (l->options->ca_keys == NULL ||
 	    pf_file_read(l->options->ca_keys, 1UL << 20, PF_FILE_ANY, NULL,
-	        &data, &len) != PINFAST_OK)
+	        &file) != PINFAST_OK)
 		return;
-	for (size_t i = 0; i < len; i++)
-		lines += data[i] == '\n';
+	for (size_t i = 0; i < file.len; i++)
+		lines += file.data[i] == '\n';
 	l->keys = calloc(lines, sizeof *l->keys);
-	for (at = (char *)data; l->keys != NULL && at != NULL; at = next) {
+	for (at = (char *)file.data; l->keys != NULL && at != NULL; at = next) {
 		next = strchr(at, '\n');
 		if (next != NULL)
 			*next++ = '\0';
 		read_key(l, at);
 	}
-	free(data);
+	free(file.data);
 }
 
 static const struct ca_key *

@@ -227,6 +227,18 @@ pf_read_word(struct pf_reader *r, const char *what, const char *const *words,
 }
 
 int
+pf_read_choice(struct pf_reader *r, const struct pf_choice *choice,
+    int64_t *value)
+{
+	int word = pf_read_word(r, choice->what, choice->words, choice->count);
+
+	if (word < 0)
+		return 0;
+	*value = choice->values[word];
+	return 1;
+}
+
+int
 pf_read_time(struct pf_reader *r, int64_t *out)
 {
 	if (!pf_is_scalar(r, "a date"))
@@ -271,7 +283,7 @@ pf_reader_file(struct pf_reader *r, const char *name, uint32_t line,
 	const char *slash = strrchr(r->options->path, '/');
 	char path[4096], text[512];
 	struct pinfast_diag diag;
-	uint8_t *data;
+	struct pf_content file;
 	int folder = slash == NULL || name[0] == '/'
 	                 ? 0
 	                 : (int)(slash - r->options->path) + 1;
@@ -284,9 +296,11 @@ pf_reader_file(struct pf_reader *r, const char *name, uint32_t line,
 	memset(&diag, 0, sizeof diag);
 	snprintf(path, sizeof path, "%.*s%s", folder, r->options->path, name);
 	if (strcmp(name, "-") != 0 &&
-	    pf_file_read(path, MAX_SIDE_FILE, PF_FILE_OURS, &diag, &data,
-	        len) == PINFAST_OK)
-		return data;
+	    pf_file_read(path, MAX_SIDE_FILE, PF_FILE_OURS, &diag, &file) ==
+	        PINFAST_OK) {
+		*len = file.len;
+		return file.data;
+	}
 	snprintf(text, sizeof text, "%.200s: %.200s", path,
 	    diag.text[0] != '\0' ? diag.text : "not a file");
 	pf_reader_error_at(r, line, column, "file", text);

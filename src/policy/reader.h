@@ -97,6 +97,18 @@ int pf_is_scalar(struct pf_reader *r, const char *what);
 /* One of the words; its index, or -1 after a complaint. */
 int pf_read_word(struct pf_reader *r, const char *what,
     const char *const *words, size_t count);
+
+/* A key whose value is one of a few words. */
+struct pf_choice {
+	const char *what;
+	size_t count;
+	const char *words[4];
+	int64_t values[4];
+};
+
+/* 1: *value is that of the word; 0: complained. */
+int pf_read_choice(struct pf_reader *r, const struct pf_choice *choice,
+    int64_t *value);
 int pf_read_time(struct pf_reader *r, int64_t *out);
 int pf_read_number(struct pf_reader *r, const char *what, int64_t least,
     int64_t most, int64_t *out);

@@ -18,12 +18,13 @@ static uint8_t *
 read_all(const char *path, size_t *len)
 {
 	struct pinfast_diag diag;
-	uint8_t *data;
+	struct pf_content file;
 
-	must(pf_file_read(path, 0xffffffffUL, PF_FILE_ANY, &diag, &data, len) ==
+	must(pf_file_read(path, 0xffffffffUL, PF_FILE_ANY, &diag, &file) ==
 	         PINFAST_OK,
 	    path);
-	return data;
+	*len = file.len;
+	return file.data;
 }
 
 static void

@@ -74,16 +74,14 @@ static void
 assert_holds(const char *path, const char *text)
 {
 	struct pinfast_diag diag;
-	uint8_t *data;
-	size_t len;
+	struct pf_content file;
 
-	assert_int_equal(pf_file_read(path, 1000, PF_FILE_ANY, &diag, &data,
-	                     &len),
+	assert_int_equal(pf_file_read(path, 1000, PF_FILE_ANY, &diag, &file),
 	    0);
-	assert_int_equal(len, strlen(text));
+	assert_int_equal(file.len, strlen(text));
 	/* With the NUL that is promised. */
-	assert_memory_equal(data, text, len + 1);
-	free(data);
+	assert_memory_equal(file.data, text, file.len + 1);
+	free(file.data);
 }
 
 /* ------------------------------------------------------------- reading */
@@ -135,16 +133,15 @@ what_cannot_be_read_is_told_and_why(void **state)
 	make_odd_files();
 	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
 		struct pinfast_diag diag = {.text = ""};
-		uint8_t *data = NULL;
-		size_t len = 77;
+		struct pf_content file = {NULL, 77};
 		enum pinfast_error error = pf_file_read(refused[i].path,
-		    refused[i].max, refused[i].trust, &diag, &data, &len);
+		    refused[i].max, refused[i].trust, &diag, &file);
 
 		claim(refused[i].name, error == refused[i].error);
 		claim(refused[i].name,
 		    strstr(diag.text, refused[i].text) != NULL);
 		claim(refused[i].name, strcmp(diag.file, refused[i].path) == 0);
-		claim(refused[i].name, data == NULL && len == 77);
+		claim(refused[i].name, file.data == NULL && file.len == 77);
 	}
 }
 
@@ -152,24 +149,20 @@ static void
 a_file_at_the_limit_is_read(void **state)
 {
 	struct pinfast_diag diag;
-	uint8_t *data;
-	size_t len;
+	struct pf_content file;
 
 	(void)state;
 	make_odd_files();
-	assert_int_equal(pf_file_read("five", 5, PF_FILE_OURS, &diag, &data,
-	                     &len),
+	assert_int_equal(pf_file_read("five", 5, PF_FILE_OURS, &diag, &file),
 	    0);
-	assert_int_equal(len, 5);
-	free(data);
-	assert_int_equal(pf_file_read("group", 5, PF_FILE_OURS, NULL, &data,
-	                     &len),
+	assert_int_equal(file.len, 5);
+	free(file.data);
+	assert_int_equal(pf_file_read("group", 5, PF_FILE_OURS, NULL, &file),
 	    0);
-	free(data);
-	assert_int_equal(pf_file_read("anybody", 5, PF_FILE_ANY, NULL, &data,
-	                     &len),
+	free(file.data);
+	assert_int_equal(pf_file_read("anybody", 5, PF_FILE_ANY, NULL, &file),
 	    0);
-	free(data);
+	free(file.data);
 	assert_holds("empty", "");
 }
 
@@ -179,15 +172,16 @@ read_input(size_t size, size_t max, size_t *len)
 {
 	struct pinfast_diag diag;
 	int old = dup(0), fd = open("input", O_RDWR | O_CREAT | O_TRUNC, 0600);
-	uint8_t *data = NULL;
+	struct pf_content file = {NULL, 0};
 	enum pinfast_error error;
 
 	assert_int_equal(ftruncate(fd, (off_t)size), 0);
 	assert_int_equal(dup2(fd, 0), 0);
-	error = pf_file_read("-", max, PF_FILE_OURS, &diag, &data, len);
+	error = pf_file_read("-", max, PF_FILE_OURS, &diag, &file);
 	if (error == PINFAST_ELIMIT)
 		assert_string_equal(diag.file, "standard input");
-	free(data);
+	*len = file.len;
+	free(file.data);
 	dup2(old, 0);
 	close(old);
 	close(fd);
@@ -223,8 +217,7 @@ a_signal_ends_the_wait_for_standard_input(void **state)
 {
 	struct sigaction action = {.sa_handler = caught};
 	struct sigaction before;
-	uint8_t *data;
-	size_t len;
+	struct pf_content file;
 	int ends[2], old = dup(0);
 
 	(void)state;
@@ -232,7 +225,7 @@ a_signal_ends_the_wait_for_standard_input(void **state)
 	assert_int_equal(dup2(ends[0], 0), 0);
 	sigaction(SIGALRM, &action, &before);
 	alarm(1);
-	assert_int_equal(pf_file_read("-", 9, PF_FILE_ANY, NULL, &data, &len),
+	assert_int_equal(pf_file_read("-", 9, PF_FILE_ANY, NULL, &file),
 	    PINFAST_EIO);
 	sigaction(SIGALRM, &before, NULL);
 	dup2(old, 0);
