@@ -76,19 +76,33 @@ entry_name(const struct explaining *x, const struct pf_found *row, char *out,
 }
 
 static void
-print_pins(struct explaining *x, const char *key, const uint8_t *pins,
-    unsigned count, const uint8_t *certs, unsigned cert_count)
+print_keys(struct explaining *x, const uint8_t *pins, unsigned count)
 {
-	pf_json_begin(&x->j, key, '[');
 	for (unsigned i = 0; i < count; i++)
 		pf_json_pin(&x->j, NULL, pins + (size_t)i * PINFAST_PIN_LEN);
-	for (unsigned i = 0; i < cert_count; i++) {
+}
+
+static void
+print_certs(struct explaining *x, const uint8_t *pins, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
 		char text[PINFAST_PIN_TEXT_LEN + 5] = "cert-";
 
-		pinfast_pin_write(certs + (size_t)i * PINFAST_PIN_LEN,
-		    text + 5);
+		pinfast_pin_write(pins + (size_t)i * PINFAST_PIN_LEN, text + 5);
 		pf_json_string(&x->j, NULL, text);
 	}
+}
+
+/* The leaf list holds keys and whole certificates. */
+static void
+print_list(struct explaining *x, const struct pf_rule *rule, const char *key,
+    enum pinfast_role role)
+{
+	pf_json_begin(&x->j, key, '[');
+	print_keys(x, rule->own.pins[role], rule->own.count[role]);
+	if (role == PINFAST_ROLE_LEAF)
+		print_certs(x, rule->own.pins[PINFAST_ROLE_CERT],
+		    rule->own.count[PINFAST_ROLE_CERT]);
 	pf_json_end(&x->j, ']');
 }
 
@@ -185,14 +199,12 @@ print_rule(struct explaining *x, uint32_t at, uint16_t port)
 	pf_json_string(&x->j, "effective-mode", mode_name(mode_now(x, &rule)));
 	pf_json_string(&x->j, "pkix",
 	    rule.flags & PF_TERM_PKIX_NONE ? "none" : "required");
-	print_pins(x, "leaf", rule.own.pins[PINFAST_ROLE_LEAF],
-	    rule.own.count[PINFAST_ROLE_LEAF], rule.own.pins[PINFAST_ROLE_CERT],
-	    rule.own.count[PINFAST_ROLE_CERT]);
-	print_pins(x, "ca", rule.own.pins[PINFAST_ROLE_CA],
-	    rule.own.count[PINFAST_ROLE_CA], NULL, 0);
-	print_pins(x, "pins", rule.own.pins[PINFAST_ROLE_ANY],
-	    rule.own.count[PINFAST_ROLE_ANY], NULL, 0);
-	print_pins(x, "reject", rule.reject, rule.reject_count, NULL, 0);
+	print_list(x, &rule, "leaf", PINFAST_ROLE_LEAF);
+	print_list(x, &rule, "ca", PINFAST_ROLE_CA);
+	print_list(x, &rule, "pins", PINFAST_ROLE_ANY);
+	pf_json_begin(&x->j, "reject", '[');
+	print_keys(x, rule.reject, rule.reject_count);
+	pf_json_end(&x->j, ']');
 	print_rejected(x, &rule, port);
 }
 

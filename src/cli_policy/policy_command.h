@@ -8,8 +8,7 @@
 #include "cli_policy/load.h"
 #include "policy/lint.h"
 
-/* Reads, writes and questions a policy: pinfast-lint(1), pinfast-compile(1),
- * pinfast-explain(1). */
+/* What a command does stands in its manual page, pinfast-COMMAND(1). */
 int pf_cmd_lint(int argc, char *argv[]);
 int pf_cmd_compile(int argc, char *argv[]);
 int pf_cmd_explain(int argc, char *argv[]);

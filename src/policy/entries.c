@@ -177,78 +177,70 @@ field_pinset(struct pf_reader *r, void *object)
 
 /* A setting that is one of some words. */
 static int
-read_setting(struct pf_reader *r, struct pf_draft_entry *e, const char *what,
-    const char *const *words, const int64_t *values, size_t count,
-    enum pinfast_entry_key key)
+read_setting(struct pf_reader *r, struct pf_draft_entry *e,
+    const struct pf_choice *choice, enum pinfast_entry_key key)
 {
-	int word = pf_read_word(r, what, words, count);
+	int64_t value;
 
-	if (word >= 0)
-		set(e, key, values[word]);
+	if (pf_read_choice(r, choice, &value))
+		set(e, key, value);
 	return pf_yaml_skip(&r->yaml);
 }
 
 static int
 field_mode(struct pf_reader *r, void *object)
 {
-	static const char *const words[] = {"enforce", "report", "off"};
-	static const int64_t values[] = {
-	    PINFAST_ENFORCE, PINFAST_REPORT, PINFAST_OFF};
+	static const struct pf_choice choice = {"`mode`", 3,
+	    {"enforce", "report", "off"},
+	    {PINFAST_ENFORCE, PINFAST_REPORT, PINFAST_OFF}};
 
-	return read_setting(r, object, "`mode`", words, values, 3,
-	    PINFAST_ENTRY_MODE);
+	return read_setting(r, object, &choice, PINFAST_ENTRY_MODE);
 }
 
 static int
 field_pkix(struct pf_reader *r, void *object)
 {
-	static const char *const words[] = {"required", "none"};
-	static const int64_t values[] = {0, 1};
+	static const struct pf_choice choice = {
+	    "`pkix`", 2, {"required", "none"}, {0, 1}};
 
-	return read_setting(r, object, "`pkix`", words, values, 2,
-	    PINFAST_ENTRY_PKIX_NONE);
+	return read_setting(r, object, &choice, PINFAST_ENTRY_PKIX_NONE);
 }
 
 static int
 field_dates(struct pf_reader *r, void *object)
 {
-	static const char *const words[] = {"check", "ignore"};
-	static const int64_t values[] = {0, 1};
+	static const struct pf_choice choice = {
+	    "`dates`", 2, {"check", "ignore"}, {0, 1}};
 
-	return read_setting(r, object, "`dates`", words, values, 2,
-	    PINFAST_ENTRY_IGNORE_DATES);
+	return read_setting(r, object, &choice, PINFAST_ENTRY_IGNORE_DATES);
 }
 
 static int
 field_require(struct pf_reader *r, void *object)
 {
-	static const char *const words[] = {"any-list", "all-lists"};
-	static const int64_t values[] = {0, 1};
+	static const struct pf_choice choice = {
+	    "`require`", 2, {"any-list", "all-lists"}, {0, 1}};
 
-	return read_setting(r, object, "`require`", words, values, 2,
-	    PINFAST_ENTRY_REQUIRE_ALL);
+	return read_setting(r, object, &choice, PINFAST_ENTRY_REQUIRE_ALL);
 }
 
 static int
 field_inherit(struct pf_reader *r, void *object)
 {
-	static const char *const words[] = {"override", "union"};
-	static const int64_t values[] = {0, 1};
+	static const struct pf_choice choice = {
+	    "`inherit`", 2, {"override", "union"}, {0, 1}};
 
-	return read_setting(r, object, "`inherit`", words, values, 2,
-	    PINFAST_ENTRY_INHERIT_UNION);
+	return read_setting(r, object, &choice, PINFAST_ENTRY_INHERIT_UNION);
 }
 
 static int
 field_on_expiry(struct pf_reader *r, void *object)
 {
-	static const char *const words[] = {
-	    "enforce", "report", "deny", "unpin"};
-	static const int64_t values[] = {
-	    PINFAST_ENFORCE, PINFAST_REPORT, PINFAST_DENY, PINFAST_UNPIN};
+	static const struct pf_choice choice = {"`on-expiry`", 4,
+	    {"enforce", "report", "deny", "unpin"},
+	    {PINFAST_ENFORCE, PINFAST_REPORT, PINFAST_DENY, PINFAST_UNPIN}};
 
-	return read_setting(r, object, "`on-expiry`", words, values, 4,
-	    PINFAST_ENTRY_ON_EXPIRY);
+	return read_setting(r, object, &choice, PINFAST_ENTRY_ON_EXPIRY);
 }
 
 static int

@@ -92,58 +92,57 @@ top_valid_until(struct pf_reader *r, void *object)
 }
 
 static int
-read_action(struct pf_reader *r, const char *what, const char *const *words,
-    const int64_t *values, size_t count, enum pinfast_policy_key key)
+read_action(struct pf_reader *r, const struct pf_choice *choice,
+    enum pinfast_policy_key key)
 {
-	int word;
+	int64_t value;
 
-	if (passing_over(r))
+	if (passing_over(r) || !pf_read_choice(r, choice, &value))
 		return pf_yaml_skip(&r->yaml);
-	word = pf_read_word(r, what, words, count);
-	return word < 0 ? pf_yaml_skip(&r->yaml) : put(r, key, values[word]);
+	return put(r, key, value);
 }
 
 static int
 top_on_lapse(struct pf_reader *r, void *object)
 {
-	static const char *const words[] = {"enforce", "report"};
-	static const int64_t values[] = {PINFAST_ENFORCE, PINFAST_REPORT};
+	static const struct pf_choice choice = {"`on-lapse`", 2,
+	    {"enforce", "report"}, {PINFAST_ENFORCE, PINFAST_REPORT}};
 
 	note_place(r, ((struct top *)object)->lapse);
-	return read_action(r, "`on-lapse`", words, values, 2,
-	    PINFAST_POLICY_ON_LAPSE);
+	return read_action(r, &choice, PINFAST_POLICY_ON_LAPSE);
 }
-
-static const char *const allow_words[] = {"allow", "report", "deny"};
-static const int64_t allow_values[] = {
-    PINFAST_PASS, PINFAST_REPORT, PINFAST_DENY};
 
 static int
 top_unlisted(struct pf_reader *r, void *object)
 {
+	static const struct pf_choice choice = {"`unlisted`", 3,
+	    {"allow", "report", "deny"},
+	    {PINFAST_PASS, PINFAST_REPORT, PINFAST_DENY}};
+
 	(void)object;
-	return read_action(r, "`unlisted`", allow_words, allow_values, 3,
-	    PINFAST_POLICY_UNLISTED);
+	return read_action(r, &choice, PINFAST_POLICY_UNLISTED);
 }
 
 static int
 top_unknown_host(struct pf_reader *r, void *object)
 {
+	static const struct pf_choice choice = {"`unknown-host`", 3,
+	    {"allow", "report", "deny"},
+	    {PINFAST_PASS, PINFAST_REPORT, PINFAST_DENY}};
+
 	(void)object;
-	return read_action(r, "`unknown-host`", allow_words, allow_values, 3,
-	    PINFAST_POLICY_UNKNOWN_HOST);
+	return read_action(r, &choice, PINFAST_POLICY_UNKNOWN_HOST);
 }
 
 static int
 top_https_only(struct pf_reader *r, void *object)
 {
-	static const char *const words[] = {"listed", "all", "none"};
-	static const int64_t values[] = {
-	    PINFAST_HTTPS_LISTED, PINFAST_HTTPS_ALL, PINFAST_HTTPS_NONE};
+	static const struct pf_choice choice = {"`https-only`", 3,
+	    {"listed", "all", "none"},
+	    {PINFAST_HTTPS_LISTED, PINFAST_HTTPS_ALL, PINFAST_HTTPS_NONE}};
 
 	(void)object;
-	return read_action(r, "`https-only`", words, values, 3,
-	    PINFAST_POLICY_HTTPS_ONLY);
+	return read_action(r, &choice, PINFAST_POLICY_HTTPS_ONLY);
 }
 
 static int
