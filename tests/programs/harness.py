@@ -42,7 +42,8 @@ class Keys:
         run("openssl", "req", "-newkey", kind, "-pkeyopt", option, "-nodes",
             "-subj", "/CN=good.example.test", "-keyout", path + ".key",
             "-out", path + ".csr")
-        names = ",".join("DNS:" + n for n in NAMES.values())
+        names = ",".join("DNS:" + n for n in
+                         list(NAMES.values()) + ["acme.example.test"])
         with open(path + ".ext", "w", encoding="ascii") as out:
             out.write("subjectAltName=" + names + "\n")
         leaf = run("openssl", "x509", "-req", "-in", path + ".csr", "-days",

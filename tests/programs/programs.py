@@ -12,6 +12,7 @@ import sys
 from harness import (ADDRESS, HERE, Keys, NAMES, PASSWORD, PROXY_ADDRESS,
                      Server, USER, pin_of)
 from middle import Middle, application, through_connect, through_socks5
+from renewal import Renewal
 
 # name, server, its port, "password" or ""
 PROXIES = [("tinyproxy", "http", 8888, ""),
@@ -145,7 +146,7 @@ def noise(row, running):
 
 
 def main():
-    work, wanted = sys.argv[2], set(sys.argv[3:])
+    build, work, wanted = sys.argv[1], sys.argv[2], set(sys.argv[3:])
     tap = Tap()
     everything = services(set())
     rows = services(wanted)
@@ -166,6 +167,10 @@ def main():
         if (row["server"], "refuse") in running:
             tap.trial(f"{row['service']}: no TLS when it has no certificate",
                       control, row, "refuse", None, running, keys)
+    if not wanted or "renewal" in wanted:
+        renewal = Renewal(build, work, keys)
+        for name, body in renewal.rows():
+            tap.trial("renewal: " + name, body)
     for server in running.values():
         server.stop()
     print(f"1..{tap.count}")
