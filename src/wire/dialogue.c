@@ -107,15 +107,12 @@ static void
 take_byte(struct pf_dialogue *d, uint8_t byte)
 {
 	if (d->heard == PF_MAX_DIALOGUE) {
-		pf_wire_break(d,
-		    "more than " PF_WIRE_TEXT(PF_MAX_DIALOGUE) " bytes came "
-		                                               "before TLS");
+		pf_wire_break(d, "more than " PF_WIRE_ALL " came before TLS");
 		return;
 	}
 	if (d->in_len == sizeof d->in) {
 		pf_wire_break(d,
-		    "a line or message is longer than " PF_WIRE_TEXT(
-		        PF_MAX_DIALOGUE_LINE) " bytes");
+		    "a line or message is longer than " PF_WIRE_LINE);
 		return;
 	}
 	d->heard++;

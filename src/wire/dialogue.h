@@ -51,8 +51,8 @@ struct pf_dialogue {
 	uint8_t kind;    /* of the element, or of the quotes around it */
 	uint8_t quote;
 	char said[PF_DIALOGUE_SAID];
-	uint8_t in[PF_MAX_DIALOGUE_LINE]; /* a line or message so far */
 	uint8_t out[1280];                /* longest: HTTP CONNECT */
+	uint8_t in[PF_MAX_DIALOGUE_LINE]; /* a line or message so far */
 };
 
 /* Where it stands; a dialogue may have ended when it begins. */

@@ -94,7 +94,7 @@ whole(struct pf_dialogue *d, uint8_t byte)
 	if (octets == 0 || 1 + octets + len > sizeof d->in) {
 		pf_wire_break(d,
 		    "the server does not speak LDAP, or its message is longer "
-		    "than " PF_WIRE_TEXT(PF_MAX_DIALOGUE_LINE) " bytes");
+		    "than " PF_WIRE_LINE);
 		return 0;
 	}
 	return have == 1 + octets + len;
@@ -126,11 +126,12 @@ refusal(uint32_t result)
 static void
 take(struct pf_dialogue *d)
 {
-	struct ber all = {d->in, d->in + d->in_len}, message, answer, text;
+	struct ber message = {d->in + 1, d->in + d->in_len}, answer, text;
 	uint32_t id, result;
+	size_t len;
 
-	if (!ber_take(&all, SEQUENCE, &message) ||
-	    !ber_number(&message, INTEGER, &id) || id > 1 ||
+	message.at += ber_length(d->in + 1, (size_t)d->in_len - 1, &len);
+	if (!ber_number(&message, INTEGER, &id) || id > 1 ||
 	    !ber_take(&message, EXTENDED_RESPONSE, &answer) ||
 	    !ber_number(&answer, ENUMERATED, &result) ||
 	    !ber_take(&answer, OCTETS, &text) ||

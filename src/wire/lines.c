@@ -46,26 +46,20 @@ pf_lines_take(struct pf_dialogue *d)
 	const struct pf_turn *turn = d->protocol->turns + d->step;
 	const char *line = (const char *)d->in;
 	size_t len = (size_t)d->in_len - 1;
+	enum pf_answer answer;
 
 	if (len > 0 && line[len - 1] == '\r')
 		len--;
 	pf_wire_hear(d, line, len);
-	switch (d->protocol->read(d, line, len)) {
-	case PF_ANSWER_MORE:
-		break;
-	case PF_ANSWER_YES:
-		if (turn->offers && !d->offered)
-			pf_wire_refuse(d, "the server does not offer STARTTLS");
-		else
-			pf_wire_next(d);
-		break;
-	case PF_ANSWER_NO:
-		pf_wire_refuse(d, turn->refused);
-		break;
-	case PF_ANSWER_ODD:
+	answer = d->protocol->read(d, line, len);
+	if (answer == PF_ANSWER_ODD)
 		pf_wire_break(d, d->protocol->foreign);
-		break;
-	}
+	else if (answer == PF_ANSWER_NO)
+		pf_wire_refuse(d, turn->refused);
+	else if (answer == PF_ANSWER_YES && turn->offers && !d->offered)
+		pf_wire_refuse(d, "the server does not offer STARTTLS");
+	else if (answer == PF_ANSWER_YES)
+		pf_wire_next(d);
 }
 
 /* The three digits before an answer, 0 when there are none. */

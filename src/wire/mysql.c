@@ -30,7 +30,7 @@ whole(struct pf_dialogue *d, uint8_t byte)
 	if (len == 0 || len > sizeof d->in - HEADER) {
 		pf_wire_break(d,
 		    "the server does not speak MySQL, or its packet is longer "
-		    "than " PF_WIRE_TEXT(PF_MAX_DIALOGUE_LINE) " bytes");
+		    "than " PF_WIRE_LINE);
 		return 0;
 	}
 	return d->in_len == HEADER + len;

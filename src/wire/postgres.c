@@ -24,7 +24,7 @@ whole(struct pf_dialogue *d, uint8_t byte)
 	if (len < 4 || len > sizeof d->in - 1) {
 		pf_wire_break(d,
 		    "the server does not speak PostgreSQL, or its message is "
-		    "longer than " PF_WIRE_TEXT(PF_MAX_DIALOGUE_LINE) " bytes");
+		    "longer than " PF_WIRE_LINE);
 		return 0;
 	}
 	return d->in_len == 1 + len;

@@ -78,5 +78,7 @@ int pf_wire_word(const char *line, size_t len, const char *word);
 
 #define PF_WIRE_TEXT_(n) #n
 #define PF_WIRE_TEXT(n) PF_WIRE_TEXT_(n)
+#define PF_WIRE_LINE PF_WIRE_TEXT(PF_MAX_DIALOGUE_LINE) " bytes"
+#define PF_WIRE_ALL PF_WIRE_TEXT(PF_MAX_DIALOGUE) " bytes"
 
 #endif

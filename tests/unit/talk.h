@@ -7,7 +7,14 @@
 #define TALK_H
 
 #include "claim.h"
-#include "wire/dialogue.h"
+#include "wire/starttls.h"
+
+#define MORE PF_DIALOGUE_MORE
+#define DONE PF_DIALOGUE_DONE
+#define REFUSED PF_DIALOGUE_REFUSED
+#define BROKEN PF_DIALOGUE_BROKEN
+#define NO_TEXT                                                                \
+	"bytes came that are no text: it may speak TLS from the first byte"
 
 /* A string literal with NULs in it. */
 #define BYTES(s) s, sizeof(s) - 1
@@ -148,5 +155,19 @@ talk_truncate(const struct pf_dialogue *begun, const struct talk *row)
 		claim(row->name, end.state == PF_DIALOGUE_MORE);
 	}
 }
+
+static inline void
+talk_protocol(enum pf_starttls protocol, const struct talk *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct pf_dialogue d;
+
+		pf_starttls_begin(&d, protocol, "im.example.org");
+		talk_hold(&d, rows + i, 0);
+		talk_truncate(&d, rows + i);
+	}
+}
+#define TALKS(protocol, rows)                                                  \
+	talk_protocol(PF_STARTTLS_##protocol, rows, sizeof rows / sizeof *rows)
 
 #endif
