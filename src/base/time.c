@@ -22,17 +22,16 @@ days_in(unsigned year, unsigned month)
 }
 
 /* Days from 1970-01-01 to a day of the Gregorian calendar, counted in years
- * that begin in March, so that leap days come last. */
+ * that begin in March, so that leap days come last, from the year -400. */
 static int64_t
 days_from(unsigned year, unsigned month, unsigned day)
 {
-	int64_t y = (int64_t)year - (month <= 2);
-	int64_t era = (y >= 0 ? y : y - 399) / 400;
-	int64_t in_era = y - era * 400;
-	int64_t in_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+	unsigned y = year + 400 - (month <= 2);
+	unsigned in_year =
+	    (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
 
-	return era * 146097 + in_era * 365 + in_era / 4 - in_era / 100 +
-	       in_year - 719468;
+	return (int64_t)(y * 365 + y / 4 - y / 100 + y / 400 + in_year) -
+	       (719468 + 146097);
 }
 
 static int
@@ -162,25 +161,37 @@ pf_time_write(int64_t at, char out[PF_TIME_TEXT_LEN])
 	put(out + 17, 2, (unsigned)(rest % 60));
 }
 
+/* Two digits; 100: they are none. */
+static unsigned
+two(const uint8_t *in)
+{
+	unsigned tens = in[0] - (unsigned)'0', ones = in[1] - (unsigned)'0';
+
+	return tens > 9 || ones > 9 ? 100 : tens * 10 + ones;
+}
+
 enum pinfast_error
 pf_time_asn1(const uint8_t *in, size_t len, int generalized, int64_t *out)
 {
 	struct civil c;
-	char text[15];
-	unsigned years = generalized ? 4 : 2;
+	unsigned century, year;
 
-	if (len != years + 11 || in[len - 1] != 'Z')
+	if (len != (generalized ? 15 : 13) || in[len - 1] != 'Z')
 		return PINFAST_EFORMAT;
-	memcpy(text, in, len);
-	if (!number(text, years, &c.year) ||
-	    !number(text + years, 2, &c.month) ||
-	    !number(text + years + 2, 2, &c.day) ||
-	    !number(text + years + 4, 2, &c.hour) ||
-	    !number(text + years + 6, 2, &c.minute) ||
-	    !number(text + years + 8, 2, &c.second))
+	century = generalized ? two(in) : 0;
+	in += len - 13;
+	year = two(in);
+	if (century == 100 || year == 100)
 		return PINFAST_EFORMAT;
 	if (!generalized)
-		c.year += c.year >= 50 ? 1900 : 2000;
+		century = year >= 50 ? 19 : 20;
+	c.year = century * 100 + year;
+	/* What is no number is no month, day or hour either. */
+	c.month = two(in + 2);
+	c.day = two(in + 4);
+	c.hour = two(in + 6);
+	c.minute = two(in + 8);
+	c.second = two(in + 10);
 	if (!exists(&c))
 		return PINFAST_EFORMAT;
 	*out = seconds(&c);
