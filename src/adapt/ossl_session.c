@@ -398,7 +398,10 @@ pf_ossl_session_served(SSL *ssl, struct pf_ossl *st)
 {
 	SSL_SESSION *session = SSL_get_session(ssl);
 
-	if (session != NULL &&
-	    judge_session(st, session).decision == PINFAST_ALLOW)
-		st->a.by_tag = 1;
+	if (session == NULL)
+		return;
+	/* The handshake rests on this tag, whatever was said of it. */
+	st->a.by_tag = 1;
+	if (judge_session(st, session).decision != PINFAST_ALLOW)
+		SSL_CTX_remove_session(SSL_get_SSL_CTX(ssl), session);
 }

@@ -7,6 +7,8 @@ import tables
 USAGES = {'leaf': '1', 'leaf2': '1', 'ca': '0', 'any': '01', 'none': '3'}
 # Options that mean nothing else to a judge without policies.
 ORACLE_OPTIONS = {'tls', 'partial', 'nameport', 'sni', 'ciphers', 'needs'}
+# Flows of one handshake; in all others a session or a connection comes back.
+FIRST = ('full', 'mtls')
 Cell = collections.namedtuple('Cell', 'adapter row flow tls pin')
 
 

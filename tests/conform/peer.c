@@ -8,7 +8,8 @@
  * One request a line: serve tag=T chain=A,B key=K tls=1.2|1.3 [tickets=N]
  * [early=1] [ring=R] [anon=1] [psk=1] [hrr=1].  It answers with the port, and
  * when the connection is over with what happened, in JSON.  Connections run
- * side by side; `ring` names the ticket key that they share.
+ * side by side; `ring` names the ticket key that they share, or the session
+ * that a client saves and uses.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <netinet/in.h>
@@ -30,6 +31,7 @@
 struct request {
 	char tag[100], chain[2000], key[60], ring[100];
 	int tls13, tickets, early, anon, psk, hrr;
+	int save, use; /* a client's session */
 	int listener;
 	int port; /* where a client dials */
 };
@@ -44,6 +46,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
 	char name[100];
 	gnutls_datum_t key;
+	gnutls_datum_t session; /* a client's, to be resumed */
 } rings[MAX_RINGS];
 static int ring_count;
 static __thread gnutls_pcert_st *sent;
@@ -57,26 +60,44 @@ die(const char *what, const char *which)
 	exit(1);
 }
 
-/* The ticket key of a ring, made when it is first named. */
-static gnutls_datum_t *
-ring_key(const char *name)
+/* The number of a ring, made with its ticket key when it is first named. */
+static int
+ring_of(const char *name)
 {
-	gnutls_datum_t *key = NULL;
+	int i = 0;
 
 	pthread_mutex_lock(&lock);
-	for (int i = 0; i < ring_count && key == NULL; i++)
-		if (strcmp(rings[i].name, name) == 0)
-			key = &rings[i].key;
-	if (key == NULL) {
+	while (i < ring_count && strcmp(rings[i].name, name) != 0)
+		i++;
+	if (i == ring_count) {
 		if (ring_count == MAX_RINGS)
 			die("too many rings", name);
-		snprintf(rings[ring_count].name, sizeof rings[0].name, "%s",
-		    name);
-		key = &rings[ring_count++].key;
-		gnutls_session_ticket_key_generate(key);
+		snprintf(rings[i].name, sizeof rings[0].name, "%s", name);
+		gnutls_session_ticket_key_generate(&rings[i].key);
+		ring_count++;
 	}
 	pthread_mutex_unlock(&lock);
-	return key;
+	return i;
+}
+
+/* A client's session lies in its ring: one connection after another. */
+static void
+save_session(gnutls_session_t s, const struct request *r)
+{
+	gnutls_datum_t *kept = &rings[ring_of(r->ring)].session;
+
+	gnutls_free(kept->data);
+	if (gnutls_session_get_data2(s, kept) != 0)
+		kept->data = NULL;
+}
+
+static void
+use_session(gnutls_session_t s, const struct request *r)
+{
+	gnutls_datum_t *kept = &rings[ring_of(r->ring)].session;
+
+	if (kept->data != NULL)
+		gnutls_session_set_data(s, kept->data, kept->size);
 }
 
 static int
@@ -192,7 +213,8 @@ make_session(const struct request *r, int fd)
 	gnutls_certificate_set_retrieve_function3(certs, choose);
 	gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, certs);
 	if (r->tickets > 0)
-		gnutls_session_ticket_enable_server(s, ring_key(r->ring));
+		gnutls_session_ticket_enable_server(s,
+		    &rings[ring_of(r->ring)].key);
 	if (r->early) {
 		gnutls_record_set_max_early_data_size(s, 1024);
 		gnutls_anti_replay_enable(s, replays);
@@ -250,6 +272,8 @@ talk(const struct request *r, int fd, struct result *out)
 
 	load_chain(r);
 	s = make_session(r, fd);
+	if (r->use)
+		use_session(s, r);
 	do
 		code = gnutls_handshake(s);
 	while (code < 0 && !gnutls_error_is_fatal(code));
@@ -263,6 +287,8 @@ talk(const struct request *r, int fd, struct result *out)
 			gnutls_record_send(s, buffer, (size_t)n);
 		}
 		echo(s, out);
+		if (r->save)
+			save_session(s, r);
 		/* An alert after the handshake, as TLS 1.3 sends it. */
 		if (out->app == 0 && out->alert < 0 &&
 		    gnutls_alert_get(s) != GNUTLS_A_CLOSE_NOTIFY)
@@ -369,6 +395,10 @@ set(struct request *r, const char *key, const char *value)
 		r->port = atoi(value);
 	else if (strcmp(key, "hrr") == 0)
 		r->hrr = atoi(value);
+	else if (strcmp(key, "save") == 0)
+		r->save = atoi(value);
+	else if (strcmp(key, "use") == 0)
+		r->use = atoi(value);
 	else
 		die("no such key in a request", key);
 }

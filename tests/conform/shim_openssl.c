@@ -367,7 +367,7 @@ shake(SSL *ssl, const struct shim_request *r, int server,
 }
 
 static int
-run(SSL_CTX *ctx, const struct shim_request *r, int fd,
+run(SSL_CTX *ctx, int is_new, const struct shim_request *r, int fd,
     struct shim_answer *answer)
 {
 	struct pinfast *policy = shim_policy(r, answer);
@@ -382,7 +382,8 @@ run(SSL_CTX *ctx, const struct shim_request *r, int fd,
 	if (shim_get(r, "hash", NULL) != NULL &&
 	    pinfast_use_sha256(policy, breaking_sha256, NULL) != PINFAST_OK)
 		abort();
-	error = pinfast_openssl_init(ctx, policy, NULL, &diag);
+	error = is_new ? pinfast_openssl_init(ctx, policy, NULL, &diag)
+	               : PINFAST_OK;
 	if (error != PINFAST_OK) {
 		answer->attach = shim_error_name(error);
 		return -1;
@@ -424,24 +425,37 @@ do_connect(const struct shim_request *r, struct shim_answer *answer)
 	if (fd < 0 || (shim_int(r, "starttls", 0) && shim_starttls(fd) != 0))
 		snprintf(answer->error, sizeof answer->error, "cannot connect");
 	else
-		run(ctx, r, fd, answer);
+		run(ctx, 1, r, fd, answer);
 	if (fd >= 0)
 		close(fd);
 	SSL_CTX_free(ctx);
 }
 
-/* A server's SSL_CTX lives as long as its tickets: `ring` names it. */
-static SSL_CTX *
-server_ctx(const struct shim_request *r)
+static void
+drop_ctx(void *ctx)
 {
-	SSL_CTX *ctx = make_ctx(r, 1);
+	SSL_CTX_free(ctx);
+}
+
+/* A server's SSL_CTX lives as long as its policy, and so does what it needs to
+ * resume sessions: its ticket keys and its cache. */
+static SSL_CTX *
+server_ctx(const struct shim_request *r, int *is_new)
+{
+	char name[120];
+	SSL_CTX *ctx;
 	const char *cert = shim_get(r, "cert", "");
 	const char *key = shim_get(r, "key", "");
-	unsigned char keys[80];
 
-	/* The same ticket keys for the whole run: sessions survive. */
-	memset(keys, 0x42, sizeof keys);
-	SSL_CTX_set_tlsext_ticket_keys(ctx, keys, sizeof keys);
+	snprintf(name, sizeof name, "ctx:%.99s", shim_get(r, "handle", ""));
+	ctx = shim_kept(name);
+	*is_new = ctx == NULL;
+	if (ctx != NULL)
+		return ctx;
+	ctx = make_ctx(r, 1);
+	shim_keep(name, ctx, drop_ctx);
+	if (shim_has(r, "tickets", "no"))
+		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
 	if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1 ||
 	    SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
 		fprintf(stderr, "shim-openssl: cannot use %s, %s\n", cert, key);
@@ -451,8 +465,8 @@ server_ctx(const struct shim_request *r)
 static void
 do_accept(const struct shim_request *r, struct shim_answer *answer)
 {
-	SSL_CTX *ctx = server_ctx(r);
-	int port = 0;
+	int is_new, port = 0;
+	SSL_CTX *ctx = server_ctx(r, &is_new);
 	int listener = shim_listen(shim_get(r, "addr", "127.0.0.1"), &port);
 	int fd;
 
@@ -465,10 +479,9 @@ do_accept(const struct shim_request *r, struct shim_answer *answer)
 	if (fd < 0)
 		snprintf(answer->error, sizeof answer->error, "nobody came");
 	else
-		run(ctx, r, fd, answer);
+		run(ctx, is_new, r, fd, answer);
 	if (fd >= 0)
 		close(fd);
-	SSL_CTX_free(ctx);
 }
 
 int
