@@ -6,7 +6,8 @@
  *   peer WORLD
  *
  * One request a line: serve tag=T chain=A,B key=K tls=1.2|1.3 [tickets=N]
- * [early=1] [ring=R] [anon=1] [psk=1] [hrr=1].  It answers with the port, and
+ * [early=1] [ring=R] [anon=1] [psk=1] [hrr=1] [starttls=1]
+ * [bomb=1] [inner=A,B innerkey=K].  It answers with the port, and
  * when the connection is over with what happened, in JSON.  Connections run
  * side by side; `ring` names the ticket key that they share, or the session
  * that a client saves and uses.
@@ -30,8 +31,10 @@
 
 struct request {
 	char tag[100], chain[2000], key[60], ring[100];
+	char inner[2000], innerkey[60]; /* of the server behind a proxy */
 	int tls13, tickets, early, anon, psk, hrr;
 	int save, use; /* a client's session */
+	int starttls, bomb;
 	int listener;
 	int port; /* where a client dials */
 };
@@ -127,21 +130,21 @@ choose(gnutls_session_t session, const struct gnutls_cert_retr_st *info,
 
 /* A real certificate is parsed, and then its bytes are replaced. */
 static void
-load_chain(const struct request *r)
+load_chain(const char *chain, const char *key)
 {
-	char list[sizeof r->chain];
+	char list[2000];
 	gnutls_datum_t any, der;
 	unsigned one;
 
 	sent = calloc(MAX_CHAIN, sizeof *sent);
 	sent_count = 0;
-	if (sent == NULL || load(r->key, ".key", &der) != 0 ||
+	if (sent == NULL || load(key, ".key", &der) != 0 ||
 	    gnutls_privkey_init(&signer) != 0 ||
 	    gnutls_privkey_import_x509_raw(signer, &der, GNUTLS_X509_FMT_PEM,
 	        NULL, 0) != 0)
-		die("no such key", r->key);
+		die("no such key", key);
 	gnutls_free(der.data);
-	memcpy(list, r->chain, sizeof list);
+	snprintf(list, sizeof list, "%s", chain);
 	for (char *save = NULL, *id = strtok_r(list, ",", &save);
 	     id != NULL && strcmp(id, "-") != 0;
 	     id = strtok_r(NULL, ",", &save)) {
@@ -179,6 +182,48 @@ never_seen(void *arg, time_t expires, const gnutls_datum_t *key,
 
 static gnutls_anti_replay_t replays;
 
+/* Bits of deflate (RFC 1951), first the lowest. */
+static void
+put_bits(unsigned char *out, size_t *at, unsigned bits, unsigned count)
+{
+	for (; count > 0; count--, bits >>= 1, ++*at)
+		if (bits & 1)
+			out[*at / 8] |= (unsigned char)(1U << *at % 8);
+}
+
+/*
+ * A CompressedCertificate (RFC 8879) in the place of the Certificate and of
+ * its length, whoever asked for it: it says that it becomes 16 MB, and zlib
+ * goes on for as long as there are bytes.  The type stands before what GnuTLS
+ * shows.
+ */
+static int
+bomb(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+    const gnutls_datum_t *message)
+{
+	static const unsigned char head[] = {0, 1, 0xff, 0xff, 0xff};
+	static const unsigned char zlib[] = {0x78, 0x9c};
+	unsigned char *data = message->data;
+	size_t left = message->size - 8, at = 16;
+
+	(void)session, (void)type, (void)when;
+	if (incoming || message->size < 100)
+		return 0;
+	data[-4] = 25;
+	memset(data, 0, message->size);
+	memcpy(data, head, sizeof head);
+	data[5] = (unsigned char)(left >> 16);
+	data[6] = (unsigned char)(left >> 8);
+	data[7] = (unsigned char)left;
+	data += 8;
+	memcpy(data, zlib, sizeof zlib);
+	put_bits(data, &at, 2, 3);    /* not the last block; fixed codes */
+	put_bits(data, &at, 0x0c, 8); /* a zero */
+	while (at + 13 <= left * 8)
+		put_bits(data, &at, 0xa3, 13); /* and it again, 258 times */
+	return 0;
+}
+
 static gnutls_session_t
 make_session(const struct request *r, int fd)
 {
@@ -215,11 +260,15 @@ make_session(const struct request *r, int fd)
 	if (r->tickets > 0)
 		gnutls_session_ticket_enable_server(s,
 		    &rings[ring_of(r->ring)].key);
+	if (r->bomb)
+		gnutls_handshake_set_hook_function(s,
+		    GNUTLS_HANDSHAKE_CERTIFICATE_PKT, GNUTLS_HOOK_PRE, bomb);
 	if (r->early) {
 		gnutls_record_set_max_early_data_size(s, 1024);
 		gnutls_anti_replay_enable(s, replays);
 	}
-	gnutls_transport_set_int(s, fd);
+	if (fd >= 0)
+		gnutls_transport_set_int(s, fd);
 	return s;
 }
 
@@ -263,40 +312,137 @@ note(gnutls_session_t s, int code, struct result *out)
 }
 
 static void
-talk(const struct request *r, int fd, struct result *out)
+forget_chain(void)
 {
-	gnutls_session_t s;
-	char buffer[256];
-	ssize_t n;
+	gnutls_privkey_deinit(signer);
+	free(sent);
+	sent = NULL;
+}
+
+static int
+shake(gnutls_session_t s, struct result *out)
+{
 	int code;
 
-	load_chain(r);
-	s = make_session(r, fd);
-	if (r->use)
-		use_session(s, r);
 	do
 		code = gnutls_handshake(s);
 	while (code < 0 && !gnutls_error_is_fatal(code));
 	note(s, code, out);
-	if (code == 0) {
-		out->hs = 1;
-		out->resumed = gnutls_session_is_resumed(s);
-		while (r->early && (n = gnutls_record_recv_early_data(s, buffer,
-		                        sizeof buffer)) > 0) {
-			out->early += (int)n;
-			gnutls_record_send(s, buffer, (size_t)n);
-		}
-		echo(s, out);
-		if (r->save)
-			save_session(s, r);
-		/* An alert after the handshake, as TLS 1.3 sends it. */
-		if (out->app == 0 && out->alert < 0 &&
-		    gnutls_alert_get(s) != GNUTLS_A_CLOSE_NOTIFY)
-			out->alert = (int)gnutls_alert_get(s);
+	out->hs = code == 0;
+	return out->hs;
+}
+
+/* What the application behind the handshake gets. */
+static void
+exchange(gnutls_session_t s, const struct request *r, struct result *out)
+{
+	char buffer[256];
+	ssize_t n;
+
+	out->resumed = gnutls_session_is_resumed(s);
+	while (r->early && (n = gnutls_record_recv_early_data(s, buffer,
+	                        sizeof buffer)) > 0) {
+		out->early += (int)n;
+		gnutls_record_send(s, buffer, (size_t)n);
+	}
+	echo(s, out);
+	if (r->save)
+		save_session(s, r);
+	/* An alert after the handshake, as TLS 1.3 sends it. */
+	if (out->app == 0 && out->alert < 0 &&
+	    gnutls_alert_get(s) != GNUTLS_A_CLOSE_NOTIFY)
+		out->alert = (int)gnutls_alert_get(s);
+}
+
+static ssize_t
+push(gnutls_transport_ptr_t outer, const void *data, size_t len)
+{
+	return gnutls_record_send(outer, data, len);
+}
+
+static ssize_t
+pull(gnutls_transport_ptr_t outer, void *data, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = gnutls_record_recv(outer, data, len);
+	while (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED);
+	return n;
+}
+
+static int
+pull_timeout(gnutls_transport_ptr_t outer, unsigned ms)
+{
+	(void)outer, (void)ms;
+	return 1;
+}
+
+/* A proxy: what the client asks of it, and then the server behind it. */
+static void
+tunnel(gnutls_session_t outer, const struct request *r, struct result *out)
+{
+	static const char yes[] = "HTTP/1.1 200 OK\r\n\r\n";
+	gnutls_session_t s;
+	char asked[300];
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < 4 || memcmp(asked + len - 4, "\r\n\r\n", 4) != 0) {
+		n = pull(outer, asked + len, sizeof asked - len);
+		if (n <= 0)
+			return;
+		len += (size_t)n;
+	}
+	gnutls_record_send(outer, yes, sizeof yes - 1);
+	forget_chain();
+	load_chain(r->inner, r->innerkey);
+	s = make_session(r, -1);
+	gnutls_transport_set_ptr(s, outer);
+	gnutls_transport_set_push_function(s, push);
+	gnutls_transport_set_pull_function(s, pull);
+	gnutls_transport_set_pull_timeout_function(s, pull_timeout);
+	if (shake(s, out))
+		exchange(s, r, out);
+	gnutls_deinit(s);
+}
+
+/* A mail server before TLS (RFC 3207); 0: the client wants it. */
+static int
+starttls(int fd)
+{
+	static const char hello[] = "220 peer\r\n", go[] = "220 go\r\n";
+	char c = 0;
+
+	if (send(fd, hello, sizeof hello - 1, 0) < 0)
+		return -1;
+	while (c != '\n')
+		if (recv(fd, &c, 1, 0) != 1)
+			return -1;
+	return send(fd, go, sizeof go - 1, 0) < 0 ? -1 : 0;
+}
+
+static void
+talk(const struct request *r, int fd, struct result *out)
+{
+	gnutls_session_t s;
+
+	if (r->starttls && starttls(fd) != 0) {
+		snprintf(out->error, sizeof out->error, "no STARTTLS");
+		return;
+	}
+	load_chain(r->chain, r->key);
+	s = make_session(r, fd);
+	if (r->use)
+		use_session(s, r);
+	if (shake(s, out)) {
+		if (r->inner[0] != '\0')
+			tunnel(s, r, out);
+		else
+			exchange(s, r, out);
 	}
 	gnutls_deinit(s);
-	gnutls_privkey_deinit(signer);
-	free(sent);
+	forget_chain();
 }
 
 static void
@@ -373,32 +519,35 @@ listen_somewhere(int *listener)
 static void
 set(struct request *r, const char *key, const char *value)
 {
-	if (strcmp(key, "tag") == 0)
-		snprintf(r->tag, sizeof r->tag, "%s", value);
-	else if (strcmp(key, "chain") == 0)
-		snprintf(r->chain, sizeof r->chain, "%s", value);
-	else if (strcmp(key, "key") == 0)
-		snprintf(r->key, sizeof r->key, "%s", value);
-	else if (strcmp(key, "ring") == 0)
-		snprintf(r->ring, sizeof r->ring, "%s", value);
-	else if (strcmp(key, "tls") == 0)
+	const struct {
+		const char *key;
+		char *text;
+		size_t size;
+	} texts[] = {{"tag", r->tag, sizeof r->tag},
+	    {"chain", r->chain, sizeof r->chain},
+	    {"key", r->key, sizeof r->key}, {"ring", r->ring, sizeof r->ring},
+	    {"inner", r->inner, sizeof r->inner},
+	    {"innerkey", r->innerkey, sizeof r->innerkey}};
+	const struct {
+		const char *key;
+		int *number;
+	} numbers[] = {{"tickets", &r->tickets}, {"early", &r->early},
+	    {"anon", &r->anon}, {"psk", &r->psk}, {"port", &r->port},
+	    {"hrr", &r->hrr}, {"save", &r->save}, {"use", &r->use},
+	    {"starttls", &r->starttls}, {"bomb", &r->bomb}};
+
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+		if (strcmp(key, texts[i].key) == 0) {
+			snprintf(texts[i].text, texts[i].size, "%s", value);
+			return;
+		}
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		if (strcmp(key, numbers[i].key) == 0) {
+			*numbers[i].number = atoi(value);
+			return;
+		}
+	if (strcmp(key, "tls") == 0)
 		r->tls13 = strcmp(value, "1.3") == 0;
-	else if (strcmp(key, "tickets") == 0)
-		r->tickets = atoi(value);
-	else if (strcmp(key, "early") == 0)
-		r->early = atoi(value);
-	else if (strcmp(key, "anon") == 0)
-		r->anon = atoi(value);
-	else if (strcmp(key, "psk") == 0)
-		r->psk = atoi(value);
-	else if (strcmp(key, "port") == 0)
-		r->port = atoi(value);
-	else if (strcmp(key, "hrr") == 0)
-		r->hrr = atoi(value);
-	else if (strcmp(key, "save") == 0)
-		r->save = atoi(value);
-	else if (strcmp(key, "use") == 0)
-		r->use = atoi(value);
 	else
 		die("no such key in a request", key);
 }

@@ -366,6 +366,49 @@ shake(SSL *ssl, const struct shim_request *r, int server,
 	judge_late(ssl, r, answer);
 }
 
+/* Asks the proxy for the origin and reads its answer, no byte more. */
+static int
+ask_proxy(SSL *outer, const char *name)
+{
+	char text[400], c;
+	int newlines = 0;
+
+	snprintf(text, sizeof text, "CONNECT %s:443 HTTP/1.1\r\n\r\n", name);
+	if (SSL_write(outer, text, (int)strlen(text)) <= 0)
+		return -1;
+	while (newlines < 2) {
+		if (SSL_read(outer, &c, 1) != 1)
+			return -1;
+		if (c == '\n')
+			newlines++;
+		else if (c != '\r')
+			newlines = 0;
+	}
+	return 0;
+}
+
+/* An HTTPS proxy is pinned for itself; 0: it leads to the origin. */
+static int
+go_through(SSL *outer, SSL *ssl, const struct shim_request *r, int fd,
+    struct shim_answer *answer)
+{
+	BIO *bio = BIO_new(BIO_f_ssl());
+
+	if (bio == NULL || !SSL_set_fd(outer, fd))
+		abort();
+	BIO_set_ssl(bio, outer, BIO_NOCLOSE);
+	SSL_set_bio(ssl, bio, bio);
+	if (pinfast_openssl_attach(outer, shim_get(r, "proxy", NULL), 3128,
+	        NULL) != PINFAST_OK)
+		return -1;
+	(void)SSL_connect(outer);
+	note_errors(answer);
+	answer->verdict = pinfast_openssl_result(outer);
+	if (answer->verdict.decision != PINFAST_ALLOW)
+		return -1;
+	return ask_proxy(outer, shim_get(r, "name", ""));
+}
+
 static int
 run(SSL_CTX *ctx, int is_new, const struct shim_request *r, int fd,
     struct shim_answer *answer)
@@ -373,7 +416,7 @@ run(SSL_CTX *ctx, int is_new, const struct shim_request *r, int fd,
 	struct pinfast *policy = shim_policy(r, answer);
 	struct pinfast_diag diag = {0};
 	enum pinfast_error error;
-	SSL *ssl;
+	SSL *ssl, *outer = NULL;
 	int server = strcmp(r->verb, "accept") == 0;
 
 	if (policy == NULL)
@@ -391,6 +434,16 @@ run(SSL_CTX *ctx, int is_new, const struct shim_request *r, int fd,
 	ssl = SSL_new(ctx);
 	if (ssl == NULL || !SSL_set_fd(ssl, fd))
 		abort();
+	if (shim_get(r, "proxy", NULL) != NULL) {
+		outer = SSL_new(ctx);
+		if (outer == NULL)
+			abort();
+		if (go_through(outer, ssl, r, fd, answer) != 0) {
+			SSL_free(ssl);
+			SSL_free(outer);
+			return 0;
+		}
+	}
 	error = server ? pinfast_openssl_attach_server(ssl,
 	                     shim_get(r, "label", ""), &diag)
 	               : attach(ssl, r, &diag);
@@ -412,6 +465,7 @@ run(SSL_CTX *ctx, int is_new, const struct shim_request *r, int fd,
 		    diag.text);
 	}
 	SSL_free(ssl);
+	SSL_free(outer);
 	return 0;
 }
 

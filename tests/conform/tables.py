@@ -14,7 +14,7 @@ LATER = {'CON-12': set(), 'POL-10': set(), 'POL-13': {'allowed-by-pass'}}
 # Options that say what is expected, not what is done.
 WANTS = {'attach', 'first', 'needs', 'session'}
 # Options that the runner keeps to itself, and those of the second step only.
-OURS = WANTS | {'host', 'tls', 'firstname', 'firstchain'}
+OURS = WANTS | {'host', 'tls', 'firstname', 'firstchain', 'proxychain'}
 SECOND = {'clock', 'late', 'recheck', 'rehost'}
 VERSIONS = ('1.2', '1.3')
 
@@ -148,8 +148,9 @@ class Tables:
             for want in (row['want_right'], row['want_wrong']):
                 if not re.fullmatch(r'(allow|deny)/([a-z-]+|\*)', want):
                     raise TableError(f'{row["at"]}: {want} is no expectation')
-            used['chain'].update({row['chain'],
-                                  options(row).get('firstchain', row['chain'])})
+            used['chain'].add(row['chain'])
+            used['chain'].update(value for key, value in options(row).items()
+                                 if key in ('firstchain', 'proxychain'))
             used['peer'].add(row['peer'])
             for policy in (row['right'], row['wrong']):
                 used['policy'].add(policy.split(':')[0])

@@ -140,6 +140,81 @@ a_connection_that_nobody_judged_is_reported_as_a_deny(void **state)
 	pinfast_builder_free(b);
 }
 
+/* What a reporter needs that sends each failure once, with its number. */
+static void
+count_alike(void *arg, const struct pinfast_event *event)
+{
+	unsigned *count = arg;
+
+	++*count;
+	assert_string_equal(event->host, "www.example.test");
+	assert_int_equal(event->reason, PINFAST_REASON_PIN_MISMATCH);
+	assert_true(event->decision != PINFAST_ALLOW);
+	assert_int_equal(event->entry_at, 0);
+	assert_int_equal(event->hashes_known, 1);
+}
+
+static long live, most;
+
+static void *
+take(void *arg, size_t size)
+{
+	(void)arg;
+	if (++live > most)
+		most = live;
+	return malloc(size);
+}
+
+static void
+give(void *arg, void *ptr)
+{
+	(void)arg;
+	live -= ptr != NULL;
+	free(ptr);
+}
+
+/* Nothing piles up and no failure is lost. */
+static void
+the_same_failure_is_one_event_each_time(void **state)
+{
+	const struct pinfast_alloc alloc = {take, give, NULL};
+	struct pinfast_builder *b = world_builder();
+	struct pinfast_bytes image;
+	struct pinfast_store *store;
+	struct pinfast *policy;
+	unsigned count = 0;
+	long before;
+
+	(void)state;
+	pinfast_builder_entry(b, "www.example.test", 0, PINFAST_SCOPE_EXACT);
+	world_pin(b, PINFAST_ROLE_LEAF, OTHER);
+	assert_int_equal(pinfast_builder_finish(b, NULL, &image), 0);
+	assert_int_equal(pinfast_store_open_memory(image, &alloc, NULL, &store),
+	    0);
+	assert_int_equal(pinfast_new(&alloc, &policy), 0);
+	assert_int_equal(pinfast_load(policy, store, NULL), 0);
+	pinfast_on_event(policy, count_alike, &count);
+	before = live;
+	most = 0;
+	for (unsigned i = 1; i <= 10000; i++) {
+		struct pinfast_conn *conn =
+		    world_conn(policy, "www.example.test", 443);
+
+		expect(pinfast_judge_path(conn, path3, 3), 0,
+		    PINFAST_REASON_PIN_MISMATCH);
+		expect(pinfast_conn_settle(conn), 0,
+		    PINFAST_REASON_PIN_MISMATCH);
+		pinfast_conn_free(conn);
+		assert_int_equal(count, i);
+		assert_int_equal(live, before);
+	}
+	/* The connection and its name. */
+	assert_int_equal(most, before + 2);
+	pinfast_free(policy);
+	assert_int_equal(live, 0);
+	pinfast_builder_free(b);
+}
+
 static void
 a_mismatch_names_the_keys_shown_and_wanted(void **state)
 {
@@ -248,6 +323,7 @@ main(void)
 	    cmocka_unit_test(a_policy_without_a_store_denies),
 	    cmocka_unit_test(
 	        a_connection_that_nobody_judged_is_reported_as_a_deny),
+	    cmocka_unit_test(the_same_failure_is_one_event_each_time),
 	    cmocka_unit_test(a_mismatch_names_the_keys_shown_and_wanted),
 	    cmocka_unit_test(own_anchors_count_only_when_they_were_used),
 	    cmocka_unit_test(a_hash_that_does_not_know_the_answers_is_refused),
