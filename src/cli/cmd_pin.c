@@ -1,8 +1,8 @@
 #define _DEFAULT_SOURCE
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/base64.h"
 #include "base/pem.h"
@@ -18,16 +18,28 @@
 #define MAX_CHAIN 16
 
 static const char help[] =
-    "usage: pinfast pin [OPTIONS] FILE...\n\n"
+    "usage: pinfast pin [OPTIONS] FILE...\n"
+    "       pinfast pin [OPTIONS] HOST[:PORT]...\n\n"
     "Prints `sha256/BASE64  ROLE  SUBJECT` for a certificate, chain,\n"
-    "certificate request, public or private key, PEM or DER; `-` reads\n"
-    "standard input.\n\n"
-    "  --plain      print only the pins\n"
-    "  --chain all  every certificate of a file, not only the first\n"
-    "  --cert-hash  cert-sha256/ pins of whole certificates\n"
-    "  --tlsa       TLSA record data (RFC 6698)\n"
-    "  --json       one JSON document\n"
-    "  --help\n";
+    "certificate request, public or private key, PEM or DER (`-` reads\n"
+    "standard input), or for what a server shows now: every address of its\n"
+    "name, ECDSA and RSA certificates.\n\n"
+    "  --plain          print only the pins\n"
+    "  --chain all      every certificate of a file or of a server's\n"
+    "                   verified path, not only the first\n"
+    "  --cert-hash      cert-sha256/ pins of whole certificates\n"
+    "  --tlsa           TLSA record data (RFC 6698)\n"
+    "  --json           one JSON document\n"
+    "  --help\n\n"
+    "For servers:\n"
+    "  --starttls P     ask for TLS first: smtp, lmtp, imap, pop3, ftp, nntp,\n"
+    "                   sieve, ldap, postgres, mysql, xmpp, xmpp-server\n"
+    "  --proxy URL      http://[USER:PASSWORD@]HOST:PORT or socks5://...\n"
+    "  --timeout S      seconds for each step (default 10)\n"
+    "  --connect-to HOST:PORT:ADDRESS:PORT\n"
+    "                   the address in place of the name's\n"
+    "  --ca-file FILE   trust anchors, PEM (default: the system's)\n"
+    "  --pkix none      print also what does not verify\n";
 
 struct options {
 	int plain, chain, cert_hash, tlsa, json;
@@ -294,13 +306,6 @@ handle_pem(struct options *o, const char *file, struct pinfast_bytes text,
 	return status;
 }
 
-/* Could what is no file be meant as a server? */
-static int
-looks_like_host(const char *name)
-{
-	return strchr(name, '/') == NULL && strpbrk(name, ".:") != NULL;
-}
-
 static int
 handle_file(struct options *o, const char *path)
 {
@@ -308,19 +313,14 @@ handle_file(struct options *o, const char *path)
 	struct pf_content file;
 	struct pinfast_bytes text;
 	uint8_t *buffer;
-	int status, missing, blocks = 0;
+	int status, blocks = 0;
 
 	memset(&diag, 0, sizeof diag);
 	if (pf_file_read(path, MAX_KEY_FILE, PF_FILE_ANY, &diag, &file) !=
 	    PINFAST_OK) {
 		if (interrupted)
 			return PF_EXIT_UNDECIDED;
-		missing = errno == ENOENT;
 		pf_complain(path[0] != '\0' ? diag.file : "``", diag.text);
-		if (missing && looks_like_host(path))
-			fputs("pinfast: live servers are not supported yet; "
-			      "save the certificate to a file\n",
-			    stderr);
 		return PF_EXIT_UNDECIDED;
 	}
 	text.data = file.data;
@@ -389,18 +389,92 @@ read_options(int argc, char *argv[], struct options *o, int *status)
 	return i;
 }
 
+/* ----------------------------------------------------------------- servers */
+
+/* Options that files have no use for. */
+static int
+is_of_servers(const char *word)
+{
+	static const char *const names[] = {"--starttls", "--proxy",
+	    "--timeout", "--connect-to", "--ca-file", "--pkix"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		size_t len = strlen(names[i]);
+
+		if (strncmp(word, names[i], len) == 0 &&
+		    (word[len] == '\0' || word[len] == '='))
+			return 1;
+	}
+	return 0;
+}
+
+static int
+ends_as_file(const char *word)
+{
+	static const char *const endings[] = {".pem", ".crt", ".cer", ".der",
+	    ".csr", ".key", ".pub", ".p7b", ".p12", ".pfx", ".req", ".txt"};
+	size_t len = strlen(word);
+
+	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+		if (len > 4 && strcmp(word + len - 4, endings[i]) == 0)
+			return 1;
+	return 0;
+}
+
+/* No file, and nothing that is spelled as one: a server. */
+static int
+is_server(const char *word)
+{
+	return strchr(word, '/') == NULL && strpbrk(word, ".:") != NULL &&
+	       !ends_as_file(word) && access(word, F_OK) != 0;
+}
+
+/* 1: servers are asked for, 0: files, -1: both. */
+static int
+asks_servers(int argc, char *argv[])
+{
+	int servers = 0, files = 0, only = 0;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0)
+			return 0;
+		only |= is_of_servers(argv[i]);
+		if (argv[i][0] == '-' && argv[i][1] != '\0') {
+			/* The one option that has a word behind it. */
+			i += strcmp(argv[i], "--chain") == 0;
+			continue;
+		}
+		if (is_server(argv[i]))
+			servers = 1;
+		else
+			files = 1;
+	}
+	if (only)
+		return 1;
+	return servers && files ? -1 : servers;
+}
+
 int
 pf_cmd_pin(int argc, char *argv[])
 {
 	struct options o = {0, 0, 0, 0, 0, {stdout, 1}};
 	struct sigaction action;
-	int status = PF_EXIT_FINE;
-	int i = read_options(argc, argv, &o, &status);
+	int status = PF_EXIT_FINE, servers = asks_servers(argc, argv);
+	int i;
 
+	if (servers < 0)
+		return pf_usage("pin",
+		    "files and servers want commands of their own: some of "
+		    "these are files, some are not",
+		    NULL);
+	if (servers)
+		return pf_run_program("pinfast-live", argv);
+	i = read_options(argc, argv, &o, &status);
 	if (i == 0)
 		return status;
 	if (i >= argc)
-		return pf_usage("pin", "name at least one file", NULL);
+		return pf_usage("pin", "name at least one file or server",
+		    NULL);
 	memset(&action, 0, sizeof action);
 	action.sa_handler = on_interrupt;
 	sigaction(SIGINT, &action, NULL);

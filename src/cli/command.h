@@ -8,4 +8,8 @@
 /* Prints pins: pinfast-pin(1). */
 int pf_cmd_pin(int argc, char *argv[]);
 
+/* Runs a program that lies beside this one in its place; argv[0] is the
+ * command.  Returns only when it cannot, after a complaint. */
+int pf_run_program(const char *program, char *argv[]);
+
 #endif

@@ -26,8 +26,8 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"pin", "print the pins of certificates, requests and keys", pf_cmd_pin,
-        NULL},
+    {"pin", "print the pins of servers, certificates, requests and keys",
+        pf_cmd_pin, NULL},
     {"keygen", "make a key for a backup pin", NULL, "pinfast-live"},
     {"lint", "check a policy and say what is unwise in it", NULL,
         "pinfast-policy"},
@@ -138,8 +138,8 @@ try_folder(const char *folder, int folder_len, const char *program,
 		execv(path, argv);
 }
 
-static int
-run_program(const struct command *c, char *argv[])
+int
+pf_run_program(const char *program, char *argv[])
 {
 	const char *override = getenv("PINFAST_EXEC_PATH");
 	char self[PATH_MAX];
@@ -147,18 +147,18 @@ run_program(const struct command *c, char *argv[])
 	char *slash;
 
 	if (override != NULL && getauxval(AT_SECURE) == 0)
-		try_folder(override, (int)strlen(override), c->program, argv);
+		try_folder(override, (int)strlen(override), program, argv);
 	len = readlink("/proc/self/exe", self, sizeof self - 1);
 	if (len > 0) {
 		self[len] = '\0';
 		slash = strrchr(self, '/');
-		try_folder(self, (int)(slash - self), c->program, argv);
+		try_folder(self, (int)(slash - self), program, argv);
 	}
-	try_folder(PF_LIBEXECDIR, (int)strlen(PF_LIBEXECDIR), c->program, argv);
+	try_folder(PF_LIBEXECDIR, (int)strlen(PF_LIBEXECDIR), program, argv);
 	fprintf(stderr,
 	    "pinfast: cannot run %s: %s\nIt belongs beside pinfast or into "
 	    "%s.\n",
-	    c->program, strerror(errno), PF_LIBEXECDIR);
+	    program, strerror(errno), PF_LIBEXECDIR);
 	return PF_EXIT_UNDECIDED;
 }
 
@@ -170,7 +170,7 @@ run(int argc, char *argv[])
 	if (c == NULL)
 		return unknown(argv[0]);
 	return c->run != NULL ? pf_finish(c->run(argc, argv))
-	                      : run_program(c, argv);
+	                      : pf_run_program(c->program, argv);
 }
 
 int

@@ -6,7 +6,8 @@
 #include "cli_live/live_command.h"
 
 static const struct pf_command commands[] = {{"check", pf_cmd_check},
-    {"keygen", pf_cmd_keygen}, {"verify", pf_cmd_verify}};
+    {"keygen", pf_cmd_keygen}, {"pin", pf_cmd_pin_host},
+    {"verify", pf_cmd_verify}};
 
 int
 main(int argc, char *argv[])

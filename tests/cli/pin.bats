@@ -326,13 +326,6 @@ print(len(json.load(sys.stdin)))')" = 1 ]
 	gives 3 '--cert-hash is for certificates'
 }
 
-@test "a host name says that live servers are not supported" {
-	run pinfast pin www.example.test
-	gives 3 'live servers are not supported yet'
-	run pinfast pin host:443
-	gives 3 'host:443: No such file' 'live servers are not supported yet'
-}
-
 @test "a mistyped path is not taken for a host name" {
 	run pinfast pin ./leaf.pem
 	gives 3 './leaf.pem: No such file'
