@@ -8,13 +8,10 @@
 #include "base/pem.h"
 #include "base/sha256.h"
 #include "cli/command.h"
-#include "cli/keyfile.h"
+#include "cli/object.h"
 #include "cli/out.h"
-#include "cli/subject.h"
-#include "core/der.h"
 #include "os/file.h"
 
-#define MAX_KEY_FILE (4UL * 1024 * 1024)
 #define MAX_CHAIN 16
 
 static const char help[] =
@@ -46,22 +43,6 @@ struct options {
 	struct pf_json j;
 };
 
-/* One object of a file. */
-struct object {
-	const char *file;
-	struct pinfast_bytes der;
-	uint8_t pin[PINFAST_PIN_LEN];
-	const char *role;
-	const char *caveat;
-	char subject[512];
-	int is_cert;
-	uint8_t made[PF_KEYFILE_MAX]; /* a private key's public half */
-};
-
-static const char remedy[] =
-    "a private key from which the public one must be computed: run "
-    "`openssl pkey -in KEY -pubout | pinfast pin -`";
-
 static volatile sig_atomic_t interrupted;
 
 static void
@@ -72,74 +53,6 @@ on_interrupt(int number)
 }
 
 static void
-complain_at(const char *file, const char *what, size_t bad_at)
-{
-	char text[256];
-
-	snprintf(text, sizeof text,
-	    "%s (byte %zu is wrong); nothing can be pinned safely here", what,
-	    bad_at);
-	pf_complain(file, text);
-}
-
-static void
-set_key(struct object *o, const struct pf_key *key, const char *role)
-{
-	pf_sha256(key->spki.data, key->spki.len, o->pin);
-	o->role = role;
-	o->caveat = pf_pin_caveat(key);
-}
-
-/* What the bytes are; 0 after a complaint. */
-static int
-identify(struct object *o)
-{
-	struct pf_cert cert;
-	struct pf_key key;
-	struct pinfast_bytes subject, spki;
-	size_t at[3], furthest = 0;
-
-	o->subject[0] = '\0';
-	o->is_cert = pf_cert_walk(o->der, &cert, &at[0]) == PINFAST_OK;
-	if (o->is_cert) {
-		set_key(o, &cert.key, pf_cert_role(&cert));
-		pf_subject_text(cert.subject, o->subject, sizeof o->subject);
-		return 1;
-	}
-	if (pf_csr_walk(o->der, &key, &subject, &at[1]) == PINFAST_OK) {
-		set_key(o, &key, "csr");
-		pf_subject_text(subject, o->subject, sizeof o->subject);
-		return 1;
-	}
-	if (pf_spki_walk(o->der, &key, &at[2]) == PINFAST_OK) {
-		set_key(o, &key, "public-key");
-		return 1;
-	}
-	switch (pf_keyfile_public(o->der, o->made, &spki.len)) {
-	case PF_KEYFILE_MADE:
-		spki.data = o->made;
-		if (pf_spki_walk(spki, &key, NULL) != PINFAST_OK)
-			break;
-		set_key(o, &key, "private-key");
-		return 1;
-	case PF_KEYFILE_NEEDS_MORE:
-		pf_complain(o->file, remedy);
-		return 0;
-	case PF_KEYFILE_NONE:
-		break;
-	}
-	for (unsigned i = 0; i < 3; i++)
-		if (at[i] > furthest)
-			furthest = at[i];
-	complain_at(o->file,
-	    o->der.len > 0 && o->der.data[0] != PF_DER_SEQUENCE
-	        ? "neither a PEM block nor DER"
-	        : "not a certificate, request or key in exact DER",
-	    furthest);
-	return 0;
-}
-
-static void
 print_hex(FILE *out, const uint8_t *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -147,7 +60,7 @@ print_hex(FILE *out, const uint8_t *bytes, size_t len)
 }
 
 static void
-print_json(struct options *o, const struct object *ob, const char *pin)
+print_json(struct options *o, const struct pf_object *ob, const char *pin)
 {
 	pf_json_begin(&o->j, NULL, '{');
 	pf_json_string(&o->j, "file", ob->file);
@@ -162,7 +75,7 @@ print_json(struct options *o, const struct object *ob, const char *pin)
 /* TLSA: usage 3 (leaf) or 2 (issuer), selector 1 (key) or 0 (certificate),
  * SHA-256. */
 static void
-print_tlsa(const struct options *o, const struct object *ob)
+print_tlsa(const struct options *o, const struct pf_object *ob)
 {
 	int ca = strcmp(ob->role, "root") == 0 ||
 	         strcmp(ob->role, "intermediate") == 0;
@@ -173,7 +86,7 @@ print_tlsa(const struct options *o, const struct object *ob)
 }
 
 static void
-print_object(struct options *o, struct object *ob)
+print_object(struct options *o, struct pf_object *ob)
 {
 	char pin[PINFAST_PIN_TEXT_LEN + 5];
 
@@ -203,11 +116,11 @@ print_object(struct options *o, struct object *ob)
 static int
 handle(struct options *o, const char *file, struct pinfast_bytes der)
 {
-	struct object ob;
+	struct pf_object ob;
 
 	ob.file = file;
 	ob.der = der;
-	if (!identify(&ob))
+	if (!pf_object_identify(&ob))
 		return PF_EXIT_UNDECIDED;
 	if (o->cert_hash && !ob.is_cert) {
 		pf_complain(file, "--cert-hash is for certificates");
@@ -245,7 +158,7 @@ complain_block(const char *file, const struct pf_pem *block, const char *what)
 
 	if (is_private(block))
 		snprintf(text, sizeof text, "line %zu: %s", block->line,
-		    remedy);
+		    pf_object_remedy);
 	else
 		snprintf(text, sizeof text, "line %zu: `%.*s` %s", block->line,
 		    (int)block->label_len, block->label, what);
@@ -316,7 +229,7 @@ handle_file(struct options *o, const char *path)
 	int status, blocks = 0;
 
 	memset(&diag, 0, sizeof diag);
-	if (pf_file_read(path, MAX_KEY_FILE, PF_FILE_ANY, &diag, &file) !=
+	if (pf_file_read(path, PF_OBJECT_FILE, PF_FILE_ANY, &diag, &file) !=
 	    PINFAST_OK) {
 		if (interrupted)
 			return PF_EXIT_UNDECIDED;

@@ -28,6 +28,8 @@ struct command {
 static const struct command commands[] = {
     {"pin", "print the pins of servers, certificates, requests and keys",
         pf_cmd_pin, NULL},
+    {"init", "write a first policy from what servers show", NULL,
+        "pinfast-live"},
     {"keygen", "make a key for a backup pin", NULL, "pinfast-live"},
     {"lint", "check a policy and say what is unwise in it", NULL,
         "pinfast-policy"},
@@ -107,12 +109,14 @@ static int
 unknown(const char *name)
 {
 	const char *meant = NULL;
-	unsigned nearest = 3;
+	unsigned nearest = 2 * 3;
 
 	for (size_t i = 0; i < COMMANDS; i++) {
-		unsigned far = mistyped(name, commands[i].name);
+		unsigned wrong = mistyped(name, commands[i].name);
+		/* Among equals the one that begins as what was typed. */
+		unsigned far = 2 * wrong + (name[0] != commands[i].name[0]);
 
-		if (far < nearest && far < strlen(name)) {
+		if (far < nearest && wrong < strlen(name)) {
 			nearest = far;
 			meant = commands[i].name;
 		}

@@ -9,6 +9,7 @@
 
 /* What a command does stands in its manual page, pinfast-COMMAND(1). */
 int pf_cmd_check(int argc, char *argv[]);
+int pf_cmd_init(int argc, char *argv[]);
 int pf_cmd_keygen(int argc, char *argv[]);
 int pf_cmd_pin_host(int argc, char *argv[]);
 int pf_cmd_verify(int argc, char *argv[]);

@@ -6,7 +6,7 @@
 #include "cli_live/live_command.h"
 
 static const struct pf_command commands[] = {{"check", pf_cmd_check},
-    {"keygen", pf_cmd_keygen}, {"pin", pf_cmd_pin_host},
+    {"init", pf_cmd_init}, {"keygen", pf_cmd_keygen}, {"pin", pf_cmd_pin_host},
     {"verify", pf_cmd_verify}};
 
 int

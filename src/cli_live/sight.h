@@ -37,10 +37,9 @@ struct pf_sight {
 /* Everything that came, and what went wrong. */
 struct pf_sights {
 	struct pf_sight *first; /* by server, then as they came */
-	const char *command;
-	size_t failed;   /* connections without a certificate */
-	size_t no_route; /* addresses that cannot be reached from here */
-	int memory;      /* there was not enough */
+	size_t failed;          /* connections without a certificate */
+	size_t no_route;        /* addresses that cannot be reached from here */
+	int memory;             /* there was not enough */
 };
 
 /*
