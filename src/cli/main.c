@@ -36,7 +36,7 @@ static const struct command commands[] = {
     {"compile", "turn a policy into a store", NULL, "pinfast-policy"},
     {"explain", "say which entry of a policy speaks for a host", NULL,
         "pinfast-policy"},
-    {"check", "say which entries a new certificate would break", NULL,
+    {"check", "check servers, or a new certificate, by a policy", NULL,
         "pinfast-live"},
     {"verify", "judge a saved chain by a policy, offline", NULL,
         "pinfast-live"},

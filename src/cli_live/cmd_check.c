@@ -4,49 +4,81 @@
 
 #include "cli_live/live_command.h"
 #include "cli_live/renewal.h"
+#include "cli_live/survey.h"
 #include "cli_policy/load.h"
+#include "model/builder.h"
 #include "os/file.h"
 
 static const char help[] =
-    "usage: pinfast check POLICY --new-cert FILE | --csr FILE "
+    "usage: pinfast check POLICY [HOST[:PORT]...] [OPTIONS]\n"
+    "       pinfast check POLICY --new-cert FILE | --csr FILE "
     "[HOST[:PORT]...]\n"
-    "\nWould this certificate break this policy, and which entries?  Asked\n"
-    "before a renewal goes live; connects to nothing.\n\n"
-    "  --new-cert FILE  a certificate, PEM, with its intermediates behind it\n"
-    "  --csr FILE       the request for one, PEM or DER\n"
-    "  --ca-file FILE   trust anchors, PEM (default: the system's)\n"
-    "  --time T         judge as if it were this time\n"
+    "\nDo the servers still show what the policy wants?  Connects to those "
+    "that\n"
+    "are named, or to every entry's: all addresses, ECDSA and RSA.\n\n"
     "  --json           one JSON document\n"
+    "  --junit FILE     also as JUnit XML\n"
+    "  --prometheus FILE\n"
+    "                   also as metrics, for a textfile collector\n"
+    "  --time T         judge as if it were this time\n";
+
+static const char more_help[] =
     "  --help\n\n"
-    "Exit status: 0 fine, 1 an entry breaks, 2 wrong usage, 3 could not\n"
-    "decide.\n";
+    "Would this certificate break the policy, and which entries?  Asked "
+    "before\n"
+    "a renewal goes live; connects to nothing.\n\n"
+    "  --new-cert FILE  a certificate, PEM, with its intermediates behind it\n"
+    "  --csr FILE       the request for one, PEM or DER\n\n"
+    "Exit status: 0 fine, 1 the policy says no, 2 wrong usage, 3 could not\n"
+    "decide, 130 interrupted.\n";
 
 struct options {
 	const char *policy;
 	char **hosts; /* in argv */
 	int host_count;
-	const char *new_cert, *csr, *anchors;
+	const char *new_cert, *csr;
+	const char *junit, *prometheus;
 	int json;
 	int64_t now;
+	struct pf_reach reach;
 };
+
+/* The option at *i, if it takes a file; NULL: it does not. */
+static const char **
+file_option(int argc, char *argv[], int *i, struct options *o,
+    const char **value)
+{
+	const struct {
+		const char *name;
+		const char **file;
+	} files[] = {{"--new-cert", &o->new_cert}, {"--csr", &o->csr},
+	    {"--junit", &o->junit}, {"--prometheus", &o->prometheus}};
+
+	for (size_t k = 0; k < sizeof files / sizeof *files; k++) {
+		*value = pf_option(argc, argv, i, files[k].name);
+		if (*value != NULL)
+			return files[k].file;
+	}
+	return NULL;
+}
 
 /* -1: read. */
 static int
 read_option(int argc, char *argv[], int *i, struct options *o)
 {
-	const char *value;
+	const char *value, **file = file_option(argc, argv, i, o, &value);
+	int taken;
 
-	if (strcmp(argv[*i], "--json") == 0) {
+	if (file != NULL) {
+		*file = value;
+	} else if (strcmp(argv[*i], "--json") == 0) {
 		o->json = 1;
-	} else if ((value = pf_option(argc, argv, i, "--new-cert")) != NULL) {
-		o->new_cert = value;
-	} else if ((value = pf_option(argc, argv, i, "--csr")) != NULL) {
-		o->csr = value;
-	} else if ((value = pf_option(argc, argv, i, "--ca-file")) != NULL) {
-		o->anchors = value;
 	} else if ((value = pf_option(argc, argv, i, "--time")) != NULL) {
 		if (!pf_time_option("check", value, &o->now))
 			return PF_EXIT_USAGE;
+	} else if ((taken = pf_reach_option("check", argc, argv, i,
+	                &o->reach)) != 0) {
+		return taken > 0 ? -1 : PF_EXIT_USAGE;
 	} else if (argv[*i][0] == '-' && argv[*i][1] != '\0') {
 		return pf_usage("check", "no such option", argv[*i]);
 	} else if (o->policy == NULL) {
@@ -58,6 +90,30 @@ read_option(int argc, char *argv[], int *i, struct options *o)
 	return -1;
 }
 
+/* Nothing that would be ignored is taken. */
+static int
+refuse_mixture(const struct options *o)
+{
+	int offline = o->new_cert != NULL || o->csr != NULL;
+
+	if (o->new_cert != NULL && o->csr != NULL)
+		return pf_usage("check", "choose one of --new-cert and --csr",
+		    NULL);
+	if (offline && (o->junit != NULL || o->prometheus != NULL ||
+	                   o->reach.proxy.host != NULL ||
+	                   o->reach.to_count > 0 || o->reach.timeout_ms != 0 ||
+	                   o->reach.starttls != PF_STARTTLS_NOT_SAID))
+		return pf_usage("check",
+		    "--new-cert and --csr connect to nothing and take only "
+		    "--ca-file, --time and --json",
+		    NULL);
+	if (o->junit != NULL && o->prometheus != NULL &&
+	    strcmp(o->junit, o->prometheus) == 0)
+		return pf_usage("check", "two outputs cannot share the file",
+		    o->junit);
+	return -1;
+}
+
 /* -1: go on; else the exit status. */
 static int
 read_options(int argc, char *argv[], struct options *o)
@@ -66,6 +122,8 @@ read_options(int argc, char *argv[], struct options *o)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0) {
 			fputs(help, stdout);
+			fputs(pf_reach_help, stdout);
+			fputs(more_help, stdout);
 			return PF_EXIT_FINE;
 		}
 		if (read_option(argc, argv, &i, o) >= 0)
@@ -73,13 +131,7 @@ read_options(int argc, char *argv[], struct options *o)
 	}
 	if (o->policy == NULL)
 		return pf_usage("check", "name a policy", NULL);
-	if (o->new_cert == NULL && o->csr == NULL)
-		return pf_usage("check", "say --new-cert FILE or --csr FILE",
-		    NULL);
-	if (o->new_cert != NULL && o->csr != NULL)
-		return pf_usage("check", "choose one of --new-cert and --csr",
-		    NULL);
-	return -1;
+	return refuse_mixture(o);
 }
 
 static int
@@ -95,11 +147,44 @@ check_candidate(const struct options *o, struct pf_renewal *r)
 	}
 	r->candidate = &candidate;
 	r->now = o->now;
-	r->anchors = pf_anchors_load(o->anchors);
+	r->anchors = pf_anchors_load(o->reach.ca_file);
 	if (r->anchors != NULL)
 		status = pf_renewal_check(r, o->hosts, o->host_count, o->json);
 	X509_STORE_free(r->anchors);
 	pf_candidate_fini(&candidate);
+	return status;
+}
+
+static int
+check_servers(const struct options *o, const struct pf_loaded *loaded,
+    const struct pf_renewal *r)
+{
+	struct pf_targets targets = {
+	    .store = r->store, .starttls = o->reach.starttls};
+	struct pf_survey survey = {.policy = r->policy,
+	    .store = r->store,
+	    .reach = &o->reach,
+	    .targets = &targets,
+	    .now = o->now,
+	    .json = o->json,
+	    .junit = o->junit,
+	    .prometheus = o->prometheus};
+	int status = PF_EXIT_UNDECIDED;
+
+	if (loaded->builder != NULL)
+		targets.model = pf_builder_model(loaded->builder);
+	if (o->host_count == 0)
+		pf_targets_find(&targets);
+	for (int i = 0; i < o->host_count; i++)
+		if (!pf_targets_name(&targets, o->hosts[i])) {
+			pf_targets_fini(&targets);
+			return PF_EXIT_USAGE;
+		}
+	if (targets.failed)
+		pf_complain("check", "out of memory");
+	else
+		status = pf_survey_run(&survey);
+	pf_targets_fini(&targets);
 	return status;
 }
 
@@ -119,7 +204,9 @@ check(const struct options *o, struct pf_loaded *loaded)
 		pf_complain(o->policy, diag.text);
 	} else {
 		loaded->store = NULL;
-		status = check_candidate(o, &r);
+		status = o->new_cert != NULL || o->csr != NULL
+		             ? check_candidate(o, &r)
+		             : check_servers(o, loaded, &r);
 	}
 	pinfast_free(r.policy);
 	return status;
@@ -128,19 +215,21 @@ check(const struct options *o, struct pf_loaded *loaded)
 int
 pf_cmd_check(int argc, char *argv[])
 {
-	struct options o = {.now = pf_clock_now()};
+	struct options o = {
+	    .now = pf_clock_now(), .reach = {.starttls = PF_STARTTLS_NOT_SAID}};
 	struct pf_listener l;
 	struct pf_loaded policy;
 	int status = read_options(argc, argv, &o);
 
-	if (status >= 0)
-		return status;
-	pf_listener_init(&l, o.policy);
-	l.quiet_below = PF_LEVEL_ERROR;
-	l.out = stderr;
-	status = pf_policy_load(o.policy, o.now, &l, &policy);
-	if (status == PF_EXIT_FINE)
-		status = check(&o, &policy);
-	pf_loaded_free(&policy);
+	if (status < 0) {
+		pf_listener_init(&l, o.policy);
+		l.quiet_below = PF_LEVEL_ERROR;
+		l.out = stderr;
+		status = pf_policy_load(o.policy, o.now, &l, &policy);
+		if (status == PF_EXIT_FINE)
+			status = check(&o, &policy);
+		pf_loaded_free(&policy);
+	}
+	pf_reach_fini(&o.reach);
 	return status;
 }

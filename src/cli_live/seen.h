@@ -1,0 +1,35 @@
+/*
+ * Which pins of an entry servers show now: what is left are backup pins.
+ * Hides where pins of a rule lie.
+ */
+#ifndef PF_SEEN_H
+#define PF_SEEN_H
+
+#include <openssl/x509.h>
+
+#include "cli_live/checked.h"
+#include "core/lookup.h"
+#include "core/rule.h"
+
+struct pf_seen {
+	int has_rule;
+	int has_path; /* some path was looked at */
+	struct pf_rule rule;
+	uint8_t pins[32]; /* bit i: pin i of all lists was shown */
+};
+
+/* Looks the entry up that speaks for the host, and writes what checked says
+ * of it. */
+void pf_seen_init(struct pf_seen *seen, const struct pinfast_store *store,
+    const struct pf_host *host, uint16_t port, struct pf_checked *checked);
+
+/* path: leaf first; NULL: none. */
+void pf_seen_path(struct pf_seen *seen, STACK_OF(X509) * path);
+
+/* Writes pins and backups. */
+void pf_seen_count(const struct pf_seen *seen, struct pf_checked *checked);
+
+/* Writes what a row says of the leaf: key, pin, not_after. */
+void pf_seen_leaf(STACK_OF(X509) * presented, struct pf_checked_row *row);
+
+#endif

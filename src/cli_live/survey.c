@@ -1,0 +1,365 @@
+#define _DEFAULT_SOURCE
+#include "cli_live/survey.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli_live/checkprint.h"
+#include "cli_live/seen.h"
+#include "cli_live/trial.h"
+
+#define PROGRESS_MS 200
+
+/* One server that is being asked. */
+struct job {
+	struct pf_server server;
+	struct pf_probe probe;
+	struct pf_seen seen;
+	struct pf_checked checked;
+	int interrupted; /* some of its connections were */
+};
+
+struct running {
+	const struct pf_survey *s;
+	struct pf_json *j;       /* NULL: text */
+	struct pf_answer *hears; /* the events of the connection that settles */
+	struct pf_junit junit;
+	struct pf_prom prom;
+	struct pf_checked_sum sum;
+	size_t done, all;
+	int progress; /* a line of it is on the terminal */
+	int shows_progress;
+	int64_t shown_at;
+	int status; /* wrong usage, or out of memory */
+};
+
+/* ------------------------------------------------------------ progress */
+
+static int64_t
+clock_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void
+clear_progress(struct running *r)
+{
+	if (r->progress)
+		fputs("\r\033[K", stderr);
+	r->progress = 0;
+}
+
+static void
+show_progress(struct running *r)
+{
+	int64_t now;
+
+	if (!r->shows_progress)
+		return;
+	now = clock_ms();
+	if (r->progress && now - r->shown_at < PROGRESS_MS)
+		return;
+	fprintf(stderr, "\r\033[K%zu of %zu servers, %lu denied, %lu undecided",
+	    r->done, r->all, r->sum.count[PF_CHECKED_DENIED],
+	    r->sum.count[PF_CHECKED_UNDECIDED]);
+	fflush(stderr);
+	r->progress = 1;
+	r->shown_at = now;
+}
+
+/* ------------------------------------------------------------ handshakes */
+
+static void
+on_event(void *arg, const struct pinfast_event *event)
+{
+	struct running *r = arg;
+
+	if (r->hears != NULL)
+		pf_answer_hear(r->hears, event);
+}
+
+/* In the middle of a handshake: what would the adapter do? */
+static void
+on_verify(void *arg, const struct pf_probe *probe, X509_STORE_CTX *xs,
+    struct pf_probe_pkix *pkix, void **judged)
+{
+	struct running *r = arg;
+	struct job *job = probe->arg;
+	struct pf_trial t = {.host = &job->server.host, .now = r->s->now};
+	struct pf_answer *a = calloc(1, sizeof *a);
+
+	if (a == NULL || pinfast_conn_new(r->s->policy, probe->host,
+	                     probe->port, r->s->now, &a->conn) != PINFAST_OK) {
+		free(a);
+		return;
+	}
+	a->matched = -1;
+	pf_trial_judge(&t, xs, a);
+	pkix->ran = a->pkix_ran;
+	pkix->ok = a->pkix_ok;
+	snprintf(pkix->error, sizeof pkix->error, "%s", a->pkix_error);
+	*judged = a;
+}
+
+/* The handshake is over: the verdict is final. */
+static void
+settle(struct running *r, struct job *job, struct pf_answer *a,
+    struct pf_checked_row *row)
+{
+	char text[4096];
+
+	r->hears = a;
+	a->verdict = pinfast_conn_settle(a->conn);
+	r->hears = NULL;
+	row->judged = 1;
+	row->reason = a->verdict.reason;
+	row->shadow = a->shadow;
+	row->pkix_ran = a->pkix_ran;
+	row->pkix_ok = a->pkix_ok;
+	memcpy(row->pkix_error, a->pkix_error, sizeof row->pkix_error);
+	if (a->verdict.decision != PINFAST_ALLOW)
+		row->status = PF_CHECKED_DENIED;
+	else if (a->reported)
+		row->status = PF_CHECKED_REPORTED;
+	if (row->status != PF_CHECKED_OK) {
+		(void)pinfast_conn_explain(a->conn, text, sizeof text);
+		if (a->pkix_error[0] != '\0') {
+			size_t len = strlen(text);
+
+			snprintf(text + len, sizeof text - len, " (%s)",
+			    a->pkix_error);
+		}
+		row->why = strdup(text);
+	}
+	job->checked.warn |= a->warn;
+	pf_seen_path(&job->seen, a->path);
+}
+
+/* What the engine says, where the judge says nothing. */
+static void
+take_row(struct running *r, struct job *job,
+    const struct pf_probe_result *result)
+{
+	struct pf_checked_row row;
+	struct pf_answer *a = result->judged;
+
+	memset(&row, 0, sizeof row);
+	snprintf(row.address, sizeof row.address, "%s", result->address);
+	row.version = result->version;
+	row.no_route = result->no_route;
+	row.elapsed_ms = result->elapsed_ms;
+	row.dropped = result->dropped;
+	if (result->asked != PF_PROBE_ANY)
+		row.key = result->asked == PF_PROBE_RSA ? "rsa" : "ecdsa";
+	pf_seen_leaf(result->presented, &row);
+	if (a != NULL)
+		settle(r, job, a, &row);
+	/* A deny is final at once; an allow needs the proof of possession. */
+	if (result->stage != PF_STAGE_DONE)
+		row.stage = pf_probe_stage_name(result->stage);
+	if (row.status != PF_CHECKED_DENIED &&
+	    (result->stage != PF_STAGE_DONE || a == NULL)) {
+		free(row.why);
+		row.judged = 0;
+		row.status = PF_CHECKED_UNDECIDED;
+		row.why = strdup(result->why[0] != '\0'
+		                     ? result->why
+		                     : "the server showed no certificate");
+	}
+	if (!pf_checked_add(&job->checked, &row))
+		r->status = PF_EXIT_UNDECIDED;
+}
+
+static void
+tell(struct running *r, struct job *job)
+{
+	struct pf_checked *c = &job->checked;
+
+	pf_checked_fold(c);
+	pf_seen_count(&job->seen, c);
+	r->sum.count[c->status]++;
+	clear_progress(r);
+	if (r->j != NULL)
+		pf_checked_json(r->j, c);
+	else
+		pf_checked_print(c, r->s->now);
+	if (r->s->junit != NULL)
+		pf_junit_add(&r->junit, c);
+	if (r->s->prometheus != NULL)
+		pf_prom_add(&r->prom, c);
+}
+
+static void
+free_job(struct job *job)
+{
+	pf_checked_fini(&job->checked);
+	pf_server_fini(&job->server);
+	free(job);
+}
+
+static void
+on_result(void *arg, const struct pf_probe *probe,
+    const struct pf_probe_result *result)
+{
+	struct running *r = arg;
+	struct job *job = probe->arg;
+	int last = result->last;
+
+	if (result->interrupted)
+		job->interrupted = 1;
+	else if (!result->absent)
+		take_row(r, job, result);
+	if (result->judged != NULL) {
+		pf_answer_fini(result->judged);
+		free(result->judged);
+	}
+	if (!last)
+		return;
+	r->done++;
+	/* What was not looked at is not told about. */
+	if (!job->interrupted || job->checked.count > 0)
+		tell(r, job);
+	free_job(job);
+	show_progress(r);
+}
+
+/* ------------------------------------------------------------ servers */
+
+static const struct pf_probe *
+next_probe(void *arg)
+{
+	struct running *r = arg;
+	struct pf_target target;
+	struct job *job;
+	char text[PF_CHECKED_NAME];
+
+	if (r->status != PF_EXIT_FINE ||
+	    !pf_targets_next(r->s->targets, &target))
+		return NULL;
+	job = calloc(1, sizeof *job);
+	if (job == NULL) {
+		r->status = PF_EXIT_UNDECIDED;
+		return NULL;
+	}
+	snprintf(job->checked.host, sizeof job->checked.host, "%s",
+	    target.host.text);
+	job->checked.port = target.port;
+	if (target.starttls != PF_STARTTLS_NONE)
+		job->checked.starttls = pf_starttls_name(target.starttls);
+	pf_checked_name(&job->checked, text);
+	if (!pf_server_read("check", r->s->reach, text, &job->server)) {
+		r->status = PF_EXIT_UNDECIDED;
+		free_job(job);
+		return NULL;
+	}
+	pf_seen_init(&job->seen, r->s->store, &target.host, target.port,
+	    &job->checked);
+	job->probe = pf_server_probe(&job->server, r->s->reach);
+	job->probe.starttls = (int)target.starttls;
+	job->probe.both = 1;
+	job->probe.arg = job;
+	return &job->probe;
+}
+
+/* ------------------------------------------------------------ the end */
+
+static int
+exit_status(const struct running *r)
+{
+	if (r->sum.interrupted)
+		return 130;
+	if (r->sum.count[PF_CHECKED_DENIED] > 0)
+		return PF_EXIT_NO;
+	if (r->sum.count[PF_CHECKED_UNDECIDED] > 0)
+		return PF_EXIT_UNDECIDED;
+	return r->status;
+}
+
+/* Half a run would make servers vanish from the metrics: then the last whole
+ * one stays. */
+static int
+write_files(struct running *r)
+{
+	int fine = 1;
+
+	if (r->s->junit != NULL)
+		fine &= pf_junit_write(&r->junit, &r->sum, r->s->junit);
+	if (r->s->prometheus != NULL && !r->sum.interrupted)
+		fine &= pf_prom_write(&r->prom, &r->sum, r->s->prometheus);
+	return fine;
+}
+
+static int
+run(struct running *r)
+{
+	struct pf_probe_options options = pf_reach_options(r->s->reach);
+	enum pf_probe_end end;
+
+	options.anchors = pf_reach_anchors(r->s->reach);
+	if (options.anchors == NULL)
+		return PF_EXIT_UNDECIDED;
+	options.now = r->s->now;
+	options.stop = pf_reach_interrupt();
+	options.verify = on_verify;
+	options.done = on_result;
+	options.arg = r;
+	pinfast_on_event(r->s->policy, on_event, r);
+	if (r->j != NULL) {
+		pf_json_begin(r->j, NULL, '{');
+		pf_json_begin(r->j, "servers", '[');
+	}
+	show_progress(r);
+	end = pf_probe_run(next_probe, r, &options);
+	clear_progress(r);
+	X509_STORE_free(options.anchors);
+	r->sum.interrupted = end == PF_PROBE_STOPPED;
+	if (end == PF_PROBE_FAILED || r->status != PF_EXIT_FINE) {
+		pf_complain("check", "out of memory or file descriptors");
+		r->status = PF_EXIT_UNDECIDED;
+	}
+	if (r->j != NULL) {
+		pf_json_end(r->j, ']');
+		pf_checked_json_sum(r->j, &r->sum);
+		pf_json_end(r->j, '}');
+		putchar('\n');
+	} else {
+		pf_checked_print_sum(&r->sum);
+	}
+	if (!write_files(r))
+		r->status = PF_EXIT_UNDECIDED;
+	return exit_status(r);
+}
+
+int
+pf_survey_run(const struct pf_survey *s)
+{
+	struct pf_json j = {stdout, 1};
+	struct running r = {.s = s, .j = s->json ? &j : NULL};
+	int status;
+
+	r.sum.now = s->now;
+	r.sum.valid_until = s->store->valid_until;
+	r.sum.not_checked = s->targets->not_checked;
+	r.all = s->targets->count;
+	r.shows_progress = isatty(STDERR_FILENO);
+	if (r.all == 0) {
+		pf_complain("check", "no entry of the policy names a server; "
+		                     "name HOST, or write `probe`");
+		return PF_EXIT_UNDECIDED;
+	}
+	if ((s->junit != NULL && !pf_junit_init(&r.junit)) ||
+	    (s->prometheus != NULL && !pf_prom_init(&r.prom))) {
+		pf_complain("check", "out of memory");
+		status = PF_EXIT_UNDECIDED;
+	} else {
+		status = run(&r);
+	}
+	pf_junit_fini(&r.junit);
+	pf_prom_fini(&r.prom);
+	return status;
+}

@@ -1,0 +1,434 @@
+#!/usr/bin/env bats
+# `pinfast check` against live servers: what it calls ok is little, one bad
+# server spoils no other, and every output says the same.
+
+load helper
+load servers
+
+setup_file() {
+	cd "$BATS_FILE_TMPDIR" || return 1
+	make_world
+	tls_server 127.0.0.1 -cert leaf.pem -key leaf.key -cert_chain int.pem
+	echo "$PORT" >good
+	tls_server 127.0.0.1 -cert leaf.pem -key leaf.key -cert_chain int.pem \
+	    -dcert rsa.pem -dkey rsa.key -dcert_chain int.pem
+	echo "$PORT" >both
+	tls_server 127.0.0.1 -cert next.pem -key next.key -cert_chain int.pem
+	echo "$PORT" >old
+	for manner in silent drip garbage closing alert; do
+		manner_server $manner
+		echo "$PORT" >$manner
+	done
+	python3 -c '
+import socket
+s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])' >dead
+}
+
+teardown_file() {
+	end_servers
+}
+
+setup() {
+	cd "$BATS_FILE_TMPDIR" || return 1
+	policy "{ name: www.example.test, leaf: [$(pin leaf)] }"
+}
+
+pin() {
+	pinfast pin --plain "$1.pem"
+}
+
+# policy ENTRY... into policy.yaml
+policy() {
+	printf 'pinfast: 1\nhosts:\n' >policy.yaml
+	printf '  - %s\n' "$@" >>policy.yaml
+}
+
+check() {
+	pinfast check policy.yaml --ca-file root.pem --timeout 2 "$@"
+}
+
+# The addresses of a name and port: at HOST:PORT SERVER...
+at() {
+	local name=$1
+	shift
+	for server; do
+		echo --connect-to "$name:127.0.0.1:$(cat "$server")"
+	done
+}
+
+# python EXPRESSION: true of v, the JSON output, and s, its servers.
+holds() {
+	python3 -c '
+import json, sys
+v = json.loads(sys.argv[1])
+s = {"%s:%d" % (x["host"], x["port"]): x for x in v["servers"]}
+assert eval(sys.argv[2]), v' "$output" "$1"
+}
+
+# -------------------------------------------------------------- one server
+
+@test "a pinned key on a verified path" {
+	run check $(at www.example.test:443 good)
+	gives 0 'ok         www.example.test:443  1 address, ecdsa, leaf ' \
+	    '0 backup pins' '1 ok, 0 reported, 0 undecided, 0 denied'
+}
+
+@test "another key is denied, and the keys are named" {
+	run check $(at www.example.test:443 old)
+	gives 1 'denied     www.example.test:443' \
+	    '127.0.0.1: ecdsa: denied' "shown: $(pin next)" \
+	    "wanted: $(pin leaf)"
+}
+
+@test "a compiled policy" {
+	pinfast compile --quiet policy.yaml -o policy.store
+	run pinfast check policy.store --ca-file root.pem \
+	    $(at www.example.test:443 good)
+	gives 0 '1 ok'
+	run pinfast check policy.store --ca-file root.pem \
+	    $(at www.example.test:443 old)
+	gives 1 '1 denied'
+}
+
+@test "an RSA certificate beside the ECDSA one is not overlooked" {
+	run check $(at www.example.test:443 both)
+	gives 1 '127.0.0.1: rsa: denied' "shown: $(pin rsa)"
+	[[ $output != *'ecdsa: denied'* ]]
+	policy "{ name: www.example.test, leaf: [$(pin leaf), $(pin rsa), $(pin self)] }"
+	run check $(at www.example.test:443 both)
+	gives 0 'ecdsa, rsa, leaf' '1 backup pin'
+}
+
+@test "of two addresses the one with an old key is found" {
+	run check $(at www.example.test:443 good old)
+	gives 1 'denied     www.example.test:443' "shown: $(pin next)"
+	run check --json $(at www.example.test:443 good old)
+	gives 1
+	holds '[c["status"] for c in s["www.example.test:443"]["connections"]] in (["ok", "denied"], ["denied", "ok"])'
+}
+
+@test "of eight addresses the one with an old key is found" {
+	tls_server 0.0.0.0 -cert leaf.pem -key leaf.key -cert_chain int.pem
+	local many=() i
+	for i in 2 3 4 5 6 7 8; do
+		many+=(--connect-to "www.example.test:443:127.0.0.$i:$PORT")
+	done
+	run check "${many[@]}" $(at www.example.test:443 old)
+	gives 1 '8 addresses' '127.0.0.1: ecdsa: denied'
+	[ "$(grep -c denied <<<"$output")" -eq 3 ]
+	run check "${many[@]}"
+	gives 0 '7 addresses'
+}
+
+@test "a server that is named twice is asked once" {
+	run check $(at www.example.test:443 good) www.example.test \
+	    WWW.example.test.:443
+	gives 0 '1 ok, 0'
+}
+
+@test "report mode reports, and the shadow set is told" {
+	policy "{ name: www.example.test, mode: report, leaf: [$(pin leaf)], shadow: { leaf: [$(pin next)] } }"
+	run check $(at www.example.test:443 old)
+	gives 0 'reported   www.example.test:443' 'shadow: pin-matched' \
+	    '(report-only)'
+	run check $(at www.example.test:443 good)
+	gives 0 'ok         www' 'shadow: pin-mismatch'
+}
+
+@test "a pin does not rescue what OpenSSL refuses" {
+	run pinfast check policy.yaml $(at www.example.test:443 good)
+	gives 1 'did not verify' '(unable to get'
+	run check --time 2099-01-01 $(at www.example.test:443 good)
+	gives 1 '(certificate has expired)'
+	policy "{ name: else.example.test, leaf: [$(pin leaf)] }"
+	run check $(at else.example.test:443 good)
+	gives 1 '(hostname mismatch)'
+}
+
+@test "pkix: none, an entry's own anchors, an address" {
+	policy "{ name: www.example.test, pkix: none, leaf: [$(pin leaf)] }"
+	run pinfast check policy.yaml $(at www.example.test:443 good)
+	gives 0 '1 ok'
+	policy "{ name: www.example.test, trust: { ca-file: root.pem }, leaf: [$(pin leaf)] }"
+	run pinfast check policy.yaml $(at www.example.test:443 good)
+	gives 0 '1 ok'
+	policy "{ name: 127.0.0.1, port: $(cat good), leaf: [$(pin leaf)] }"
+	run check
+	gives 0 "ok         127.0.0.1:$(cat good)"
+}
+
+@test "a rejected key" {
+	policy "{ name: www.example.test, leaf: [$(pin leaf)], reject: [$(pin int)] }"
+	run check $(at www.example.test:443 good)
+	gives 1 'a key that the policy rejects'
+}
+
+@test "days left of leaf, entry and policy" {
+	printf 'pinfast: 1\nissued: 2026-11-01\nvalid-until: 2099-01-01\non-lapse: report\n' >policy.yaml
+	printf 'hosts:\n  - { name: www.example.test, leaf: [%s], warn-after: 2020-01-01, expires: 2098-01-01, on-expiry: deny }\n' \
+	    "$(pin leaf)" >>policy.yaml
+	run check $(at www.example.test:443 good)
+	gives 0 ', leaf 19 days' ', entry 2' 'warn-after has passed' \
+	    ', policy 2'
+	run check --time 2098-02-01 $(at www.example.test:443 good)
+	[ "$status" -eq 1 ]
+}
+
+# -------------------------------------------------- servers that do not work
+
+@test "no answer is no verdict" {
+	for manner in dead silent drip garbage closing alert; do
+		run check --timeout 0.5 $(at www.example.test:443 $manner)
+		gives 3 'undecided  www.example.test:443' '127.0.0.1: ' \
+		    '1 undecided, 0 denied'
+	done
+}
+
+@test "a server that does not work delays and spoils no other" {
+	policy "{ name: www.example.test, leaf: [$(pin leaf)] }" \
+	    "{ name: mail.example.test, leaf: [$(pin leaf)] }" \
+	    "{ name: 127.0.0.1, port: $(cat silent), leaf: [$(pin leaf)] }"
+	begin=$(date +%s%N)
+	run check --timeout 1 $(at mail.example.test:443 drip) \
+	    $(at www.example.test:443 good)
+	gives 3 'ok         www' 'undecided  mail' 'undecided  127' \
+	    '1 ok, 0 reported, 2 undecided'
+	[ $((($(date +%s%N) - begin) / 1000000)) -lt 3500 ]
+	# What works is told first.
+	[[ ${lines[0]} == ok* ]]
+}
+
+@test "one dead address of several leaves the server undecided" {
+	run check $(at www.example.test:443 good dead)
+	gives 3 'undecided  www' 'nothing listens'
+	run check $(at www.example.test:443 old dead)
+	gives 1 'denied     www'
+}
+
+@test "a name that does not resolve" {
+	run check nowhere.invalid
+	gives 3 'undecided  nowhere.invalid:443' 'resolve: '
+}
+
+@test "SIGINT: what is there is told, and 130" {
+	policy "{ name: www.example.test, leaf: [$(pin leaf)] }" \
+	    "{ name: 127.0.0.1, port: $(cat silent), leaf: [$(pin leaf)] }"
+	echo old >metrics.prom
+	check_in_background --timeout 30 --junit junit.xml \
+	    --prometheus metrics.prom $(at www.example.test:443 good)
+	for _ in $(seq 100); do
+		grep -q '^ok' said && break
+		sleep 0.05
+	done
+	kill -INT "$pid"
+	status=0
+	wait "$pid" || status=$?
+	output=$(cat said)
+	gives 130 'ok         www.example.test:443' '1 ok' ', interrupted'
+	grep -q 'name="www.example.test:443"' junit.xml
+	[ "$(cat metrics.prom)" = old ]
+}
+
+check_in_background() {
+	# Shells let background commands ignore SIGINT.
+	python3 -c '
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])' "$PINFAST" check policy.yaml \
+	    --ca-file root.pem "$@" >said 2>&1 3>&- &
+	pid=$!
+}
+
+# ------------------------------------------------------- which are asked
+
+@test "every entry that names a server, the others are counted" {
+	policy "{ name: www.example.test, leaf: [$(pin leaf)] }" \
+	    "{ name: below.test, subdomains: any, apex: false, leaf: [$(pin leaf)] }" \
+	    "{ name: more.test, subdomains: one, apex: false, leaf: [$(pin leaf)], probe: [{ host: www.more.test, port: 444 }] }"
+	run check --json --timeout 1 $(at :443 good) $(at :444 dead)
+	gives 3
+	holds 'sorted(s) == ["www.example.test:443", "www.more.test:444"]'
+	holds 's["www.more.test:444"]["entry"] == "more.test"'
+	holds 'v["not-checked"] == 1 and v["ok"] == 1 and v["undecided"] == 1'
+	# A store does not hold probes.
+	pinfast compile --quiet policy.yaml -o policy.store
+	run pinfast check policy.store --json --ca-file root.pem \
+	    $(at :443 good)
+	gives 0
+	holds 'sorted(s) == ["www.example.test:443"] and v["not-checked"] == 2'
+}
+
+@test "text and store name the same servers" {
+	policy "{ name: www.example.test, subdomains: any, leaf: [$(pin leaf)] }" \
+	    "{ name: www.example.test, port: 444, leaf: [$(pin leaf)] }" \
+	    "{ name: mail.example.test, port: 443, leaf: [$(pin leaf)] }" \
+	    "{ name: mail.example.test, leaf: [$(pin leaf)] }" \
+	    "{ name: two.test, port: 444, subdomains: one, leaf: [$(pin leaf)] }"
+	pinfast compile --quiet policy.yaml -o policy.store
+	for p in policy.yaml policy.store; do
+		run pinfast check $p --json --timeout 1 $(at : dead)
+		holds 'sorted(s) == ["mail.example.test:443", "two.test:444", "www.example.test:443", "www.example.test:444"]'
+		holds 'v["not-checked"] == 1'
+	done
+}
+
+@test "servers that are named, with the port of their entry" {
+	policy "{ name: www.example.test, port: $(cat good), leaf: [$(pin leaf)] }" \
+	    "{ name: mail.example.test, leaf: [$(pin leaf)] }"
+	run check --connect-to ::127.0.0.1: www.example.test
+	gives 0 "ok         www.example.test:$(cat good)" '0 entries not'
+	run check --connect-to ::127.0.0.1: "mail.example.test:$(cat good)"
+	gives 0 "ok         mail.example.test:$(cat good)"
+	[[ $output != *www.example.test* ]]
+	run check --connect-to ::127.0.0.1: "127.0.0.1:$(cat good)"
+	gives 0 'no entry'
+}
+
+@test "a policy that names no server at all" {
+	policy "{ name: below.test, subdomains: any, apex: false, leaf: [$(pin leaf)] }"
+	run check
+	gives 3 'no entry of the policy names a server'
+}
+
+# ----------------------------------------------------- STARTTLS and proxies
+
+@test "STARTTLS, as it is said, by the probe, and by the port" {
+	manner_server smtp --cert leaf-chain.pem --key leaf.key
+	policy "{ name: mail.example.test, port: 25, leaf: [$(pin leaf)] }"
+	run check --json --connect-to "mail.example.test:25:127.0.0.1:$PORT"
+	gives 0
+	holds 's["mail.example.test:25"]["starttls"] == "smtp"'
+	policy "{ name: mail.example.test, leaf: [$(pin leaf)], probe: [{ port: 2525, starttls: smtp }] }"
+	run check --connect-to "mail.example.test:2525:127.0.0.1:$PORT"
+	gives 0 'ok         mail.example.test:2525'
+	run check --connect-to "mail.example.test::127.0.0.1:$PORT" \
+	    --starttls smtp mail.example.test
+	gives 0 'ok         mail.example.test:25'
+	policy "{ name: mail.example.test, leaf: [$(pin next)] }"
+	run check --connect-to "mail.example.test::127.0.0.1:$PORT" \
+	    --starttls=smtp
+	gives 1 'denied     mail.example.test:25'
+}
+
+@test "a server that refuses STARTTLS, or text in front of the handshake" {
+	policy "{ name: mail.example.test, port: 25, leaf: [$(pin leaf)] }"
+	manner_server smtp-refusing
+	run check --connect-to "::127.0.0.1:$PORT"
+	gives 3 'undecided  mail.example.test:25' 'starttls: '
+	manner_server smtp-injecting --cert leaf-chain.pem --key leaf.key
+	run check --connect-to "::127.0.0.1:$PORT"
+	gives 0 'ok         mail' 'in front of the handshake were dropped'
+}
+
+@test "through proxies" {
+	policy "{ name: 127.0.0.1, port: $(cat good), leaf: [$(pin leaf)] }" \
+	    "{ name: 127.0.0.1, port: $(cat old), leaf: [$(pin leaf)] }"
+	for proxy in http:connect socks5:socks5; do
+		manner_server "${proxy#*:}"
+		run check --proxy "${proxy%:*}://127.0.0.1:$PORT"
+		gives 1 "ok         127.0.0.1:$(cat good)" \
+		    "denied     127.0.0.1:$(cat old)"
+	done
+	run check --proxy "http://127.0.0.1:$(cat dead)"
+	gives 3 '2 undecided'
+}
+
+# ------------------------------------------------------------------ outputs
+
+world_of_four() {
+	policy "{ name: www.example.test, leaf: [$(pin leaf), $(pin rsa)] }" \
+	    "{ name: mail.example.test, leaf: [$(pin leaf)] }" \
+	    "{ name: else.test, mode: report, leaf: [$(pin leaf)], probe: [{ host: 127.0.0.1, port: 444 }] }" \
+	    "{ name: 127.0.0.1, port: 444, mode: report, leaf: [$(pin leaf)], probe: [{ port: 444 }] }" \
+	    "{ name: dead.example.test, leaf: [$(pin leaf)] }"
+	set -- $(at www.example.test:443 good) $(at mail.example.test:443 old) \
+	    $(at 127.0.0.1:444 old) $(at dead.example.test:443 dead) "$@"
+	run check "$@"
+}
+
+@test "JSON says everything" {
+	world_of_four --json
+	gives 1
+	holds 'v["ok"] == 1 and v["denied"] == 1 and v["undecided"] == 1 and v["reported"] == 1'
+	holds 's["www.example.test:443"]["pins"] == 2 and s["www.example.test:443"]["backup-pins"] == 1'
+	holds 's["www.example.test:443"]["connections"][0]["decision"] == "allow"'
+	holds 's["www.example.test:443"]["connections"][0]["pkix"] == {"ok": True}'
+	holds 's["mail.example.test:443"]["connections"][0]["reason"] == "pin-mismatch"'
+	holds 's["mail.example.test:443"]["connections"][0]["decision"] == "deny"'
+	holds '"decision" not in s["dead.example.test:443"]["connections"][0]'
+	holds 's["dead.example.test:443"]["connections"][0]["failed-at"] == "connect"'
+	holds 's["dead.example.test:443"]["entry"] == "dead.example.test"'
+	holds '"backup-pins" not in s["dead.example.test:443"]'
+}
+
+@test "JUnit: denied is a failure, undecided an error" {
+	world_of_four --junit junit.xml
+	gives 1 '1 denied'
+	python3 -c '
+import xml.etree.ElementTree as E
+t = E.parse("junit.xml").getroot()
+assert t.tag == "testsuite" and t.get("tests") == "4", t.attrib
+assert t.get("failures") == "1" and t.get("errors") == "1"
+c = {x.get("name"): x for x in t}
+assert len(c["www.example.test:443"]) == 0
+assert "none of the pinned keys" in c["mail.example.test:443"].find("failure").text
+assert "nothing listens" in c["dead.example.test:443"].find("error").text
+assert "report-only" in c["127.0.0.1:444"].find("system-out").text
+float(c["www.example.test:443"].get("time"))'
+}
+
+@test "metrics for Prometheus" {
+	world_of_four --prometheus metrics.prom
+	gives 1
+	if command -v promtool; then
+		promtool check metrics <metrics.prom
+	fi
+	grep -qxF 'pinfast_endpoint_up{host="www.example.test",port="443"} 1' metrics.prom
+	grep -qxF 'pinfast_endpoint_up{host="dead.example.test",port="443"} 0' metrics.prom
+	grep -qxF 'pinfast_endpoint_pin_match{host="www.example.test",port="443"} 1' metrics.prom
+	grep -qxF 'pinfast_endpoint_pin_match{host="mail.example.test",port="443"} 0' metrics.prom
+	grep -qxF 'pinfast_endpoint_backup_pins{host="www.example.test",port="443"} 1' metrics.prom
+	end=$(date -d "$(openssl x509 -in leaf.pem -noout -enddate |
+	    cut -d= -f2)" +%s)
+	grep -qxF "pinfast_endpoint_cert_not_after_timestamp_seconds{host=\"www.example.test\",port=\"443\"} $end" metrics.prom
+	# Each sample once: the same server was asked for two entries.
+	[ -z "$(grep -v '^#' metrics.prom | cut -d' ' -f1 | sort | uniq -d)" ]
+}
+
+@test "files that cannot be written are told, and nothing is left" {
+	mkdir -p folder
+	run check --junit folder $(at www.example.test:443 good)
+	gives 3 'folder: is a directory'
+	run check --prometheus none/m.prom $(at www.example.test:443 good)
+	gives 3 'none/m.prom: cannot be written'
+	run check --junit x --prometheus x
+	gives 2 'two outputs cannot share'
+}
+
+@test "a terminal gets a line of progress, a file does not" {
+	command -v script || skip 'no script'
+	run script -qec "$PINFAST check policy.yaml --ca-file root.pem $(
+	    at www.example.test:443 good | tr '\n' ' ') >/dev/null" /dev/null
+	gives 0 'of 1 servers, 0 denied'
+	run check $(at www.example.test:443 good)
+	[[ $output != *'of 1 servers'* ]]
+}
+
+# ------------------------------------------------------------------ wrong usage
+
+@test "a command line that is not one" {
+	run check a..b
+	gives 2 'a..b: '
+	run check www.example.test:0
+	gives 2 'a port is 1 to 65535'
+	run check --starttls gopher
+	gives 2 '--starttls takes'
+	run check --timeout 0
+	gives 2 '--timeout takes'
+	run check --proxy ftp://x
+	gives 2 '--proxy takes'
+	run check --junit
+	gives 2 'no such option `--junit`'
+	run check --csr x.csr --junit y
+	gives 2 'connect to nothing'
+}
