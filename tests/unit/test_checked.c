@@ -15,8 +15,8 @@
 #include <cmocka.h>
 
 #include "claim.h"
-#include "cli_live/junit.h"
-#include "cli_live/prom.h"
+#include "cli_check/junit.h"
+#include "cli_check/prom.h"
 
 #define OK PF_CHECKED_OK
 #define REPORTED PF_CHECKED_REPORTED

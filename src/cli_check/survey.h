@@ -5,10 +5,10 @@
 #ifndef PF_SURVEY_H
 #define PF_SURVEY_H
 
-#include "cli_live/junit.h"
-#include "cli_live/prom.h"
+#include "cli_check/junit.h"
+#include "cli_check/prom.h"
 #include "cli_live/reach.h"
-#include "cli_live/target.h"
+#include "cli_check/target.h"
 
 struct pf_survey {
 	struct pinfast *policy;            /* holds the store */

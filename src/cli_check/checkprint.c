@@ -1,4 +1,4 @@
-#include "cli_live/checkprint.h"
+#include "cli_check/checkprint.h"
 
 #include <string.h>
 

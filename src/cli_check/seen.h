@@ -7,7 +7,7 @@
 
 #include <openssl/x509.h>
 
-#include "cli_live/checked.h"
+#include "cli_check/checked.h"
 #include "core/lookup.h"
 #include "core/rule.h"
 

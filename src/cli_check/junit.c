@@ -1,5 +1,5 @@
 #define _DEFAULT_SOURCE
-#include "cli_live/junit.h"
+#include "cli_check/junit.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,13 +1,13 @@
 #define _DEFAULT_SOURCE
-#include "cli_live/survey.h"
+#include "cli_check/survey.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "cli_live/checkprint.h"
-#include "cli_live/seen.h"
+#include "cli_check/checkprint.h"
+#include "cli_check/seen.h"
 #include "cli_live/trial.h"
 
 #define PROGRESS_MS 200

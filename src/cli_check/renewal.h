@@ -5,7 +5,7 @@
 #ifndef PF_RENEWAL_H
 #define PF_RENEWAL_H
 
-#include "cli_live/effect.h"
+#include "cli_check/effect.h"
 
 /*
  * Judges the candidate for every entry that its names concern, or for these

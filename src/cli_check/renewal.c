@@ -1,4 +1,4 @@
-#include "cli_live/renewal.h"
+#include "cli_check/renewal.h"
 
 #include <stdio.h>
 #include <string.h>

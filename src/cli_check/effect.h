@@ -6,7 +6,7 @@
 #ifndef PF_EFFECT_H
 #define PF_EFFECT_H
 
-#include "cli_live/candidate.h"
+#include "cli_check/candidate.h"
 #include "cli_live/trial.h"
 
 struct pf_renewal {

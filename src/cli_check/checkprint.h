@@ -5,7 +5,7 @@
 #define PF_CHECKPRINT_H
 
 #include "cli/out.h"
-#include "cli_live/checked.h"
+#include "cli_check/checked.h"
 
 void pf_checked_print(const struct pf_checked *checked, int64_t now);
 void pf_checked_print_sum(const struct pf_checked_sum *sum);

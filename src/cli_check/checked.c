@@ -1,4 +1,4 @@
-#include "cli_live/checked.h"
+#include "cli_check/checked.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "cli_live/effect.h"
+#include "cli_check/effect.h"
 
 #include <stdio.h>
 #include <string.h>

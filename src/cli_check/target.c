@@ -1,4 +1,4 @@
-#include "cli_live/target.h"
+#include "cli_check/target.h"
 
 #include <stdlib.h>
 #include <string.h>

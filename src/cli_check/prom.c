@@ -1,5 +1,5 @@
 #define _DEFAULT_SOURCE
-#include "cli_live/prom.h"
+#include "cli_check/prom.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

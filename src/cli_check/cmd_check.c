@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "cli_live/live_command.h"
-#include "cli_live/renewal.h"
-#include "cli_live/survey.h"
+#include "cli_check/renewal.h"
+#include "cli_check/survey.h"
 #include "cli_policy/load.h"
 #include "model/builder.h"
 #include "os/file.h"

@@ -1,4 +1,4 @@
-#include "cli_live/candidate.h"
+#include "cli_check/candidate.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "cli_live/checked.h"
+#include "cli_check/checked.h"
 
 #define PF_PROM_METRICS 4
 

@@ -1,4 +1,4 @@
-#include "cli_live/seen.h"
+#include "cli_check/seen.h"
 
 #include <stdio.h>
 #include <string.h>
