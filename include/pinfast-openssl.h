@@ -10,8 +10,10 @@
  * pinfast_openssl_init() puts the judge into the certificate verification of
  * every connection of that SSL_CTX; attaching tells it the host that the
  * application asked for.  A connection that is never attached is judged by
- * the names it was told to verify and by its SNI.  The judge's go-ahead inside
- * the handshake is provisional; result() gives the last word when the
+ * the names it was told to verify and by its SNI.  A leaf that is sure to be
+ * refused, because its entry pins leaf keys alone and not this one, is refused
+ * before OpenSSL verifies.  The judge's go-ahead inside the handshake is
+ * provisional; result() gives the last word when the
  * handshake is complete, and again before each request on a kept connection.
  *
  * An SSL that was refused carries no application bytes: its handshake fails
@@ -62,7 +64,8 @@ struct pinfast_openssl_next {
  * next    may be NULL
  * diag    may be NULL
  * returns PINFAST_EUSAGE (called twice, an SSL_CTX of another kind),
- *         PINFAST_ENOMEM
+ *         PINFAST_ENOMEM, PINFAST_EUNSAFE (OpenSSL's SHA-256 does not give
+ *         the known answers)
  */
 PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_openssl_init(SSL_CTX *ctx,
     struct pinfast *policy, const struct pinfast_openssl_next *next,
@@ -81,7 +84,8 @@ PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_openssl_init(SSL_CTX *ctx,
  * returns PINFAST_EUSAGE (no pinfast_openssl_init(), too late),
  *         PINFAST_EUNSAFE (SSL_VERIFY_NONE, unless the host's entry says
  *         `pkix: none`), PINFAST_EHOST, PINFAST_ENOMEM.  After a failure the
- *         connection denies
+ *         connection denies, or, where not even that could be noted for want
+ *         of memory, is judged as one that was never attached
  */
 PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_openssl_attach(SSL *ssl,
     const char *host, uint16_t port, struct pinfast_diag *diag);

@@ -576,18 +576,17 @@ pinfast_judge_path(struct pinfast_conn *conn, const struct pinfast_cert *path,
 
 /*
  * The same for adapters whose library hands out certificates at a price: each
- * one is fetched when a list asks about it, the leaf always.
+ * one is fetched when a list asks about it, the leaf unless it is known.
  *
  * cert       writes certificate index; what it points at lives until the
  *            judgement returns.  0: done; anything else makes the verdict a
  *            deny with reason hash-failed
  * not_after  seconds since 1970 of certificate index; 0: cannot be told, and
- *            then the connection gets no tag.  Not asked about the leaf
+ *            then the connection gets no tag
  * known      may be NULL.  1: pin has been written, as learned() once told it
- *            for this very object; 0: fetch the certificate
- * learned    may be NULL.  The pin of a certificate other than the leaf about
- *            which both parsers agreed: an adapter may remember it with a
- *            trust anchor
+ *            for a certificate of exactly these bytes; 0: fetch it
+ * learned    may be NULL.  The pin of a certificate about which both parsers
+ *            agreed: an adapter may remember it
  */
 struct pinfast_path {
 	size_t count; /* leaf first, the trust anchor last */
@@ -600,6 +599,17 @@ struct pinfast_path {
 };
 PINFAST_API PINFAST_CHECK struct pinfast_verdict
 pinfast_judge_path_lazy(struct pinfast_conn *conn,
+    const struct pinfast_path *path);
+
+/*
+ * Before the library verifies: is the answer certain to be no, because entries
+ * that pin leaf keys alone do not know this one, or reject it?  Never allows,
+ * and asks about the first certificate only.
+ *
+ * returns 1: denied, pinfast_conn_verdict() has the reason and nobody needs to
+ *         verify; 0: nothing is judged, go on as if this had not been called
+ */
+PINFAST_API PINFAST_CHECK int pinfast_judge_before(struct pinfast_conn *conn,
     const struct pinfast_path *path);
 
 /* The leaf alone is known: pkix is PINFAST_PKIX_NOT_RUN or _OVERRIDDEN (any
@@ -687,7 +697,9 @@ enum pinfast_need {
 	PINFAST_NEED_PKIX = 1, /* some entry wants the library's verification */
 	PINFAST_NEED_LEAF_ONLY = 2, /* every entry is `pkix: none` */
 	PINFAST_NEED_TRUST = 4,     /* some entry brings its own anchors */
-	PINFAST_NEED_PATH = 8 /* another path could turn a deny into an allow */
+	PINFAST_NEED_PATH =
+	    8, /* another path could turn a deny into an allow */
+	PINFAST_NEED_LEAF = 16 /* the leaf's key alone can make it a deny */
 };
 PINFAST_API unsigned pinfast_conn_needs(struct pinfast_conn *conn);
 

@@ -57,7 +57,7 @@ free_ctx(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl,
 	(void)parent, (void)data, (void)index, (void)argl, (void)argp;
 	if (ctx == NULL)
 		return;
-	pf_ossl_anchors_fini(&ctx->anchors);
+	pf_ossl_seen_fini(&ctx->seen);
 	OPENSSL_free(ctx);
 }
 
@@ -214,10 +214,8 @@ on_start(SSL *ssl)
 	OSSL_HANDSHAKE_STATE state = SSL_get_state(ssl);
 	struct pf_ossl *st = pf_ossl_make(ssl);
 
-	if (st == NULL || (state != TLS_ST_BEFORE && state != TLS_ST_OK))
-		return;
 	/* In a renegotiation old evidence stands until there is other. */
-	if (state == TLS_ST_OK)
+	if (st == NULL || state != TLS_ST_BEFORE)
 		return;
 	/* What attaching or a session began goes on. */
 	if ((st->a.conn == NULL || st->a.complete || st->a.by_peer) &&
@@ -266,6 +264,14 @@ writable(const SSL *ssl)
 }
 
 static void
+on_info(const SSL *ssl, int where, int value)
+{
+	(void)value;
+	watch(writable(ssl), where);
+}
+
+/* The same where the SSL_CTX has a callback of the application's. */
+static void
 on_ctx_info(const SSL *ssl, int where, int value)
 {
 	struct pf_ossl_ctx *ctx = pf_ossl_of_ctx(SSL_get_SSL_CTX(ssl));
@@ -275,6 +281,7 @@ on_ctx_info(const SSL *ssl, int where, int value)
 		ctx->info(ssl, where, value);
 }
 
+/* The same where the SSL has one. */
 static void
 on_ssl_info(const SSL *ssl, int where, int value)
 {
@@ -283,6 +290,18 @@ on_ssl_info(const SSL *ssl, int where, int value)
 	watch(writable(ssl), where);
 	if (st != NULL && st->info != NULL)
 		st->info(ssl, where, value);
+}
+
+/* An SSL's own callback hides the SSL_CTX's. */
+static void
+watch_ssl(SSL *ssl, struct pf_ossl *st)
+{
+	void (*info)(const SSL *, int, int) = SSL_get_info_callback(ssl);
+
+	if (info == on_ssl_info || info == on_info)
+		return;
+	st->info = info != NULL ? info : st->ctx->info;
+	SSL_set_info_callback(ssl, st->info != NULL ? on_ssl_info : on_info);
 }
 
 static int
@@ -311,30 +330,33 @@ pinfast_openssl_init(SSL_CTX *ctx, struct pinfast *policy,
 		return pf_attached_refuse(diag, PINFAST_EUSAGE,
 		    "this SSL_CTX has a policy already");
 	own = OPENSSL_zalloc(sizeof *own);
-	if (own == NULL || pf_ossl_anchors_init(&own->anchors) != PINFAST_OK) {
+	if (own == NULL || pf_ossl_seen_init(&own->seen) != PINFAST_OK) {
 		OPENSSL_free(own);
 		return pf_attached_refuse(diag, PINFAST_ENOMEM,
 		    "out of memory");
 	}
 	own->policy = policy;
-	/* A function that OpenSSL provides knows the answers. */
-	if (pinfast_hashes_itself(policy) &&
-	    pinfast_use_sha256(policy, sha256, NULL) != PINFAST_OK) {
-		pf_attached_refuse(diag, PINFAST_EUNSAFE,
-		    "OpenSSL's SHA-256 does not know the answers");
-	}
 	if (next != NULL)
 		own->next = *next;
 	own->info = SSL_CTX_get_info_callback(ctx);
 	if (!SSL_CTX_set_ex_data(ctx, ctx_index, own)) {
-		pf_ossl_anchors_fini(&own->anchors);
+		pf_ossl_seen_fini(&own->seen);
 		OPENSSL_free(own);
 		return pf_attached_refuse(diag, PINFAST_ENOMEM,
 		    "out of memory");
 	}
+	/* From here on nothing gets through unjudged, whatever fails. */
 	SSL_CTX_set_cert_verify_callback(ctx, pf_ossl_verify, NULL);
-	SSL_CTX_set_info_callback(ctx, on_ctx_info);
-	return pf_ossl_session_serve_ctx(ctx);
+	SSL_CTX_set_info_callback(ctx,
+	    own->info != NULL ? on_ctx_info : on_info);
+	if (pinfast_hashes_itself(policy) &&
+	    pinfast_use_sha256(policy, sha256, NULL) != PINFAST_OK)
+		return pf_attached_refuse(diag, PINFAST_EUNSAFE,
+		    "OpenSSL's SHA-256 does not give the known answers");
+	if (pf_ossl_session_serve_ctx(ctx) != PINFAST_OK)
+		return pf_attached_refuse(diag, PINFAST_ENOMEM,
+		    "out of memory");
+	return PINFAST_OK;
 }
 
 /* Makes or resets the state of an SSL that is attached. */
@@ -365,13 +387,7 @@ attach(SSL *ssl, const char *host, uint16_t port, int server,
 	pf_attached_fini(&st->a);
 	st->doomed = 0;
 	error = pf_attached_init(&st->a, ctx->policy, host, port, server);
-	/* An SSL's own callback hides the SSL_CTX's. */
-	if (SSL_get_info_callback(ssl) != on_ssl_info) {
-		st->info = SSL_get_info_callback(ssl) != NULL
-		               ? SSL_get_info_callback(ssl)
-		               : ctx->info;
-		SSL_set_info_callback(ssl, on_ssl_info);
-	}
+	watch_ssl(ssl, st);
 	*out = st;
 	if (error == PINFAST_EHOST)
 		return pf_attached_refuse(diag, error,
@@ -446,7 +462,7 @@ pinfast_openssl_attach_server(SSL *ssl, const char *label,
 	    SSL_get_verify_callback(ssl));
 	error = pf_ossl_session_serve(ssl, st);
 	if (error != PINFAST_OK)
-		return pf_attached_refuse(diag, error,
+		return doom(st, diag, error,
 		    "the session id context could not be set");
 	return PINFAST_OK;
 }

@@ -2,7 +2,7 @@
  * What the files of the OpenSSL adapter share.  ossl.c attaches and answers,
  * ossl_verify.c is called in the middle of a handshake, ossl_judge.c asks the
  * judge, ossl_path.c looks for further paths, ossl_certs.c hands certificates
- * to the judge, ossl_session.c keeps tags.
+ * to the judge, ossl_seen.c remembers their pins, ossl_session.c keeps tags.
  */
 #ifndef PF_OSSL_H
 #define PF_OSSL_H
@@ -13,18 +13,24 @@
 #include "adapt/adapter.h"
 #include "pinfast-openssl.h"
 
-#define PF_OSSL_ANCHORS 64
+#define PF_OSSL_SEEN_SETS 32
+#define PF_OSSL_SEEN_WAYS 2
 
 /* For programs that find adapters at run time. */
 PINFAST_API const struct pf_adapter *pinfast_adapter_openssl(void);
 
-/* Keys of trust anchors that were hashed before.  Holds a reference, so that
- * an address never comes to mean another certificate. */
-struct pf_ossl_anchors {
+/*
+ * Certificates whose keys were hashed before, with both parsers agreeing: the
+ * anchors, and what servers show again and again.  Holds a reference to each,
+ * and finds one only by the very bytes that were signed.
+ */
+struct pf_ossl_seen {
 	CRYPTO_RWLOCK *lock;
-	unsigned next; /* the slot that is overwritten next */
-	X509 *cert[PF_OSSL_ANCHORS];
-	uint8_t pin[PF_OSSL_ANCHORS][PINFAST_PIN_LEN];
+	unsigned next; /* the way that is overwritten next */
+	struct {
+		X509 *cert;
+		uint8_t pin[PINFAST_PIN_LEN];
+	} slot[PF_OSSL_SEEN_SETS][PF_OSSL_SEEN_WAYS];
 };
 
 /* What an SSL_CTX was told. */
@@ -32,7 +38,7 @@ struct pf_ossl_ctx {
 	struct pinfast *policy;
 	struct pinfast_openssl_next next;
 	void (*info)(const SSL *ssl, int where, int value);
-	struct pf_ossl_anchors anchors;
+	struct pf_ossl_seen seen;
 };
 
 /* What one SSL carries. */
@@ -40,9 +46,9 @@ struct pf_ossl {
 	struct pf_attached a;
 	struct pf_ossl_ctx *ctx;
 	void (*info)(const SSL *ssl, int where, int value);
-	int has_info;  /* info is the SSL's own, not the SSL_CTX's */
-	int saw_error; /* verification met an error, whoever forgave it */
-	int doomed;    /* attaching failed: it denies, whatever comes */
+	int saw_error;   /* verification met an error, whoever forgave it */
+	int had_anchors; /* the entry had anchors of its own */
+	int doomed;      /* attaching failed: it denies, whatever comes */
 	X509_STORE_CTX_verify_cb user;
 };
 
@@ -84,7 +90,7 @@ int pf_ossl_verify(X509_STORE_CTX *xs, void *arg);
 /* A chain as the judge sees it.  Holds the DER it has handed out. */
 struct pf_ossl_certs {
 	STACK_OF(X509) * chain;
-	struct pf_ossl_anchors *anchors; /* NULL: remember nothing */
+	struct pf_ossl_seen *seen; /* NULL: remember nothing */
 	unsigned char *der[PINFAST_PATH_MAX];
 	uint8_t params[PINFAST_PATH_MAX][32];
 };
@@ -92,16 +98,22 @@ struct pf_ossl_certs {
 /* chain, leaf first, and anchors are borrowed until the end; the path that is
  * given to the judge asks pf_ossl_certs_get() for each certificate. */
 void pf_ossl_certs_init(struct pf_ossl_certs *certs, STACK_OF(X509) * chain,
-    struct pf_ossl_anchors *anchors);
+    struct pf_ossl_seen *seen);
 void pf_ossl_certs_fini(struct pf_ossl_certs *certs);
 struct pinfast_path pf_ossl_certs_path(struct pf_ossl_certs *certs);
 
 /* One certificate; 0: done. */
 int pf_ossl_certs_get(void *arg, size_t index, struct pinfast_cert *out);
 
-/* Nothing remembered yet; only the lock can fail. */
-enum pinfast_error pf_ossl_anchors_init(struct pf_ossl_anchors *anchors);
-void pf_ossl_anchors_fini(struct pf_ossl_anchors *anchors);
+/* Nothing seen yet; only the lock can fail. */
+enum pinfast_error pf_ossl_seen_init(struct pf_ossl_seen *seen);
+void pf_ossl_seen_fini(struct pf_ossl_seen *seen);
+
+/* The pin of a certificate that was put in before; 0: none. */
+int pf_ossl_seen_get(struct pf_ossl_seen *seen, X509 *cert,
+    uint8_t pin[PINFAST_PIN_LEN]);
+void pf_ossl_seen_put(struct pf_ossl_seen *seen, X509 *cert,
+    const uint8_t pin[PINFAST_PIN_LEN]);
 
 /* -------------------------------------------------------------------- path */
 
@@ -145,9 +157,10 @@ enum pf_ossl_searched pf_ossl_search(X509_STORE_CTX *xs,
 struct pf_ossl_judging {
 	X509_STORE_CTX *xs;
 	struct pinfast_conn *conn;
-	struct pf_ossl_anchors *anchors;  /* NULL: remember nothing */
+	struct pf_ossl_seen *seen;        /* NULL: remember nothing */
 	X509_STORE_CTX_verify_cb further; /* of further paths; NULL: none */
 	int one_path;                     /* 1: look for no further paths */
+	int had_anchors;                  /* this connection object had some */
 	struct pinfast_verdict verdict;
 };
 
@@ -157,6 +170,10 @@ struct pf_ossl_judging {
  * returns them, to be freed after judging; *bad: they cannot be had
  */
 STACK_OF(X509) * pf_ossl_use_anchors(struct pf_ossl_judging *j, int *bad);
+
+/* Before verification: is it certain that the leaf's key will be refused?
+ * Then j->verdict is the deny, and nobody needs to verify. */
+int pf_ossl_judge_before(struct pf_ossl_judging *j, X509 *leaf);
 
 /* The leaf alone is known (pkix), or its verification failed. */
 void pf_ossl_judge_leaf(struct pf_ossl_judging *j, X509 *cert,

@@ -80,63 +80,32 @@ not_after(void *arg, size_t index)
 	return at;
 }
 
-/* Only the anchor is the same object in the next handshake. */
-static X509 *
-anchor_of(const struct pf_ossl_certs *certs, size_t index)
-{
-	if (certs->anchors == NULL ||
-	    (int)index != sk_X509_num(certs->chain) - 1)
-		return NULL;
-	return sk_X509_value(certs->chain, (int)index);
-}
-
 static int
 known(void *arg, size_t index, uint8_t pin[PINFAST_PIN_LEN])
 {
 	struct pf_ossl_certs *certs = arg;
-	struct pf_ossl_anchors *a = certs->anchors;
-	X509 *anchor = anchor_of(certs, index);
-	int found = 0;
 
-	if (anchor == NULL || !CRYPTO_THREAD_read_lock(a->lock))
-		return 0;
-	for (unsigned i = 0; i < PF_OSSL_ANCHORS && !found; i++)
-		if (a->cert[i] == anchor) {
-			memcpy(pin, a->pin[i], PINFAST_PIN_LEN);
-			found = 1;
-		}
-	CRYPTO_THREAD_unlock(a->lock);
-	return found;
+	return certs->seen != NULL &&
+	       pf_ossl_seen_get(certs->seen,
+	           sk_X509_value(certs->chain, (int)index), pin);
 }
 
 static void
 learned(void *arg, size_t index, const uint8_t pin[PINFAST_PIN_LEN])
 {
 	struct pf_ossl_certs *certs = arg;
-	struct pf_ossl_anchors *a = certs->anchors;
-	X509 *anchor = anchor_of(certs, index);
-	X509 *old;
 
-	if (anchor == NULL || !X509_up_ref(anchor))
-		return;
-	if (!CRYPTO_THREAD_write_lock(a->lock)) {
-		X509_free(anchor);
-		return;
-	}
-	old = a->cert[a->next];
-	a->cert[a->next] = anchor;
-	memcpy(a->pin[a->next], pin, PINFAST_PIN_LEN);
-	a->next = (a->next + 1) % PF_OSSL_ANCHORS;
-	CRYPTO_THREAD_unlock(a->lock);
-	X509_free(old);
+	if (certs->seen != NULL)
+		pf_ossl_seen_put(certs->seen,
+		    sk_X509_value(certs->chain, (int)index), pin);
 }
 
 void
 pf_ossl_certs_init(struct pf_ossl_certs *certs, STACK_OF(X509) * chain,
-    struct pf_ossl_anchors *anchors)
+    struct pf_ossl_seen *seen)
 {
 	certs->chain = chain;
-	certs->anchors = anchors;
+	certs->seen = seen;
 	memset(certs->der, 0, sizeof certs->der);
 }
 
@@ -144,7 +113,8 @@ void
 pf_ossl_certs_fini(struct pf_ossl_certs *certs)
 {
 	for (size_t i = 0; i < PINFAST_PATH_MAX; i++)
-		OPENSSL_free(certs->der[i]);
+		if (certs->der[i] != NULL)
+			OPENSSL_free(certs->der[i]);
 }
 
 struct pinfast_path
@@ -159,19 +129,4 @@ pf_ossl_certs_path(struct pf_ossl_certs *certs)
 	path.known = known;
 	path.learned = learned;
 	return path;
-}
-
-enum pinfast_error
-pf_ossl_anchors_init(struct pf_ossl_anchors *anchors)
-{
-	anchors->lock = CRYPTO_THREAD_lock_new();
-	return anchors->lock != NULL ? PINFAST_OK : PINFAST_ENOMEM;
-}
-
-void
-pf_ossl_anchors_fini(struct pf_ossl_anchors *anchors)
-{
-	for (unsigned i = 0; i < PF_OSSL_ANCHORS; i++)
-		X509_free(anchors->cert[i]);
-	CRYPTO_THREAD_lock_free(anchors->lock);
 }

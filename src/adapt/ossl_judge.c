@@ -24,17 +24,19 @@ STACK_OF(X509) * pf_ossl_use_anchors(struct pf_ossl_judging *j, int *bad)
 
 	*bad = 0;
 	if (!(pinfast_conn_needs(j->conn) & PINFAST_NEED_TRUST)) {
-		pinfast_conn_trust(j->conn, NULL, NULL);
+		/* An earlier try had other anchors. */
+		if (j->had_anchors)
+			pinfast_conn_trust(j->conn, NULL, NULL);
+		j->had_anchors = 0;
 		return NULL;
 	}
+	j->had_anchors = 1;
 	anchors = sk_X509_new_null();
 	count = anchors == NULL
 	            ? -1
 	            : pinfast_conn_trust(j->conn, add_anchor, anchors);
 	*bad = count <= 0;
 	if (count > 0) {
-		/* They live for this handshake. */
-		j->anchors = NULL;
 		X509_STORE_CTX_set0_trusted_stack(j->xs, anchors);
 		X509_STORE_CTX_set_flags(j->xs, X509_V_FLAG_PARTIAL_CHAIN);
 	}
@@ -64,13 +66,32 @@ pf_ossl_judge_leaf(struct pf_ossl_judging *j, X509 *cert,
 	sk_X509_free(alone);
 }
 
+int
+pf_ossl_judge_before(struct pf_ossl_judging *j, X509 *leaf)
+{
+	STACK_OF(X509) *alone = sk_X509_new_null();
+	struct pf_ossl_certs certs;
+	struct pinfast_path path;
+	int refused = 0;
+
+	if (alone != NULL && leaf != NULL && sk_X509_push(alone, leaf)) {
+		pf_ossl_certs_init(&certs, alone, j->seen);
+		path = pf_ossl_certs_path(&certs);
+		refused = pinfast_judge_before(j->conn, &path);
+		j->verdict = pinfast_conn_verdict(j->conn);
+		pf_ossl_certs_fini(&certs);
+	}
+	sk_X509_free(alone);
+	return refused;
+}
+
 static void
 judge_path(struct pf_ossl_judging *j, STACK_OF(X509) * chain)
 {
 	struct pf_ossl_certs certs;
 	struct pinfast_path path;
 
-	pf_ossl_certs_init(&certs, chain, j->anchors);
+	pf_ossl_certs_init(&certs, chain, j->seen);
 	path = pf_ossl_certs_path(&certs);
 	j->verdict = pinfast_judge_path_lazy(j->conn, &path);
 	pf_ossl_certs_fini(&certs);

@@ -45,7 +45,16 @@ see(int ok, X509_STORE_CTX *xs)
 
 	if (!ok)
 		st->saw_error = 1;
-	return st->user != NULL ? st->user(ok, xs) : ok;
+	return st->user(ok, xs);
+}
+
+/* The same where the application has no callback. */
+static int
+see_errors(int ok, X509_STORE_CTX *xs)
+{
+	if (!ok)
+		pf_ossl_of(ssl_of(xs))->saw_error = 1;
+	return ok;
 }
 
 /* On further paths the application may refuse, but nobody forgives. */
@@ -57,6 +66,15 @@ see_further(int ok, X509_STORE_CTX *xs)
 	return ok && (st->user == NULL || st->user(ok, xs));
 }
 
+/* Has the application its own verification callback, on whatever object? */
+static int
+has_callback(const struct hook *h)
+{
+	return SSL_get_verify_callback(h->ssl) != NULL ||
+	       X509_STORE_get_verify_cb(X509_STORE_CTX_get0_store(h->xs)) !=
+	           NULL;
+}
+
 /* OpenSSL's own verification, or what the application put in its place. */
 static int
 run(struct hook *h)
@@ -65,7 +83,7 @@ run(struct hook *h)
 
 	h->st->saw_error = 0;
 	h->st->user = X509_STORE_CTX_get_verify_cb(h->xs);
-	X509_STORE_CTX_set_verify_cb(h->xs, see);
+	X509_STORE_CTX_set_verify_cb(h->xs, has_callback(h) ? see : see_errors);
 	if (next->verify != NULL)
 		return next->verify(h->xs, next->verify_arg);
 	return X509_verify_cert(h->xs);
@@ -267,11 +285,18 @@ verify(struct hook *h)
 	h->j.conn = h->st->a.conn;
 	h->key = raw_key(h->xs);
 	h->leaf = X509_STORE_CTX_get0_cert(h->xs);
-	h->j.anchors = &h->st->ctx->anchors;
+	h->j.seen = &h->st->ctx->seen;
 	h->j.further = see_further;
+	h->j.had_anchors = h->st->had_anchors;
 	if (pinfast_conn_needs(h->st->a.conn) == PINFAST_NEED_LEAF_ONLY)
 		return judge_leaf_only(h);
 	anchors = pf_ossl_use_anchors(&h->j, &bad);
+	h->st->had_anchors = h->j.had_anchors;
+	if (pf_ossl_judge_before(&h->j, h->leaf)) {
+		sk_X509_pop_free(anchors, X509_free);
+		h->st->a.by_peer = 1;
+		return conclude(h, 0);
+	}
 	verified = bad ? 0 : run(h);
 	if (asks_again(h->ssl, verified)) {
 		sk_X509_pop_free(anchors, X509_free);

@@ -92,7 +92,7 @@ pf_trial_judge(const struct pf_trial *trial, X509_STORE_CTX *xs,
 	struct pf_ossl_judging j = {.xs = xs, .conn = a->conn};
 	X509 *leaf = X509_STORE_CTX_get0_cert(xs);
 	STACK_OF(X509) * own;
-	int bad;
+	int refused, bad;
 
 	if (trial->host == NULL ||
 	    pinfast_conn_needs(a->conn) == PINFAST_NEED_LEAF_ONLY) {
@@ -101,16 +101,19 @@ pf_trial_judge(const struct pf_trial *trial, X509_STORE_CTX *xs,
 		return;
 	}
 	own = pf_ossl_use_anchors(&j, &bad);
+	/* A handshake would end here; people also want to know about PKIX. */
+	refused = pf_ossl_judge_before(&j, leaf);
 	a->pkix_ran = 1;
 	a->pkix_ok = !bad && X509_verify_cert(xs) == 1 &&
 	             X509_STORE_CTX_get_error(xs) == X509_V_OK;
-	if (a->pkix_ok) {
-		pf_ossl_judge_verified(&j, X509_STORE_CTX_get0_chain(xs));
-		a->path = X509_STORE_CTX_get1_chain(xs);
-	} else {
+	if (!a->pkix_ok)
 		keep_error(xs, a);
+	if (!refused && a->pkix_ok)
+		pf_ossl_judge_verified(&j, X509_STORE_CTX_get0_chain(xs));
+	else if (!refused)
 		pf_ossl_judge_leaf(&j, leaf, PINFAST_PKIX_FAILED, 1);
-	}
+	if (a->pkix_ok)
+		a->path = X509_STORE_CTX_get1_chain(xs);
 	if (own != NULL)
 		X509_STORE_CTX_set0_trusted_stack(xs, NULL);
 	pf_pemfile_free(own);

@@ -253,6 +253,34 @@ pinfast_judge_path_lazy(struct pinfast_conn *conn,
 	return pf_conn_end(conn, &view);
 }
 
+int
+pinfast_judge_before(struct pinfast_conn *conn, const struct pinfast_path *path)
+{
+	struct pinfast_verdict verdict;
+	struct pinfast_path leaf;
+	struct pf_view view;
+
+	if (conn->settled || path == NULL || path->count == 0 ||
+	    !(pinfast_conn_needs(conn) & PINFAST_NEED_LEAF))
+		return 0;
+	leaf = *path;
+	leaf.count = 1;
+	/* As if it were verified: what is refused even so, is refused, unless
+	 * a policy that was loaded meanwhile asks about other keys. */
+	pf_conn_begin(conn, PINFAST_EVIDENCE_VERIFIED_PATH, PINFAST_PKIX_OK,
+	    &view);
+	pf_view_path(&view, &leaf, conn->one_parser);
+	verdict = pf_conn_end(conn, &view);
+	conn->shown.evidence = PINFAST_EVIDENCE_LEAF_ONLY;
+	conn->shown.pkix = PINFAST_PKIX_NOT_RUN;
+	if (verdict.decision != PINFAST_ALLOW && !conn->last.beyond_leaf &&
+	    (verdict.reason == PINFAST_REASON_PIN_MISMATCH ||
+	        verdict.reason == PINFAST_REASON_REJECTED_KEY))
+		return 1;
+	forget(conn);
+	return 0;
+}
+
 struct pinfast_verdict
 pinfast_judge_leaf(struct pinfast_conn *conn, const struct pinfast_cert *leaf,
     enum pinfast_pkix pkix)

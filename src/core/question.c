@@ -86,6 +86,9 @@ judge_row(struct asking *a, const struct pf_found *row, uint16_t name)
 	struct pf_rule rule;
 
 	pf_rule_read(a->ask.store, row->rule, &rule);
+	if (rule.pin_count == 0 || rule.own.count[PINFAST_ROLE_ANY] > 0 ||
+	    rule.own.count[PINFAST_ROLE_CA] > 0)
+		a->out->beyond_leaf = 1;
 	a->ask.pkix = pkix_under(a, rule.trust);
 	pf_judge_rule(&a->ask, &rule, &outcome);
 	if (rule.expires > a->ask.now)
@@ -116,6 +119,7 @@ judge_uncovered(struct asking *a, uint8_t action, enum pinfast_reason verified,
 	static const uint8_t applications[32] = {0};
 	struct pf_outcome outcome;
 
+	a->out->beyond_leaf = 1;
 	a->ask.pkix = pkix_under(a, applications);
 	pf_judge_default(&a->ask, action, verified, unverified, &outcome);
 	take(a, &outcome, NULL, NULL, name);

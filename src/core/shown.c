@@ -63,6 +63,24 @@ pf_view_certs(struct pf_view *view, const struct pinfast_cert *certs,
 		s->path_until = 0;
 }
 
+/* The leaf of a path whose pin was learned before. */
+static int
+leaf_is_known(struct pf_view *view, const struct pinfast_path *path)
+{
+	struct pf_shown *s = view->shown;
+
+	if (path->known == NULL || !path->known(path->arg, 0, s->hash[0]))
+		return 0;
+	s->known |= 1;
+	s->agreed |= 1;
+	s->path_until = path->not_after(path->arg, 0);
+	/* The library has just found it valid, and it is until then. */
+	s->dates_known = s->path_until != 0;
+	s->not_before = s->verified_at;
+	s->not_after = s->path_until;
+	return 1;
+}
+
 void
 pf_view_path(struct pf_view *view, const struct pinfast_path *path,
     int one_parser)
@@ -70,12 +88,14 @@ pf_view_path(struct pf_view *view, const struct pinfast_path *path,
 	struct pf_shown *s = view->shown;
 	struct pinfast_cert leaf;
 
-	memset(&leaf, 0, sizeof leaf);
-	if (path->cert(path->arg, 0, &leaf) != 0)
-		leaf.der.data = NULL;
-	pf_view_certs(view, &leaf, 1, one_parser);
 	view->path = path;
 	view->one_parser = one_parser;
+	if (!leaf_is_known(view, path)) {
+		memset(&leaf, 0, sizeof leaf);
+		if (path->cert(path->arg, 0, &leaf) != 0)
+			leaf.der.data = NULL;
+		pf_view_certs(view, &leaf, 1, one_parser);
+	}
 	s->count = (uint8_t)path->count;
 	for (unsigned i = 1; i < path->count; i++) {
 		int64_t until = path->not_after(path->arg, i);
@@ -83,6 +103,16 @@ pf_view_path(struct pf_view *view, const struct pinfast_path *path,
 		if (until < s->path_until)
 			s->path_until = until;
 	}
+}
+
+static void
+tell(const struct pf_view *view, unsigned i)
+{
+	const struct pinfast_path *path = view->path;
+
+	if (path != NULL && path->learned != NULL &&
+	    (view->shown->agreed >> i & 1))
+		path->learned(path->arg, i, view->shown->hash[i]);
 }
 
 /* Fetches certificate i and hashes its key, unless both were done before. */
@@ -108,8 +138,7 @@ fetch(struct pf_view *view, unsigned i)
 	        s->hash[i]) != 0)
 		return PF_ASKED_FAILED;
 	s->known |= (uint16_t)(1U << i);
-	if (path->learned != NULL && (s->agreed >> i & 1))
-		path->learned(path->arg, i, s->hash[i]);
+	tell(view, i);
 	return PF_ASKED_KNOWN;
 }
 
@@ -143,7 +172,19 @@ pf_view_hash(struct pf_view *view, unsigned i)
 	        s->hash[i]) != 0)
 		return PF_ASKED_FAILED;
 	s->known |= (uint16_t)(1U << i);
+	tell(view, i);
 	return PF_ASKED_KNOWN;
+}
+
+/* Its key was known, so nobody has fetched it yet. */
+static void
+fetch_leaf(struct pf_view *view)
+{
+	struct pinfast_cert leaf;
+
+	memset(&leaf, 0, sizeof leaf);
+	if (view->path->cert(view->path->arg, 0, &leaf) == 0)
+		view->leaf = leaf.der;
 }
 
 enum pf_asked
@@ -155,6 +196,8 @@ pf_view_leaf_cert(struct pf_view *view)
 		return PF_ASKED_KNOWN;
 	if (s->bad & 1)
 		return PF_ASKED_BAD;
+	if (view->leaf.data == NULL && view->path != NULL)
+		fetch_leaf(view);
 	if (view->leaf.data == NULL)
 		return PF_ASKED_GONE;
 	if (pf_live_hash(view->policy, view->leaf.data, view->leaf.len,

@@ -95,7 +95,8 @@ pinfast_conn_wants(struct pinfast_conn *conn, struct pinfast_bytes spki)
 struct needing {
 	unsigned needs;
 	unsigned entries;
-	unsigned leaf_only;
+	unsigned leaf_only; /* of them are `pkix: none` */
+	unsigned leaf_pins; /* of them have no other pins */
 };
 
 static void
@@ -119,14 +120,18 @@ need_rule(void *arg, const struct pinfast_store *store,
 	if (rule->anchors != 0)
 		n->needs |= PINFAST_NEED_TRUST;
 	if (rule->own.count[PINFAST_ROLE_ANY] > 0 ||
-	    rule->own.count[PINFAST_ROLE_CA] > 0 || rule->reject_count > 0)
+	    rule->own.count[PINFAST_ROLE_CA] > 0)
+		n->needs |= PINFAST_NEED_PATH;
+	else if (rule->pin_count > 0)
+		n->leaf_pins++;
+	if (rule->reject_count > 0)
 		n->needs |= PINFAST_NEED_PATH;
 }
 
 unsigned
 pinfast_conn_needs(struct pinfast_conn *conn)
 {
-	struct needing n = {0, 0, 0};
+	struct needing n = {0, 0, 0, 0};
 	const struct pinfast_store *store;
 	unsigned side;
 
@@ -138,6 +143,8 @@ pinfast_conn_needs(struct pinfast_conn *conn)
 		return PINFAST_NEED_PKIX;
 	if (n.leaf_only == n.entries)
 		return PINFAST_NEED_LEAF_ONLY;
+	if (n.leaf_pins == n.entries)
+		n.needs |= PINFAST_NEED_LEAF;
 	return n.needs;
 }
 

@@ -296,7 +296,7 @@ static const struct learned {
     {"SNI alone, impostor", NULL, NULL, "pin.test", &evil, DENY,
         PINFAST_REASON_PIN_MISMATCH},
     {"SNI alone, another's leaf", NULL, NULL, "pin.test", &other, DENY,
-        PINFAST_REASON_PKIX_FAILED},
+        PINFAST_REASON_PIN_MISMATCH},
     {"pinned SNI behind another host", "two.test", NULL, "pin.test", &evil,
         DENY, PINFAST_REASON_PIN_MISMATCH},
     {"pinned host behind another SNI", "pin.test", NULL, "two.test", &evil,

@@ -102,7 +102,7 @@ static const struct visitor {
     {"a stranger of the same CA", &stranger, "partner", DENY,
         PINFAST_REASON_PIN_MISMATCH},
     {"somebody's own certificate", &self, "partner", DENY,
-        PINFAST_REASON_PKIX_FAILED},
+        PINFAST_REASON_PIN_MISMATCH},
     {"a client without certificate", NULL, "partner", DENY,
         PINFAST_REASON_NOT_JUDGED},
     {"the partner under another label", &client, "somebody", DENY,

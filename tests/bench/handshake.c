@@ -1,7 +1,9 @@
 /*
  * A client's handshake for callgrind: only client_step() is counted.
  *
- *   handshake plain|pinfast|dane leaf|root|refused|resumed COUNT
+ *   handshake plain|pinfast|dane leaf|first|root|refused|resumed COUNT
+ *
+ * first: as leaf, but the server has another certificate each time.
  */
 #include "../adapt/pair.h"
 
@@ -41,6 +43,15 @@ add_dane(SSL *ssl, const struct id *id, uint8_t usage)
 	OPENSSL_free(der);
 }
 
+/* The leaf's key under another certificate. */
+static void
+renew(SSL_CTX *sctx)
+{
+	X509_free(leaf.cert);
+	certify(&leaf, "leaf", &intA, "DNS:pin.test", 30);
+	SSL_CTX_use_certificate(sctx, leaf.cert);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -63,7 +74,11 @@ main(int argc, char *argv[])
 		SSL_CTX_dane_enable(cctx);
 	sctx = server_ctx(&leaf, &intA, TLS1_3_VERSION);
 	for (int i = 0; i < count + 1; i++) {
-		struct pair p = join(cctx, sctx);
+		struct pair p;
+
+		if (strcmp(what, "first") == 0)
+			renew(sctx);
+		p = join(cctx, sctx);
 
 		if (strcmp(who, "pinfast") == 0)
 			assert_int_equal(pinfast_openssl_attach(p.c, "pin.test",

@@ -218,6 +218,54 @@ on_event(void *arg, const struct pinfast_event *event)
 	reported = event->reported;
 }
 
+struct shown {
+	struct pinfast_cert path[3];
+};
+
+static int
+source_cert(void *arg, size_t index, struct pinfast_cert *out)
+{
+	const struct shown *shown = arg;
+
+	*out = shown->path[index];
+	return 0;
+}
+
+static int64_t
+source_until(void *arg, size_t index)
+{
+	(void)arg;
+	(void)index;
+	return NOW + 1;
+}
+
+/* What is refused before verification would be refused after it, and for the
+ * same reason unless another one of the path is rejected. */
+static void
+ask_before(struct pinfast *policy, const char *host, uint16_t port,
+    const struct pinfast_cert path[3])
+{
+	struct shown shown;
+	struct pinfast_path lazy = {
+	    3, &shown, source_cert, source_until, NULL, NULL};
+	struct pinfast_conn *conn;
+	struct pinfast_verdict before, v;
+	int refused;
+
+	memcpy(shown.path, path, sizeof shown.path);
+	if (pinfast_conn_new(policy, host, port, NOW, &conn) != PINFAST_OK)
+		abort();
+	refused = pinfast_judge_before(conn, &lazy);
+	before = pinfast_conn_verdict(conn);
+	v = pinfast_judge_path_lazy(conn, &lazy);
+	if (before.decision == PINFAST_ALLOW ||
+	    (refused && v.decision == PINFAST_ALLOW) ||
+	    (refused && v.reason != before.reason &&
+	        v.reason != PINFAST_REASON_REJECTED_KEY))
+		abort();
+	pinfast_conn_free(conn);
+}
+
 static void
 ask(struct pinfast *policy)
 {
@@ -238,6 +286,7 @@ ask(struct pinfast *policy)
 	}
 	if (pinfast_conn_new(policy, host, port, NOW, &conn) != PINFAST_OK)
 		abort();
+	ask_before(policy, host, port, path);
 	switch (kind) {
 	case 0:
 		v = pinfast_judge_leaf(conn, path, PINFAST_PKIX_NOT_RUN);

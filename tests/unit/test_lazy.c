@@ -1,6 +1,7 @@
 /* Paths whose certificates are fetched when a list asks about them. */
 #include "world.h"
 
+#include "base/bytes.h"
 #include "base/sha256.h"
 
 struct source {
@@ -171,7 +172,7 @@ broken_and_disagreeing_certificates_do_not_count(void **state)
 	path = path_of(&s);
 	expect(pinfast_judge_path_lazy(conn, &path), 0,
 	    PINFAST_REASON_PARSER_DISAGREEMENT);
-	assert_int_equal(s.learned, 2); /* never a key they disagree about */
+	assert_int_equal(s.learned, 3); /* never a key they disagree about */
 	bad[2].der.len--;
 	expect(pinfast_judge_path_lazy(conn, &path), 0,
 	    PINFAST_REASON_CERTIFICATE_MALFORMED);
@@ -224,6 +225,70 @@ a_remembered_key_is_not_fetched(void **state)
 	pinfast_conn_free(conn);
 	pinfast_free(policy);
 	pinfast_builder_free(b);
+}
+
+/* A leaf that was seen before: its key is known, all else is asked for. */
+static void
+a_remembered_leaf_is_not_fetched(void **state)
+{
+	struct pinfast_builder *b;
+	struct pinfast *policy = policy_with(&b, PINFAST_ROLE_LEAF, LEAF);
+	struct source s = source_of(path3);
+	struct pinfast_path path = path_of(&s);
+	struct pinfast_conn *conn = world_conn(policy, "pin.test", 0);
+	struct pinfast_bytes none = {NULL, 0};
+	uint8_t tag[PINFAST_TAG_MAX];
+	size_t len;
+
+	(void)state;
+	expect(pinfast_judge_path_lazy(conn, &path), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(s.learned, 1);
+	s.known = 1;
+	s.fetched = 0;
+	s.until[0] = NOW + 500;
+	expect(pinfast_judge_path_lazy(conn, &path), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(s.fetched, 0);
+	expect(pinfast_conn_settle(conn), 1, PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(pinfast_conn_tag(conn, none, tag, &len), 0);
+	assert_int_equal(pf_le64(tag + 80), NOW + 500);
+	pinfast_conn_free(conn);
+	/* Without an end there is no tag. */
+	s.until[0] = 0;
+	conn = world_conn(policy, "pin.test", 0);
+	expect(pinfast_judge_path_lazy(conn, &path), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_conn_settle(conn), 1, PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(pinfast_conn_tag(conn, none, tag, &len),
+	    PINFAST_ENOTFOUND);
+	world_done(conn, policy, b);
+}
+
+/* A pin of the whole certificate cannot be answered from memory. */
+static void
+a_certificate_pin_fetches_the_remembered_leaf(void **state)
+{
+	struct pinfast_builder *b = world_builder();
+	struct pinfast *policy;
+	struct source s = source_of(path3);
+	struct pinfast_path path = path_of(&s);
+	struct pinfast_conn *conn;
+
+	(void)state;
+	pinfast_builder_entry(b, "pin.test", 0, PINFAST_SCOPE_EXACT);
+	pinfast_builder_pin(b, PINFAST_ROLE_CERT, certs[LEAF].cert_pin);
+	policy = world_serve(b);
+	conn = world_conn(policy, "pin.test", 0);
+	s.known = 1;
+	s.until[0] = NOW + 500;
+	expect(pinfast_judge_path_lazy(conn, &path), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(s.fetched, 1);
+	s.fails_at = 0;
+	expect(pinfast_judge_path_lazy(conn, &path), 0,
+	    PINFAST_REASON_TAG_INCOMPLETE);
+	world_done(conn, policy, b);
 }
 
 static void
@@ -436,6 +501,8 @@ main(void)
 	    cmocka_unit_test(what_cannot_be_fetched_is_a_deny),
 	    cmocka_unit_test(broken_and_disagreeing_certificates_do_not_count),
 	    cmocka_unit_test(a_remembered_key_is_not_fetched),
+	    cmocka_unit_test(a_remembered_leaf_is_not_fetched),
+	    cmocka_unit_test(a_certificate_pin_fetches_the_remembered_leaf),
 	    cmocka_unit_test(the_tag_ends_with_the_first_certificate),
 	    cmocka_unit_test(
 	        a_kept_connection_answers_what_nobody_asked_before),

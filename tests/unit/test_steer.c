@@ -7,6 +7,7 @@
 #define N_LEAF PINFAST_NEED_LEAF_ONLY
 #define N_TRUST PINFAST_NEED_TRUST
 #define N_PATH PINFAST_NEED_PATH
+#define N_FIRST PINFAST_NEED_LEAF
 
 static void
 entry(struct pinfast_builder *b, const char *name, uint16_t port,
@@ -53,16 +54,17 @@ static const struct {
 	unsigned with_reject;  /* with a reject list of the policy */
 	int leaf, inter, root; /* is that key wanted? */
 } rows[] = {
-    {"leaf.test", 0, N_PKIX, N_PKIX | N_PATH, 1, 0, 0},
+    {"leaf.test", 0, N_PKIX | N_FIRST, N_PKIX | N_PATH | N_FIRST, 1, 0, 0},
     {"ca.test", 0, N_PKIX | N_PATH, N_PKIX | N_PATH, 0, 0, 1},
     {"any.test", 0, N_PKIX | N_PATH, N_PKIX | N_PATH, 0, 1, 0},
     {"reject.test", 0, N_PKIX | N_PATH, N_PKIX | N_PATH, -1, 0, 0},
     {"none.test", 0, N_LEAF, N_LEAF, 1, 0, 0},
-    {"ports.test", 1, N_PKIX, N_PKIX | N_PATH, 1, 0, 0},
+    {"ports.test", 1, N_PKIX | N_FIRST, N_PKIX | N_PATH | N_FIRST, 1, 0, 0},
     {"ports.test", 2, N_PKIX | N_PATH, N_PKIX | N_PATH, 0, 0, 1},
     {"ports.test", 0, N_PKIX | N_PATH, N_PKIX | N_PATH, 1, 0, 1},
     {"ports.test", 3, N_PKIX, N_PKIX | N_PATH, 0, 0, 0},
-    {"trust.test", 0, N_PKIX | N_TRUST, N_PKIX | N_TRUST | N_PATH, 1, 0, 0},
+    {"trust.test", 0, N_PKIX | N_TRUST | N_FIRST,
+        N_PKIX | N_TRUST | N_PATH | N_FIRST, 1, 0, 0},
     {"free.test", 0, N_PKIX, N_PKIX | N_PATH, 0, 0, 0},
 };
 
