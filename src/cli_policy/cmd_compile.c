@@ -11,7 +11,7 @@ static const char help[] =
     "usage: pinfast compile POLICY -o STORE [OPTIONS]\n\n"
     "Turns a policy into the store that programs load.  A policy with\n"
     "errors leaves an existing store as it is.\n\n"
-    "  -o, --output FILE  where the store goes\n"
+    "  -o, --output FILE  where the store goes; -: to standard output\n"
     "  --format store|c   a store file (default), or a C array\n"
     "  --time T           compile as if it were this time\n"
     "  --quiet            no summary\n"
@@ -97,6 +97,12 @@ as_c(const struct pinfast_store *store, size_t *len)
 }
 
 static int
+is_stdout(const char *output)
+{
+	return strcmp(output, "-") == 0;
+}
+
+static int
 write_output(const struct options *o, const struct pinfast_store *store)
 {
 	struct pinfast_diag diag;
@@ -112,6 +118,8 @@ write_output(const struct options *o, const struct pinfast_store *store)
 	}
 	if (data == NULL)
 		strcpy(diag.text, "out of memory");
+	else if (is_stdout(o->output)) /* pf_finish() sees what fails */
+		(void)fwrite(data, 1, len, stdout);
 	else
 		error = pf_file_write(o->output, data, len, 0644, &diag);
 	free(text);
@@ -162,7 +170,7 @@ pf_cmd_compile(int argc, char *argv[])
 	status = pf_policy_load(o.path, o.now, &l, &policy);
 	if (status == PF_EXIT_FINE)
 		status = write_output(&o, policy.store);
-	if (status == PF_EXIT_FINE && !o.quiet)
+	if (status == PF_EXIT_FINE && !o.quiet && !is_stdout(o.output))
 		print_summary(&o, policy.store);
 	pf_loaded_free(&policy);
 	return status;

@@ -32,6 +32,11 @@ pf_yaml_open(struct pf_yaml *y, struct pinfast_bytes text,
 		return PINFAST_ENOMEM;
 	yaml_parser_set_encoding(&y->parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&y->parser, text.data, text.len);
+	/* libyaml would take it for the beginning of the first word. */
+	if (text.len >= 3 && memcmp(text.data, "\xEF\xBB\xBF", 3) == 0)
+		complain(y, 1, 1,
+		    "the policy begins with a byte order mark: save it as "
+		    "UTF-8 without one");
 	return PINFAST_OK;
 }
 

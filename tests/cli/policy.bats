@@ -54,6 +54,21 @@ all_refuse() { # policy, text
 	cmp policy.store again.store
 }
 
+@test "-o - is standard output, not a file that is called -" {
+	pinfast compile policy.yaml -o - >again.store
+	cmp policy.store again.store
+	pinfast compile policy.yaml --format c -o - >again.c
+	pinfast compile --quiet policy.yaml --format c -o other.c
+	cmp again.c other.c
+	[ ! -e ./- ]
+	run sh -c "'$PINFAST' compile policy.yaml -o - >/dev/full"
+	[ "$status" -eq 3 ]
+	echo 'pinfast: 2' >bad.yaml
+	run pinfast compile bad.yaml -o -
+	[ "$status" -eq 3 ]
+	[ "$(pinfast compile bad.yaml -o - 2>/dev/null | wc -c)" -eq 0 ]
+}
+
 # ---------------------------------------------------- files that are refused
 
 @test "a store from standard input is not the file that is called -" {
