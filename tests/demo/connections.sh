@@ -79,6 +79,25 @@ visit() { # STATUS
 	}
 }
 
+# pinfast, told where the server is, and not left to ask DNS.
+there() {
+	pinfast "$@" --connect-to "api.example.com:443:127.0.0.1:$port" \
+	    --ca-file trust.pem
+}
+
+# Shows a command and what it says; it must end with this status.
+must() {
+	want=$1
+	shift
+	echo "\$ $*" | sed 's/^. there/$ pinfast/'
+	got=0
+	"$@" 2>&1 || got=$?
+	[ "$got" = "$want" ] || {
+		echo "demo: this gave status $got, and should give $want" >&2
+		exit 1
+	}
+}
+
 pin() {
 	pinfast pin --plain "$1" | head -n 1
 }
@@ -128,13 +147,25 @@ certificate renewed honest-ca
 serve renewed -www
 visit 0
 
-tell '5. Somebody takes a new key and forgets the policy.  pinfast refuses, and
-   says which key to publish:'
+tell '5. Somebody takes a new key and forgets the policy.  Asked before it goes
+   live, pinfast says what would break:'
 certificate forgotten honest-ca
+must 1 pinfast check policy.yaml --new-cert forgotten.pem
+
+tell '6. It goes live all the same.  Clients are safe, and say which key to
+   publish; so does a check of the servers, from cron or CI:'
 serve forgotten -www
 visit 1
+must 1 there check policy.yaml
 
-tell '6. The policy is completed, and everybody is back:'
+tell '7. The policy is completed, and everybody is back:'
 write_policy 2 "$(pin renewed.pem)" "$(pin forgotten.pem)" >policy.yaml
 pinfast compile policy.yaml -o policy.store
 visit 0
+must 0 there check policy.yaml
+
+tell '8. Nobody has to begin with an empty page.  A backup key, what the server
+   shows now, and a first policy that only reports:'
+must 0 pinfast keygen spare.key
+must 0 there pin api.example.com
+must 0 there init api.example.com --backup spare.key
