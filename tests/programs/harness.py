@@ -12,6 +12,8 @@ NAMES = {"right": "good.example.test", "wrong": "wrong.example.test",
          "refuse": "plain.example.test", "inject": "inject.example.test"}
 ADDRESS = {"right": "127.0.0.1", "wrong": "127.0.0.2",
            "refuse": "127.0.0.3", "inject": "127.0.0.4"}
+OTHER_NAMES = [n + ".example.test" for n in ("acme", "eight", "six")]
+FLEET = "127.0.8.8"
 PROXY_ADDRESS = "127.0.0.9"
 USER, PASSWORD = "pinner", "secret"
 
@@ -43,7 +45,7 @@ class Keys:
             "-subj", "/CN=good.example.test", "-keyout", path + ".key",
             "-out", path + ".csr")
         names = ",".join("DNS:" + n for n in
-                         list(NAMES.values()) + ["acme.example.test"])
+                         list(NAMES.values()) + OTHER_NAMES)
         with open(path + ".ext", "w", encoding="ascii") as out:
             out.write("subjectAltName=" + names + "\n")
         leaf = run("openssl", "x509", "-req", "-in", path + ".csr", "-days",
@@ -74,6 +76,7 @@ class Server:
         self.log = self.dir + "/log"
         env = dict(os.environ, DIR=self.dir, ADDR=address,
                    CERT=f"{work}/{key}.pem", KEY=f"{work}/{key}.key",
+                   OTHER_CERT=f"{work}/bad.pem", OTHER_KEY=f"{work}/bad.key",
                    TLS="yes" if tls else "no", NAMES=" ".join(NAMES.values()),
                    HOST="good.example.test", LC_ALL="C",
                    PROXY_USER=USER, PROXY_PASSWORD=PASSWORD)
@@ -105,18 +108,18 @@ class Server:
     def mark(self):
         self.mark_at = os.stat(self.log).st_size
 
-    def since(self, pattern=None, seconds=5):
-        """What was written since mark(); waits until PATTERN is in it."""
+    def since(self, pattern=None, count=1, seconds=5):
+        """What was written since mark(); waits for COUNT times PATTERN."""
         end = time.monotonic() + seconds
         while True:
             with open(self.log, encoding="utf-8", errors="replace") as log:
                 log.seek(self.mark_at)
                 text = log.read()
-            if not pattern or re.search(pattern, text):
+            if not pattern or len(re.findall(pattern, text)) >= count:
                 return text
             if time.monotonic() > end:
-                raise RuntimeError(f"{self.name} did not write {pattern!r}:\n"
-                                   + text)
+                raise RuntimeError(f"{self.name} did not write {pattern!r} "
+                                   f"{count} times:\n" + text)
             pause()
 
     def stop(self):

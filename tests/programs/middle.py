@@ -13,6 +13,7 @@ INJECTED = {
     "smtp": (b"STARTTLS", b"250 injected\r\n"),
     "lmtp": (b"STARTTLS", b"250 injected\r\n"),
     "imap": (b"STARTTLS", b"* CAPABILITY IMAP4rev1 INJECTED\r\n"),
+    "sieve": (b"STARTTLS", b'"INJECTED" "yes"\r\nOK\r\n'),
     "pop3": (b"STLS", b"+OK injected\r\n"),
     "ftp": (b"AUTH TLS", b"230 injected\r\n"),
     "ldap": (b"1.3.6.1.4.1.1466.20037",
@@ -74,8 +75,8 @@ class Middle:
     def __init__(self, listen, onward, inject=None):
         self.onward = onward
         self.asked, self.injected = INJECTED[inject] if inject else (None, b"")
-        self.records = []
-        self.done = threading.Event()
+        self.threads = []
+        self.sent = []
         self.listener = socket.create_server(listen, backlog=64)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
@@ -86,8 +87,10 @@ class Middle:
                 client, _ = self.listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._pass, args=(client,),
-                             daemon=True).start()
+            thread = threading.Thread(target=self._pass, args=(client,),
+                                      daemon=True)
+            thread.start()
+            self.threads.append(thread)
 
     def _pass(self, client):
         try:
@@ -115,12 +118,19 @@ class Middle:
         except OSError:
             pass
         finally:
-            self.records = list(records(sent))
+            self.sent.append(list(records(sent)))
             client.close()
             server.close()
-            self.done.set()
+
+    def records(self):
+        """The TLS records of each connection, when all have ended."""
+        for thread in self.threads:
+            thread.join(5)
+        return self.sent
 
     def close(self):
+        """Wakes accept(), which a mere close() does not."""
+        self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
 

@@ -3,23 +3,17 @@
 Usage: programs.py BUILD WORK [SERVICE...], inside the namespace of `run`.
 """
 
-import csv
 import re
 import socket
 import subprocess
 import sys
 
-from harness import (ADDRESS, HERE, Keys, NAMES, PASSWORD, PROXY_ADDRESS,
-                     Server, USER, pin_of)
+from cells import CASES, PROXIES, Cell, Pinfast, fault, survey, table
+from harness import (ADDRESS, FLEET, Keys, NAMES, PASSWORD, PROXY_ADDRESS, Server,
+                     USER, pin_of)
 from middle import Middle, application, through_connect, through_socks5
 from renewal import Renewal
 
-# name, server, its port, "password" or ""
-PROXIES = [("tinyproxy", "http", 8888, ""),
-           ("tinyproxy with a password", "http", 8889, "password"),
-           ("squid", "http", 3128, ""),
-           ("danted", "socks5", 1080, ""),
-           ("danted with a password", "socks5", 1081, "password")]
 PROXY_SERVERS = {"tinyproxy": [8888, 8889], "squid": [3128],
                  "danted": [1080, 1081]}
 
@@ -48,13 +42,6 @@ class Tap:
             self.row(name, e)
 
 
-def services(wanted):
-    with open(HERE + "/services.tsv", encoding="ascii") as table:
-        rows = csv.DictReader((r for r in table if r[0] != "#"),
-                              delimiter="\t", quoting=csv.QUOTE_NONE)
-        return [r for r in rows if not wanted or r["service"] in wanted]
-
-
 def start_all(work, rows, everything):
     """Every server three times: with the good key, another, and none."""
     ports = {}
@@ -68,17 +55,19 @@ def start_all(work, rows, everything):
                 continue
             running[name, case] = Server(name, work, ADDRESS[case],
                                          ports[name], key, case != "refuse")
+    if "nginx" in [r["server"] for r in rows]:
+        running["nginx-fleet"] = Server("nginx-fleet", work, FLEET, [443],
+                                        "good")
     for name, listen in PROXY_SERVERS.items():
         running[name] = Server(name, work, PROXY_ADDRESS, listen, "good")
     return running
 
 
-def s_client(row, case, proxy, relay=None, noise=b""):
-    """openssl s_client at a service; (status, certificate, what it said).
-
-    NOISE is sent to the server when the handshake is over."""
+def s_client(row, case, proxy):
+    """openssl s_client at a service; (status, certificate, what it said)."""
     host, port = NAMES[case], int(row["port"])
     where = ["-connect", f"{host}:{port}"]
+    relay = None
     if proxy:
         # Not -proxy: s_client loses what stands behind the proxy's answer.
         who = (USER, PASSWORD) if proxy[3] else ()
@@ -92,7 +81,8 @@ def s_client(row, case, proxy, relay=None, noise=b""):
     try:
         done = subprocess.run(
             ["openssl", "s_client", "-servername", host] + where,
-            input=noise, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             timeout=2 if case == "refuse" else 20, check=False)
     except subprocess.TimeoutExpired:
         return None, None, "s_client waited too long"
@@ -136,37 +126,92 @@ def noise(row, running):
     server.mark()
     relay = Middle(("127.0.0.1", 0), lambda: socket.create_connection(
         (ADDRESS["right"], int(row["port"])), 5))
-    s_client(row, "right", None, relay, row["noise"].encode().decode(
-        "unicode_escape").encode("latin-1"))
+    words = ["openssl", "s_client", "-quiet", "-connect",
+             f"127.0.0.1:{relay.port}"]
+    if row["starttls"] != "none":
+        words += ["-starttls", row["starttls"], "-xmpphost", NAMES["right"]]
+    with subprocess.Popen(words, stdin=subprocess.PIPE,
+                          stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL) as client:
+        client.stdin.write(row["noise"].encode().decode("unicode_escape")
+                           .encode("latin-1"))
+        client.stdin.flush()
+        try:
+            server.since(row["never"], seconds=0.5)
+        except RuntimeError:
+            pass  # some write it when the client has gone
+        client.kill()
     server.since(row["never"])
-    relay.done.wait(5)
-    if not list(application(relay.records)):
-        return f"no record looks like an application's: {relay.records}"
+    sent = relay.records()
+    relay.close()
+    if not any(list(application(one)) for one in sent):
+        return f"no record looks like an application's: {sent}"
     return None
+
+
+def prove(tap, row, running, keys):
+    """The servers are what the table says, and tell what they are sent."""
+    for proxy in [None] + PROXIES:
+        way = proxy[0] if proxy else "directly"
+        tap.trial(f"{row['service']} {way}: openssl s_client sees the key",
+                  control, row, "right", proxy, running, keys)
+    tap.trial(f"{row['service']}: another key is another pin",
+              control, row, "wrong", None, running, keys)
+    tap.trial(f"{row['service']}: a byte after the handshake is noticed",
+              noise, row, running)
+    if (row["server"], "refuse") in running:
+        tap.trial(f"{row['service']}: no TLS when it has no certificate",
+                  control, row, "refuse", None, running, keys)
+
+
+def ask(tap, pinfast, row, running):
+    """pinfast about one service: every case, every way."""
+    for case in CASES:
+        if row["starttls"] == "none" and case in ("refuse", "inject"):
+            continue
+        for proxy in [None] + PROXIES:
+            cell = Cell(pinfast, row, case, proxy, running)
+            name = f"{row['service']} {proxy[0] if proxy else 'directly'}: " \
+                + case
+            tap.trial("pin " + name, cell.run, cell.pin)
+            tap.trial("check " + name, cell.run, cell.check)
+
+
+def surveys(tap, pinfast, rows):
+    """Every service in one policy: one that is bad spoils no other."""
+    count = len(rows)
+    for what, cases, numbers in (
+            ("good servers", ["right"], (count, 0, 0)),
+            ("good and other keys", ["right", "wrong"], (count, count, 0)),
+            ("good servers and some without TLS", ["right", "refuse"],
+             (count, 0, count)),
+            ("everything", ["right", "wrong", "refuse"],
+             (count, count, count))):
+        tap.trial("check a whole policy: " + what, survey, pinfast, rows,
+                  [NAMES[case] for case in cases],
+                  dict(zip(("ok", "denied", "undecided"), numbers)))
 
 
 def main():
     build, work, wanted = sys.argv[1], sys.argv[2], set(sys.argv[3:])
     tap = Tap()
-    everything = services(set())
-    rows = services(wanted)
+    everything = table("services.tsv")
+    rows = [r for r in everything if not wanted or r["service"] in wanted]
     keys = Keys(work)
-    running = start_all(work, rows, everything)
+    pinfast = Pinfast(build, work, keys)
+    running = start_all(work, everything if "faults" in wanted else rows,
+                        everything)
     for key, server in running.items():
         name = key if isinstance(key, str) else " ".join(key)
         tap.trial(f"{name}: starts", lambda s: s.wait() and None, server)
     for row in rows:
-        for proxy in [None] + PROXIES:
-            way = proxy[0] if proxy else "directly"
-            tap.trial(f"{row['service']} {way}: openssl s_client sees the key",
-                      control, row, "right", proxy, running, keys)
-        tap.trial(f"{row['service']}: another key is another pin",
-                  control, row, "wrong", None, running, keys)
-        tap.trial(f"{row['service']}: a byte after the handshake is noticed",
-                  noise, row, running)
-        if (row["server"], "refuse") in running:
-            tap.trial(f"{row['service']}: no TLS when it has no certificate",
-                      control, row, "refuse", None, running, keys)
+        prove(tap, row, running, keys)
+        ask(tap, pinfast, row, running)
+    if not wanted:
+        surveys(tap, pinfast, rows)
+    if not wanted or "faults" in wanted:
+        for row in table("faults.tsv"):
+            tap.trial("fault: " + row["case"], fault, pinfast, row)
     if not wanted or "renewal" in wanted:
         renewal = Renewal(build, work, keys)
         for name, body in renewal.rows():
