@@ -163,17 +163,25 @@ serve_policy(struct pinfast *policy, struct pinfast_builder *b)
 	pinfast_builder_free(b);
 }
 
+/* A policy in service, made of what was built. */
+static inline struct pinfast *
+policy_made(struct pinfast_builder *b)
+{
+	struct pinfast *policy;
+
+	assert_int_equal(pinfast_new(NULL, &policy), 0);
+	serve_policy(policy, b);
+	return policy;
+}
+
 /* pin.test with one pin. */
 static inline struct pinfast *
 policy_of(enum pinfast_role role, const struct id *id)
 {
 	struct pinfast_builder *b = begin_policy(1);
-	struct pinfast *policy;
 
-	assert_int_equal(pinfast_new(NULL, &policy), 0);
 	add_entry(b, "pin.test", role, id);
-	serve_policy(policy, b);
-	return policy;
+	return policy_made(b);
 }
 
 static inline void
@@ -254,6 +262,22 @@ join(SSL_CTX *cctx, SSL_CTX *sctx)
 	return p;
 }
 
+static inline void
+attach(const struct pair *p, const char *host)
+{
+	assert_int_equal(pinfast_openssl_attach(p->c, host, 443, NULL), 0);
+}
+
+/* The same once more, with what was made already. */
+static inline struct pair
+attached(SSL_CTX *cctx, SSL_CTX *sctx, const char *host)
+{
+	struct pair p = join(cctx, sctx);
+
+	attach(&p, host);
+	return p;
+}
+
 /* Whatever the server's application can read. */
 static inline void
 drain(struct pair *p)
@@ -320,6 +344,60 @@ part(struct pair *p)
 	ERR_clear_error();
 	SSL_free(p->c);
 	SSL_free(p->s);
+}
+
+/* A connection with everything that it needs. */
+struct scene {
+	struct pinfast *policy;
+	SSL_CTX *cctx, *sctx;
+	struct pair p;
+};
+
+/* A pinned client, not attached yet, meets a server that shows what it is
+ * told to.  The policy belongs to the scene. */
+static inline struct scene
+set_scene(struct pinfast *policy, const struct id *shown, const struct id *sent,
+    int tls)
+{
+	struct scene s;
+
+	s.policy = policy;
+	s.cctx = pinned_ctx(policy, tls);
+	s.sctx = server_ctx(shown, sent, tls);
+	s.p = join(s.cctx, s.sctx);
+	return s;
+}
+
+/* The pinned leaf is shown. */
+static inline struct scene
+ordinary_scene(int tls)
+{
+	return set_scene(policy_of(PINFAST_ROLE_LEAF, &leaf), &leaf, &intA,
+	    tls);
+}
+
+static inline void
+end(struct scene *s)
+{
+	part(&s->p);
+	SSL_CTX_free(s->cctx);
+	SSL_CTX_free(s->sctx);
+	pinfast_free(s->policy);
+}
+
+enum { DENY = 0, ALLOW = 1 };
+
+/* What the client was told and what the server's application got, for a row
+ * of a table. */
+static inline void
+expect_row(const char *name, struct pair *p, int allow, int32_t reason)
+{
+	struct pinfast_verdict verdict = pinfast_openssl_result(p->c);
+
+	if ((verdict.decision == PINFAST_ALLOW) != allow ||
+	    verdict.reason != reason || p->app != (allow ? 16U : 0U))
+		fail_msg("%s: %s, %zu bytes", name,
+		    pinfast_reason_name(verdict.reason), p->app);
 }
 
 static inline void

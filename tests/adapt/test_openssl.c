@@ -1,8 +1,6 @@
 /* The OpenSSL adapter: full handshakes, and ways around the judge. */
 #include "pair.h"
 
-enum { ALLOW = 1, DENY = 0 };
-
 struct setting {
 	const char *name;
 	enum pinfast_role role;
@@ -47,31 +45,26 @@ static const struct setting settings[] = {
 static void
 run_setting(const struct setting *t, int tls)
 {
-	struct pinfast *policy = policy_of(t->role, t->pinned);
-	SSL_CTX *cctx = pinned_ctx(policy, tls);
-	SSL_CTX *sctx = server_ctx(t->shown, t->sent, tls);
-	struct pair p = join(cctx, sctx);
+	struct scene s =
+	    set_scene(policy_of(t->role, t->pinned), t->shown, t->sent, tls);
 	struct pinfast_verdict verdict;
 	char why[600];
 
-	assert_int_equal(pinfast_openssl_attach(p.c, t->host, 443, NULL), 0);
-	expect(pinfast_openssl_result(p.c), DENY, PINFAST_REASON_NOT_JUDGED);
-	shake(&p);
-	verdict = pinfast_openssl_result(p.c);
+	attach(&s.p, t->host);
+	expect(pinfast_openssl_result(s.p.c), DENY, PINFAST_REASON_NOT_JUDGED);
+	shake(&s.p);
+	verdict = pinfast_openssl_result(s.p.c);
 	if (t->allow != (verdict.decision == PINFAST_ALLOW) ||
-	    verdict.reason != t->reason || p.shaken != t->allow)
+	    verdict.reason != t->reason || s.p.shaken != t->allow)
 		fail_msg("%s: %s", t->name,
 		    pinfast_reason_name(verdict.reason));
-	chat(&p);
-	assert_int_equal(p.app, t->allow ? 16 : 0);
+	chat(&s.p);
+	assert_int_equal(s.p.app, t->allow ? 16 : 0);
 	if (!t->allow) {
-		pinfast_openssl_explain(p.c, why, sizeof why);
+		pinfast_openssl_explain(s.p.c, why, sizeof why);
 		assert_non_null(strstr(why, "pin.test"));
 	}
-	part(&p);
-	SSL_CTX_free(cctx);
-	SSL_CTX_free(sctx);
-	pinfast_free(policy);
+	end(&s);
 }
 
 static void
@@ -216,32 +209,23 @@ run_way(const struct way *w, int tls)
 {
 	/* other's key is pinned, too: names must do the refusing. */
 	struct pinfast_builder *b = begin_policy(1);
-	struct pinfast *policy;
-	SSL_CTX *cctx, *sctx;
-	struct pair p;
+	struct scene s;
 	struct pinfast_verdict verdict;
 
-	assert_int_equal(pinfast_new(NULL, &policy), 0);
 	add_entry(b, "pin.test", PINFAST_ROLE_LEAF, &leaf);
 	pinfast_builder_pin(b, PINFAST_ROLE_LEAF, other.pin);
 	pinfast_builder_pin(b, PINFAST_ROLE_LEAF, self.pin);
-	serve_policy(policy, b);
-	cctx = pinned_ctx(policy, tls);
-	sctx = server_ctx(w->shown, &intA, tls);
-	p = join(cctx, sctx);
-	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 443, NULL), 0);
-	w->before(cctx, p.c);
-	shake(&p);
-	chat(&p); /* without asking */
-	verdict = pinfast_openssl_result(p.c);
+	s = set_scene(policy_made(b), w->shown, &intA, tls);
+	attach(&s.p, "pin.test");
+	w->before(s.cctx, s.p.c);
+	shake(&s.p);
+	chat(&s.p); /* without asking */
+	verdict = pinfast_openssl_result(s.p.c);
 	if (w->allow != (verdict.decision == PINFAST_ALLOW) ||
-	    verdict.reason != w->reason || p.app != w->app)
+	    verdict.reason != w->reason || s.p.app != w->app)
 		fail_msg("%s: %s, %zu bytes", w->name,
-		    pinfast_reason_name(verdict.reason), p.app);
-	part(&p);
-	SSL_CTX_free(cctx);
-	SSL_CTX_free(sctx);
-	pinfast_free(policy);
+		    pinfast_reason_name(verdict.reason), s.p.app);
+	end(&s);
 }
 
 static void
@@ -266,7 +250,7 @@ a_cipher_without_certificates_is_refused(void **state)
 	SSL_CTX_set_cipher_list(sctx, "aNULL:@SECLEVEL=0");
 	SSL_CTX_set_dh_auto(sctx, 1);
 	p = join(cctx, sctx);
-	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 443, NULL), 0);
+	attach(&p, "pin.test");
 	shake(&p);
 	assert_true(p.shaken);
 	chat(&p);
@@ -312,35 +296,26 @@ static const struct learned {
 static void
 run_learned(const struct learned *t, int attached)
 {
-	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
-	SSL_CTX *cctx = pinned_ctx(policy, TLS1_3_VERSION);
-	SSL_CTX *sctx = server_ctx(t->shown, &intA, TLS1_3_VERSION);
-	struct pair p = join(cctx, sctx);
-	struct pinfast_verdict verdict;
+	struct scene s = set_scene(policy_of(PINFAST_ROLE_LEAF, &leaf),
+	    t->shown, &intA, TLS1_3_VERSION);
 
 	if (attached)
-		assert_int_equal(pinfast_openssl_attach(p.c, NULL, 0, NULL), 0);
+		attach(&s.p, NULL);
 	if (t->verify != NULL)
-		SSL_set1_host(p.c, t->verify);
+		SSL_set1_host(s.p.c, t->verify);
 	if (t->address != NULL)
-		X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(p.c), t->address);
+		X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(s.p.c),
+		    t->address);
 	if (t->sni != NULL) {
 		char sni[64];
 
 		snprintf(sni, sizeof sni, "%s", t->sni);
-		SSL_set_tlsext_host_name(p.c, sni);
+		SSL_set_tlsext_host_name(s.p.c, sni);
 	}
-	shake(&p);
-	chat(&p);
-	verdict = pinfast_openssl_result(p.c);
-	if (t->allow != (verdict.decision == PINFAST_ALLOW) ||
-	    verdict.reason != t->reason || p.app != (t->allow ? 16U : 0U))
-		fail_msg("%s: %s", t->name,
-		    pinfast_reason_name(verdict.reason));
-	part(&p);
-	SSL_CTX_free(cctx);
-	SSL_CTX_free(sctx);
-	pinfast_free(policy);
+	shake(&s.p);
+	chat(&s.p);
+	expect_row(t->name, &s.p, t->allow, t->reason);
+	end(&s);
 }
 
 static void
@@ -408,31 +383,21 @@ a_pin_can_replace_the_chain(void **state)
 	(void)state;
 	for (int i = 0; i < 6; i++) {
 		struct pinfast_builder *b = begin_policy(1);
-		struct pinfast *policy;
-		SSL_CTX *cctx, *sctx;
-		struct pair p;
+		struct scene s;
 
-		assert_int_equal(pinfast_new(NULL, &policy), 0);
 		add_entry(b, "pin.test", PINFAST_ROLE_LEAF, &self);
 		pinfast_builder_entry_set(b, PINFAST_ENTRY_PKIX_NONE, 1);
-		serve_policy(policy, b);
-		cctx = pinned_ctx(policy, versions[i & 1]);
-		sctx = server_ctx(shown[i / 2], NULL, versions[i & 1]);
-		p = join(cctx, sctx);
-		SSL_set_verify(p.c, SSL_VERIFY_NONE, NULL);
-		assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1,
-		                     NULL),
-		    0);
-		shake(&p);
-		chat(&p);
-		expect(pinfast_openssl_result(p.c), i < 2,
+		s = set_scene(policy_made(b), shown[i / 2], NULL,
+		    versions[i & 1]);
+		SSL_set_verify(s.p.c, SSL_VERIFY_NONE, NULL);
+		attach(&s.p, "pin.test");
+		shake(&s.p);
+		chat(&s.p);
+		expect(pinfast_openssl_result(s.p.c), i < 2,
 		    i < 2 ? PINFAST_REASON_PIN_MATCHED
 		          : PINFAST_REASON_PIN_MISMATCH);
-		assert_int_equal(p.app, i < 2 ? 16 : 0);
-		part(&p);
-		SSL_CTX_free(cctx);
-		SSL_CTX_free(sctx);
-		pinfast_free(policy);
+		assert_int_equal(s.p.app, i < 2 ? 16 : 0);
+		end(&s);
 	}
 }
 
@@ -464,9 +429,7 @@ info_callbacks_are_chained(void **state)
 		if (own == 2)
 			SSL_set_info_callback(p.c, count_info);
 		if (own > 0)
-			assert_int_equal(pinfast_openssl_attach(p.c, "pin.test",
-			                     1, NULL),
-			    0);
+			attach(&p, "pin.test");
 		else
 			SSL_set1_host(p.c, "pin.test");
 		infos = 0;
@@ -503,9 +466,7 @@ every_kind_of_key_is_read_as_openssl_reads_it(void **state)
 		cctx = pinned_ctx(policy, TLS1_3_VERSION);
 		sctx = server_ctx(&id, &intA, TLS1_3_VERSION);
 		p = join(cctx, sctx);
-		assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1,
-		                     NULL),
-		    0);
+		attach(&p, "pin.test");
 		shake(&p);
 		chat(&p);
 		expect(pinfast_openssl_result(p.c), ALLOW,
@@ -524,31 +485,29 @@ every_kind_of_key_is_read_as_openssl_reads_it(void **state)
 static void
 a_refusal_is_told_the_way_openssl_tells_errors(void **state)
 {
-	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
-	SSL_CTX *cctx = pinned_ctx(policy, TLS1_3_VERSION);
-	SSL_CTX *sctx = server_ctx(&evil, NULL, TLS1_3_VERSION);
-	struct pair p = join(cctx, sctx);
+	struct scene s = set_scene(policy_of(PINFAST_ROLE_LEAF, &leaf), &evil,
+	    NULL, TLS1_3_VERSION);
 	const char *data;
 	char text[600], short_text[8];
 	unsigned long code;
 	int flags, done = 0;
 
 	(void)state;
-	pinfast_openssl_explain(p.c, text, sizeof text);
+	pinfast_openssl_explain(s.p.c, text, sizeof text);
 	assert_string_equal(text, "nothing has judged this connection");
 	assert_int_equal(pinfast_openssl_explain(NULL, short_text, 8),
 	    strlen(text));
 	assert_string_equal(short_text, "nothing");
 	assert_int_equal(pinfast_openssl_explain(NULL, NULL, 0), strlen(text));
 	assert_null(pinfast_openssl_conn(NULL));
-	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1, NULL), 0);
-	assert_non_null(pinfast_openssl_conn(p.c));
+	attach(&s.p, "pin.test");
+	assert_non_null(pinfast_openssl_conn(s.p.c));
 	ERR_clear_error();
 	for (int i = 0; i < 6 && !done; i++) {
-		done = SSL_do_handshake(p.c) != 1 &&
-		       SSL_get_error(p.c, -1) == SSL_ERROR_SSL;
+		done = SSL_do_handshake(s.p.c) != 1 &&
+		       SSL_get_error(s.p.c, -1) == SSL_ERROR_SSL;
 		if (!done)
-			(void)SSL_do_handshake(p.s);
+			(void)SSL_do_handshake(s.p.s);
 	}
 	code = ERR_get_error_all(NULL, NULL, NULL, &data, &flags);
 	assert_string_equal(ERR_lib_error_string(code), "pinfast");
@@ -556,15 +515,12 @@ a_refusal_is_told_the_way_openssl_tells_errors(void **state)
 	    pinfast_reason_text(PINFAST_REASON_PIN_MISMATCH));
 	assert_non_null(strstr(data, evil.pin));
 	assert_non_null(strstr(data, leaf.pin));
-	assert_int_equal(SSL_get_verify_result(p.c),
+	assert_int_equal(SSL_get_verify_result(s.p.c),
 	    0x50494e00 + PINFAST_REASON_PIN_MISMATCH);
 	expect(pinfast_openssl_result(NULL), DENY, PINFAST_REASON_NOT_JUDGED);
 	expect(pinfast_openssl_recheck(NULL, "a", 1), DENY,
 	    PINFAST_REASON_NOT_JUDGED);
-	part(&p);
-	SSL_CTX_free(cctx);
-	SSL_CTX_free(sctx);
-	pinfast_free(policy);
+	end(&s);
 }
 
 static void
@@ -575,31 +531,21 @@ an_address_is_a_reference_too(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		struct pinfast_builder *b = begin_policy(1);
-		struct pinfast *policy;
-		SSL_CTX *cctx, *sctx;
-		struct pair p;
+		struct scene s;
 
-		assert_int_equal(pinfast_new(NULL, &policy), 0);
 		add_entry(b, "192.0.2.7", PINFAST_ROLE_LEAF, shown[i]);
-		serve_policy(policy, b);
-		cctx = pinned_ctx(policy, TLS1_3_VERSION);
-		sctx = server_ctx(shown[i], &intA, TLS1_3_VERSION);
-		p = join(cctx, sctx);
-		SSL_set1_host(p.c, "pin.test"); /* replaced */
-		assert_int_equal(pinfast_openssl_attach(p.c, "192.0.2.7", 1,
-		                     NULL),
-		    0);
-		assert_null(SSL_get_servername(p.c, TLSEXT_NAMETYPE_host_name));
-		shake(&p);
-		chat(&p);
-		expect(pinfast_openssl_result(p.c), i == 0,
+		s = set_scene(policy_made(b), shown[i], &intA, TLS1_3_VERSION);
+		SSL_set1_host(s.p.c, "pin.test"); /* replaced */
+		attach(&s.p, "192.0.2.7");
+		assert_null(SSL_get_servername(s.p.c,
+		    TLSEXT_NAMETYPE_host_name));
+		shake(&s.p);
+		chat(&s.p);
+		expect(pinfast_openssl_result(s.p.c), i == 0,
 		    i == 0 ? PINFAST_REASON_PIN_MATCHED
 		           : PINFAST_REASON_PKIX_FAILED);
-		assert_int_equal(p.app, i == 0 ? 16 : 0);
-		part(&p);
-		SSL_CTX_free(cctx);
-		SSL_CTX_free(sctx);
-		pinfast_free(policy);
+		assert_int_equal(s.p.app, i == 0 ? 16 : 0);
+		end(&s);
 	}
 }
 

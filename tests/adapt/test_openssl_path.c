@@ -1,8 +1,6 @@
 /* The OpenSSL adapter: anchors of the policy, further paths, limits. */
 #include "pair.h"
 
-enum { ALLOW = 1, DENY = 0 };
-
 /* leafX under an intermediate that both roots signed. */
 static const struct crossed {
 	const char *name;
@@ -43,14 +41,11 @@ static struct pinfast *
 policy_for(const struct crossed *t)
 {
 	struct pinfast_builder *b = begin_policy(1);
-	struct pinfast *policy;
 
-	assert_int_equal(pinfast_new(NULL, &policy), 0);
 	if (t->rejected != NULL)
 		pinfast_builder_reject(b, t->rejected->pin);
 	add_entry(b, "pin.test", t->role, t->pinned);
-	serve_policy(policy, b);
-	return policy;
+	return policy_made(b);
 }
 
 static void
@@ -59,20 +54,15 @@ run_crossed(const struct crossed *t, int tls)
 	struct pinfast *policy = policy_for(t);
 	SSL_CTX *cctx = pinned_ctx(policy, tls);
 	SSL_CTX *sctx = server_ctx(&leafX, NULL, tls);
-	struct pinfast_verdict verdict;
 	struct pair p;
 
 	for (int i = 0; i < 3 && t->sent[i] != NULL; i++)
 		SSL_CTX_add1_chain_cert(sctx, t->sent[i]->cert);
 	p = join(cctx, sctx);
-	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 443, NULL), 0);
+	attach(&p, "pin.test");
 	shake(&p);
 	chat(&p);
-	verdict = pinfast_openssl_result(p.c);
-	if ((verdict.decision == PINFAST_ALLOW) != t->allow ||
-	    verdict.reason != t->reason || p.app != (t->allow ? 16U : 0U))
-		fail_msg("%s: %s", t->name,
-		    pinfast_reason_name(verdict.reason));
+	expect_row(t->name, &p, t->allow, t->reason);
 	/* The application sees the path that was judged. */
 	if (t->allow && t->pinned == &rootB) {
 		STACK_OF(X509) *chain = SSL_get0_verified_chain(p.c);
@@ -121,7 +111,7 @@ a_search_has_a_limit(void **state)
 		SSL_CTX_add1_chain_cert(sctx, many[i].cert);
 	}
 	p = join(cctx, sctx);
-	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 443, NULL), 0);
+	attach(&p, "pin.test");
 	shake(&p);
 	chat(&p);
 	verdict = pinfast_openssl_result(p.c);
@@ -176,31 +166,17 @@ the_entrys_anchors_are_the_only_ones(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct pinfast_builder *b = begin_policy(1);
-		struct pinfast *policy;
-		SSL_CTX *cctx, *sctx;
-		struct pair p;
+		struct scene s;
 
-		assert_int_equal(pinfast_new(NULL, &policy), 0);
 		add_entry(b, "pin.test", PINFAST_ROLE_ANY, rows[i].pinned);
 		add_anchor(b, rows[i].anchor);
-		serve_policy(policy, b);
-		cctx = pinned_ctx(policy, TLS1_3_VERSION);
-		sctx = server_ctx(rows[i].shown, rows[i].sent, TLS1_3_VERSION);
-		p = join(cctx, sctx);
-		assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1,
-		                     NULL),
-		    0);
-		shake(&p);
-		chat(&p);
-		if (pinfast_openssl_result(p.c).reason != rows[i].reason)
-			fail_msg("%s: %s", rows[i].name,
-			    pinfast_reason_name(pinfast_openssl_result(p.c)
-			                            .reason));
-		assert_int_equal(p.app, rows[i].allow ? 16 : 0);
-		part(&p);
-		SSL_CTX_free(cctx);
-		SSL_CTX_free(sctx);
-		pinfast_free(policy);
+		s = set_scene(policy_made(b), rows[i].shown, rows[i].sent,
+		    TLS1_3_VERSION);
+		attach(&s.p, "pin.test");
+		shake(&s.p);
+		chat(&s.p);
+		expect_row(rows[i].name, &s.p, rows[i].allow, rows[i].reason);
+		end(&s);
 	}
 }
 
@@ -212,39 +188,31 @@ a_renegotiation_is_judged_again(void **state)
 
 	(void)state;
 	for (int i = 0; i < 3; i++) {
-		struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
-		SSL_CTX *cctx = pinned_ctx(policy, TLS1_2_VERSION);
-		SSL_CTX *sctx = server_ctx(&leaf, &intA, TLS1_2_VERSION);
-		struct pair p = join(cctx, sctx);
+		struct scene s = ordinary_scene(TLS1_2_VERSION);
 
-		assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1,
-		                     NULL),
-		    0);
-		shake(&p);
-		chat(&p);
-		assert_int_equal(p.app, 16);
-		SSL_use_certificate(p.s, second[i]->cert);
-		SSL_use_PrivateKey(p.s, second[i]->key);
-		SSL_set_options(p.s,
+		attach(&s.p, "pin.test");
+		shake(&s.p);
+		chat(&s.p);
+		assert_int_equal(s.p.app, 16);
+		SSL_use_certificate(s.p.s, second[i]->cert);
+		SSL_use_PrivateKey(s.p.s, second[i]->key);
+		SSL_set_options(s.p.s,
 		    SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION);
-		SSL_renegotiate(p.s);
+		SSL_renegotiate(s.p.s);
 		for (int n = 0; n < 6; n++) {
 			char buffer[16];
 
-			(void)SSL_do_handshake(p.s);
-			(void)SSL_read(p.c, buffer, sizeof buffer);
-			drain(&p);
+			(void)SSL_do_handshake(s.p.s);
+			(void)SSL_read(s.p.c, buffer, sizeof buffer);
+			drain(&s.p);
 		}
 		ERR_clear_error();
-		chat(&p);
-		expect(pinfast_openssl_result(p.c), i == 0,
+		chat(&s.p);
+		expect(pinfast_openssl_result(s.p.c), i == 0,
 		    i == 0 ? PINFAST_REASON_PIN_MATCHED
 		           : PINFAST_REASON_PIN_MISMATCH);
-		assert_int_equal(p.app, i == 0 ? 32 : 16);
-		part(&p);
-		SSL_CTX_free(cctx);
-		SSL_CTX_free(sctx);
-		pinfast_free(policy);
+		assert_int_equal(s.p.app, i == 0 ? 32 : 16);
+		end(&s);
 	}
 }
 
@@ -303,16 +271,10 @@ the_applications_own_verification_goes_first(void **state)
 		                     NULL),
 		    0);
 		p = join(cctx, sctx);
-		assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1,
-		                     NULL),
-		    0);
+		attach(&p, "pin.test");
 		shake(&p);
 		chat(&p);
-		if (pinfast_openssl_result(p.c).reason != rows[i].reason)
-			fail_msg("%s: %s", rows[i].name,
-			    pinfast_reason_name(pinfast_openssl_result(p.c)
-			                            .reason));
-		assert_int_equal(p.app, rows[i].allow ? 16 : 0);
+		expect_row(rows[i].name, &p, rows[i].allow, rows[i].reason);
 		part(&p);
 		SSL_CTX_free(cctx);
 		SSL_CTX_free(sctx);
@@ -333,7 +295,7 @@ copies_and_reused_objects_are_judged_anew(void **state)
 	SSL *copy;
 
 	(void)state;
-	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1, NULL), 0);
+	attach(&p, "pin.test");
 	copy = SSL_dup(p.c);
 	assert_non_null(copy);
 	SSL_free(p.c);
@@ -348,7 +310,7 @@ copies_and_reused_objects_are_judged_anew(void **state)
 	part(&p);
 	/* One SSL, twice: the second time it meets the impostor. */
 	p = join(cctx, good);
-	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1, NULL), 0);
+	attach(&p, "pin.test");
 	shake(&p);
 	chat(&p);
 	assert_int_equal(p.app, 16);
@@ -400,7 +362,7 @@ a_changed_ssl_ctx_is_the_one_that_counts(void **state)
 	next.verify_arg = &count;
 	assert_int_equal(pinfast_openssl_init(second, policy, &next, NULL), 0);
 	SSL_set_SSL_CTX(p.c, first);
-	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 443, NULL), 0);
+	attach(&p, "pin.test");
 	SSL_set_SSL_CTX(p.c, second);
 	SSL_CTX_free(first);
 	shake(&p);
@@ -431,7 +393,7 @@ shake_with_dane(struct pinfast *policy, SSL_CTX *sctx, uint8_t usage,
 	SSL_dane_set_flags(p.c, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
 	assert_int_equal(SSL_dane_tlsa_add(p.c, usage, 0, 0, der, (size_t)len),
 	    1);
-	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 443, NULL), 0);
+	attach(&p, "pin.test");
 	SSL_set_verify_result(p.c, preset);
 	shake(&p);
 	verdict = pinfast_openssl_result(p.c);

@@ -35,14 +35,11 @@ policy_for(int kind, enum pinfast_scope scope, const struct id *pinned,
     const struct id *rejected)
 {
 	struct pinfast_builder *b = begin_policy(1);
-	struct pinfast *policy;
 
-	assert_int_equal(pinfast_new(NULL, &policy), 0);
 	if (rejected != NULL)
 		pinfast_builder_reject(b, rejected->pin);
 	add_kind(b, kind, "pin.test", scope, pinned->pin);
-	serve_policy(policy, b);
-	return policy;
+	return policy_made(b);
 }
 
 /* A server that shows its bare key when the client wants one. */
@@ -114,7 +111,7 @@ run_row(const struct row *row, int tls)
 	struct pinfast_verdict v;
 
 	want_bare_key(p.c, row->expected);
-	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1, NULL), 0);
+	attach(&p, "pin.test");
 	shake(&p);
 	assert_int_equal(p.shaken, row->allow);
 	v = pinfast_openssl_result(p.c);
@@ -181,9 +178,7 @@ without_verification_the_pin_still_decides(void **state)
 		SSL_CTX_set_verify(cctx, SSL_VERIFY_NONE, NULL);
 		p = join(cctx, sctx);
 		want_bare_key(p.c, NULL);
-		assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1,
-		                     NULL),
-		    0);
+		attach(&p, "pin.test");
 		shake(&p);
 		expect(pinfast_openssl_result(p.c), good,
 		    good ? PINFAST_REASON_PIN_MATCHED
@@ -209,7 +204,7 @@ a_bare_key_is_good_for_one_host(void **state)
 
 	(void)state;
 	want_bare_key(p.c, NULL);
-	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1, NULL), 0);
+	attach(&p, "pin.test");
 	shake(&p);
 	expect(pinfast_openssl_recheck(p.c, "pin.test", 1), 1,
 	    PINFAST_REASON_PIN_MATCHED);
@@ -245,7 +240,7 @@ resume(int tls, int serialised, int changed)
 	size_t len = 0;
 
 	want_bare_key(p.c, NULL);
-	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1, NULL), 0);
+	attach(&p, "pin.test");
 	shake(&p);
 	chat(&p);
 	assert_int_equal(p.app, 16);
@@ -258,7 +253,7 @@ resume(int tls, int serialised, int changed)
 		pin_another(policy);
 	p = join(cctx, sctx);
 	want_bare_key(p.c, NULL);
-	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 1, NULL), 0);
+	attach(&p, "pin.test");
 	if (serialised)
 		assert_int_equal(pinfast_openssl_session_read(p.c, bytes, len),
 		    changed ? PINFAST_EPOLICY : PINFAST_OK);

@@ -2,8 +2,6 @@
 #define _XOPEN_SOURCE 700
 #include "pair.h"
 
-enum { ALLOW = 1, DENY = 0 };
-
 /* How a session gets from one connection to the next. */
 enum flow { MEMORY, USE, WRITTEN, PLAIN };
 
@@ -12,15 +10,6 @@ struct carried {
 	uint8_t bytes[8192];
 	size_t len;
 };
-
-static struct pair
-attached(SSL_CTX *cctx, SSL_CTX *sctx, const char *host)
-{
-	struct pair p = join(cctx, sctx);
-
-	assert_int_equal(pinfast_openssl_attach(p.c, host, 443, NULL), 0);
-	return p;
-}
 
 static void
 carry_away(struct pair *p, struct carried *carried)
@@ -122,40 +111,36 @@ change(struct pinfast *policy, enum change how)
 static void
 run_row(const struct row *r, int tls)
 {
-	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
-	SSL_CTX *cctx = pinned_ctx(policy, tls);
-	SSL_CTX *sctx = server_ctx(&leaf, &intA, tls);
+	struct scene s = ordinary_scene(tls);
 	SSL_CTX *second =
-	    r->shown == &leaf ? sctx : server_ctx(r->shown, &intA, tls);
+	    r->shown == &leaf ? s.sctx : server_ctx(r->shown, &intA, tls);
 	struct carried carried;
-	struct pair p = attached(cctx, sctx, "pin.test");
 	struct pinfast_verdict verdict;
 
-	shake(&p);
-	chat(&p);
-	expect(pinfast_openssl_result(p.c), ALLOW, PINFAST_REASON_PIN_MATCHED);
-	assert_int_equal(p.app, 16);
-	carry_away(&p, &carried);
-	part(&p);
-	change(policy, r->change);
-	p = attached(cctx, second, r->host);
-	bring(&p, &carried, r->flow);
-	shake(&p);
-	chat(&p); /* without asking */
-	verdict = pinfast_openssl_result(p.c);
+	attach(&s.p, "pin.test");
+	shake(&s.p);
+	chat(&s.p);
+	expect(pinfast_openssl_result(s.p.c), ALLOW,
+	    PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(s.p.app, 16);
+	carry_away(&s.p, &carried);
+	part(&s.p);
+	change(s.policy, r->change);
+	s.p = attached(s.cctx, second, r->host);
+	bring(&s.p, &carried, r->flow);
+	shake(&s.p);
+	chat(&s.p); /* without asking */
+	verdict = pinfast_openssl_result(s.p.c);
 	if ((verdict.decision == PINFAST_ALLOW) != r->allow ||
-	    SSL_session_reused(p.c) != r->resumed ||
-	    p.app != (r->allow ? 16U : 0U))
+	    SSL_session_reused(s.p.c) != r->resumed ||
+	    s.p.app != (r->allow ? 16U : 0U))
 		fail_msg("%s, %x: %s, resumed %d, %zu bytes", r->name, tls,
 		    pinfast_reason_name(verdict.reason),
-		    SSL_session_reused(p.c), p.app);
-	part(&p);
+		    SSL_session_reused(s.p.c), s.p.app);
 	SSL_SESSION_free(carried.session);
-	if (second != sctx)
+	if (second != s.sctx)
 		SSL_CTX_free(second);
-	SSL_CTX_free(cctx);
-	SSL_CTX_free(sctx);
-	pinfast_free(policy);
+	end(&s);
 }
 
 static void
@@ -206,43 +191,38 @@ a_session_of_an_unpinned_connection_is_not_offered(void **state)
 static void
 run_early(int rash, int tightened)
 {
-	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
-	SSL_CTX *cctx = pinned_ctx(policy, TLS1_3_VERSION);
-	SSL_CTX *sctx = server_ctx(&leaf, &intA, TLS1_3_VERSION);
-	struct pair p = attached(cctx, sctx, "pin.test");
+	struct scene s = ordinary_scene(TLS1_3_VERSION);
 	SSL_SESSION *session;
 	enum pinfast_error error;
 	size_t written = 0;
 	int wrote;
 
-	shake(&p);
-	chat(&p);
-	session = SSL_get1_session(p.c);
+	attach(&s.p, "pin.test");
+	shake(&s.p);
+	chat(&s.p);
+	session = SSL_get1_session(s.p.c);
 	assert_true(SSL_SESSION_get_max_early_data(session) > 0);
-	part(&p);
+	part(&s.p);
 	if (tightened)
-		change_policy(policy, 2, PINFAST_ROLE_LEAF, &client);
-	p = attached(cctx, sctx, "pin.test");
-	error =
-	    rash ? (SSL_set_session(p.c, session) ? PINFAST_OK : PINFAST_ENOMEM)
-	         : pinfast_openssl_session_use(p.c, session);
+		change_policy(s.policy, 2, PINFAST_ROLE_LEAF, &client);
+	s.p = attached(s.cctx, s.sctx, "pin.test");
+	error = rash ? (SSL_set_session(s.p.c, session) ? PINFAST_OK
+	                                                : PINFAST_ENOMEM)
+	             : pinfast_openssl_session_use(s.p.c, session);
 	assert_int_equal(error, tightened && !rash ? PINFAST_EPOLICY : 0);
-	wrote = SSL_write_early_data(p.c, "SECRET", 6, &written);
+	wrote = SSL_write_early_data(s.p.c, "SECRET", 6, &written);
 	assert_int_equal(wrote, !tightened);
-	take_early(&p);
-	assert_int_equal(p.early, tightened ? 0 : 6);
+	take_early(&s.p);
+	assert_int_equal(s.p.early, tightened ? 0 : 6);
 	ERR_clear_error();
-	shake(&p);
-	chat(&p);
-	expect(pinfast_openssl_result(p.c), !tightened,
+	shake(&s.p);
+	chat(&s.p);
+	expect(pinfast_openssl_result(s.p.c), !tightened,
 	    tightened ? PINFAST_REASON_PIN_MISMATCH
 	              : PINFAST_REASON_PIN_MATCHED);
-	assert_int_equal(p.app, tightened ? 0 : 16);
-	part(&p);
+	assert_int_equal(s.p.app, tightened ? 0 : 16);
 	SSL_SESSION_free(session);
-	SSL_CTX_free(cctx);
-	SSL_CTX_free(sctx);
-	pinfast_free(policy);
+	end(&s);
 }
 
 static void
@@ -259,46 +239,42 @@ early_data_only_through_a_passed_tag(void **state)
 static void
 a_damaged_session_means_a_full_handshake(void **state)
 {
-	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
-	SSL_CTX *cctx = pinned_ctx(policy, TLS1_3_VERSION);
-	SSL_CTX *sctx = server_ctx(&leaf, &intA, TLS1_3_VERSION);
-	struct pair p = attached(cctx, sctx, "pin.test");
+	struct scene s = ordinary_scene(TLS1_3_VERSION);
 	struct carried carried;
 	enum pinfast_error error;
 
 	(void)state;
-	shake(&p);
-	chat(&p);
-	carry_away(&p, &carried);
-	part(&p);
+	attach(&s.p, "pin.test");
+	shake(&s.p);
+	chat(&s.p);
+	carry_away(&s.p, &carried);
+	part(&s.p);
 	assert_true(carried.len > 500);
-	p = attached(cctx, sctx, "pin.test");
+	s.p = attached(s.cctx, s.sctx, "pin.test");
 	for (size_t i = 0; i < carried.len; i++) {
 		carried.bytes[i] ^= 1;
-		error = pinfast_openssl_session_read(p.c, carried.bytes,
+		error = pinfast_openssl_session_read(s.p.c, carried.bytes,
 		    carried.len);
 		assert_true(error == PINFAST_EPOLICY ||
 		            error == PINFAST_EFORMAT);
-		assert_null(SSL_get_session(p.c));
+		assert_null(SSL_get_session(s.p.c));
 		carried.bytes[i] ^= 1;
-		error = pinfast_openssl_session_read(p.c, carried.bytes, i);
+		error = pinfast_openssl_session_read(s.p.c, carried.bytes, i);
 		assert_true(error == PINFAST_EPOLICY ||
 		            error == PINFAST_EFORMAT);
 	}
-	assert_int_equal(pinfast_openssl_session_read(p.c, NULL, 8),
+	assert_int_equal(pinfast_openssl_session_read(s.p.c, NULL, 8),
 	    PINFAST_EUSAGE);
-	shake(&p);
-	chat(&p);
-	assert_int_equal(SSL_session_reused(p.c), 0);
-	expect(pinfast_openssl_result(p.c), ALLOW, PINFAST_REASON_PIN_MATCHED);
-	assert_int_equal(pinfast_openssl_session_read(p.c, carried.bytes,
+	shake(&s.p);
+	chat(&s.p);
+	assert_int_equal(SSL_session_reused(s.p.c), 0);
+	expect(pinfast_openssl_result(s.p.c), ALLOW,
+	    PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(pinfast_openssl_session_read(s.p.c, carried.bytes,
 	                     carried.len),
 	    PINFAST_EUSAGE);
-	part(&p);
 	SSL_SESSION_free(carried.session);
-	SSL_CTX_free(cctx);
-	SSL_CTX_free(sctx);
-	pinfast_free(policy);
+	end(&s);
 }
 
 static void
@@ -306,43 +282,37 @@ a_refused_connection_leaves_no_session(void **state)
 {
 	(void)state;
 	for (size_t v = 0; v < 2; v++) {
-		struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &client);
-		SSL_CTX *cctx = pinned_ctx(policy, versions[v]);
-		SSL_CTX *sctx = server_ctx(&leaf, &intA, versions[v]);
-		struct pair p = attached(cctx, sctx, "pin.test");
+		struct scene s =
+		    set_scene(policy_of(PINFAST_ROLE_LEAF, &client), &leaf,
+		        &intA, versions[v]);
 		uint8_t bytes[8192];
 		SSL_SESSION *session;
 
-		shake(&p);
-		chat(&p);
-		assert_int_equal(pinfast_openssl_session_write(p.c, NULL, bytes,
-		                     sizeof bytes),
+		attach(&s.p, "pin.test");
+		shake(&s.p);
+		chat(&s.p);
+		assert_int_equal(pinfast_openssl_session_write(s.p.c, NULL,
+		                     bytes, sizeof bytes),
 		    0);
-		session = SSL_get1_session(p.c);
-		part(&p);
-		p = attached(cctx, sctx, "pin.test");
+		session = SSL_get1_session(s.p.c);
+		part(&s.p);
+		s.p = attached(s.cctx, s.sctx, "pin.test");
 		if (session != NULL)
-			SSL_set_session(p.c, session);
-		shake(&p);
-		chat(&p);
-		assert_int_equal(p.app, 0);
-		expect(pinfast_openssl_result(p.c), DENY,
+			SSL_set_session(s.p.c, session);
+		shake(&s.p);
+		chat(&s.p);
+		assert_int_equal(s.p.app, 0);
+		expect(pinfast_openssl_result(s.p.c), DENY,
 		    PINFAST_REASON_PIN_MISMATCH);
-		part(&p);
 		SSL_SESSION_free(session);
-		SSL_CTX_free(cctx);
-		SSL_CTX_free(sctx);
-		pinfast_free(policy);
+		end(&s);
 	}
 }
 
 static void
 files_of_sessions_are_private(void **state)
 {
-	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
-	SSL_CTX *cctx = pinned_ctx(policy, TLS1_3_VERSION);
-	SSL_CTX *sctx = server_ctx(&leaf, &intA, TLS1_3_VERSION);
-	struct pair p = attached(cctx, sctx, "pin.test");
+	struct scene s = ordinary_scene(TLS1_3_VERSION);
 	char path[] = "/tmp/pinfast-session-XXXXXX";
 	struct pinfast_diag diag;
 	char command[100];
@@ -350,35 +320,34 @@ files_of_sessions_are_private(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	shake(&p);
-	chat(&p);
-	assert_int_equal(pinfast_openssl_session_save(p.c, NULL, path, &diag),
+	attach(&s.p, "pin.test");
+	shake(&s.p);
+	chat(&s.p);
+	assert_int_equal(pinfast_openssl_session_save(s.p.c, NULL, path, &diag),
 	    0);
-	part(&p);
-	p = attached(cctx, sctx, "pin.test");
+	part(&s.p);
+	s.p = attached(s.cctx, s.sctx, "pin.test");
 	snprintf(command, sizeof command, "chmod 640 %s", path);
 	assert_int_equal(system(command), 0);
-	assert_int_equal(pinfast_openssl_session_load(p.c, path, &diag),
+	assert_int_equal(pinfast_openssl_session_load(s.p.c, path, &diag),
 	    PINFAST_EUNSAFE);
 	assert_non_null(strstr(diag.text, "chmod"));
 	snprintf(command, sizeof command, "chmod 600 %s", path);
 	assert_int_equal(system(command), 0);
-	assert_int_equal(pinfast_openssl_session_load(p.c, path, &diag), 0);
-	shake(&p);
-	chat(&p);
-	assert_int_equal(SSL_session_reused(p.c), 1);
-	expect(pinfast_openssl_result(p.c), ALLOW, PINFAST_REASON_PIN_MATCHED);
-	part(&p);
+	assert_int_equal(pinfast_openssl_session_load(s.p.c, path, &diag), 0);
+	shake(&s.p);
+	chat(&s.p);
+	assert_int_equal(SSL_session_reused(s.p.c), 1);
+	expect(pinfast_openssl_result(s.p.c), ALLOW,
+	    PINFAST_REASON_PIN_MATCHED);
+	part(&s.p);
 	remove(path);
-	p = attached(cctx, sctx, "pin.test");
-	assert_int_equal(pinfast_openssl_session_load(p.c, path, &diag),
+	s.p = attached(s.cctx, s.sctx, "pin.test");
+	assert_int_equal(pinfast_openssl_session_load(s.p.c, path, &diag),
 	    PINFAST_EIO);
-	assert_int_equal(pinfast_openssl_session_save(p.c, NULL, path, &diag),
+	assert_int_equal(pinfast_openssl_session_save(s.p.c, NULL, path, &diag),
 	    PINFAST_ENOTFOUND);
-	part(&p);
-	SSL_CTX_free(cctx);
-	SSL_CTX_free(sctx);
-	pinfast_free(policy);
+	end(&s);
 }
 
 /* A kept connection is asked before each request. */
@@ -408,24 +377,19 @@ a_kept_connection_follows_the_policy(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2 * sizeof next / sizeof next[0]; i++) {
-		struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
-		SSL_CTX *cctx = pinned_ctx(policy, versions[i & 1]);
-		SSL_CTX *sctx = server_ctx(&leaf, &intA, versions[i & 1]);
-		struct pair p = attached(cctx, sctx, "pin.test");
+		struct scene s = ordinary_scene(versions[i & 1]);
 
-		shake(&p);
-		expect(pinfast_openssl_result(p.c), ALLOW,
+		attach(&s.p, "pin.test");
+		shake(&s.p);
+		expect(pinfast_openssl_result(s.p.c), ALLOW,
 		    PINFAST_REASON_PIN_MATCHED);
-		chat(&p);
-		change_policy(policy, 2, next[i / 2].role, next[i / 2].id);
-		expect(pinfast_openssl_result(p.c), next[i / 2].allow,
+		chat(&s.p);
+		change_policy(s.policy, 2, next[i / 2].role, next[i / 2].id);
+		expect(pinfast_openssl_result(s.p.c), next[i / 2].allow,
 		    next[i / 2].reason);
-		chat(&p);
-		assert_int_equal(p.app, next[i / 2].allow ? 32 : 16);
-		part(&p);
-		SSL_CTX_free(cctx);
-		SSL_CTX_free(sctx);
-		pinfast_free(policy);
+		chat(&s.p);
+		assert_int_equal(s.p.app, next[i / 2].allow ? 32 : 16);
+		end(&s);
 	}
 }
 
@@ -433,38 +397,30 @@ static void
 a_pool_asks_for_every_host(void **state)
 {
 	struct pinfast_builder *b = begin_policy(1);
-	struct pinfast *policy;
-	SSL_CTX *cctx, *sctx;
-	struct pair p;
+	struct scene s;
 
 	(void)state;
-	assert_int_equal(pinfast_new(NULL, &policy), 0);
 	add_entry(b, "pin.test", PINFAST_ROLE_LEAF, &leaf);
 	add_entry(b, "two.test", PINFAST_ROLE_CA, &rootB);
-	serve_policy(policy, b);
-	cctx = pinned_ctx(policy, TLS1_3_VERSION);
-	sctx = server_ctx(&leaf, &intA, TLS1_3_VERSION);
-	p = attached(cctx, sctx, "pin.test");
-	expect(pinfast_openssl_recheck(p.c, "pin.test", 443), DENY,
+	s = set_scene(policy_made(b), &leaf, &intA, TLS1_3_VERSION);
+	attach(&s.p, "pin.test");
+	expect(pinfast_openssl_recheck(s.p.c, "pin.test", 443), DENY,
 	    PINFAST_REASON_NOT_JUDGED);
-	shake(&p);
-	expect(pinfast_openssl_recheck(p.c, "Pin.Test.", 443), ALLOW,
+	shake(&s.p);
+	expect(pinfast_openssl_recheck(s.p.c, "Pin.Test.", 443), ALLOW,
 	    PINFAST_REASON_PIN_MATCHED);
-	expect(pinfast_openssl_recheck(p.c, "192.0.2.7", 443), ALLOW,
+	expect(pinfast_openssl_recheck(s.p.c, "192.0.2.7", 443), ALLOW,
 	    PINFAST_REASON_UNLISTED);
-	expect(pinfast_openssl_recheck(p.c, "two.test", 443), DENY,
+	expect(pinfast_openssl_recheck(s.p.c, "two.test", 443), DENY,
 	    PINFAST_REASON_PIN_MISMATCH);
-	expect(pinfast_openssl_recheck(p.c, "three.test", 443), DENY,
+	expect(pinfast_openssl_recheck(s.p.c, "three.test", 443), DENY,
 	    PINFAST_REASON_PKIX_FAILED);
-	expect(pinfast_openssl_recheck(p.c, "no name", 443), DENY,
+	expect(pinfast_openssl_recheck(s.p.c, "no name", 443), DENY,
 	    PINFAST_REASON_HOST_INVALID);
 	/* Another host's deny is not this connection's. */
-	expect(pinfast_openssl_recheck(p.c, NULL, 443), ALLOW,
+	expect(pinfast_openssl_recheck(s.p.c, NULL, 443), ALLOW,
 	    PINFAST_REASON_PIN_MATCHED);
-	part(&p);
-	SSL_CTX_free(cctx);
-	SSL_CTX_free(sctx);
-	pinfast_free(policy);
+	end(&s);
 }
 
 /* An external PSK of the application: no certificate, and no session of ours.
