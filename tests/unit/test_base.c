@@ -200,112 +200,110 @@ pem_blocks_are_found_and_damage_is_refused(void **state)
 static char long_label[] =
     "a123456789012345678901234567890123456789012345678901234567890123.test";
 
+static const struct {
+	const char *in, *out;
+} hosts[] = {
+    {"example.com", "example.com"},
+    {"EXAMPLE.com.", "example.com"},
+    {"a_b-c.Test", "a_b-c.test"},
+    {"-x-.test", "-x-.test"},
+    {"localhost", "localhost"},
+    {"1a.test", "1a.test"},
+    {"xn--bcher-kva.example", "xn--bcher-kva.example"},
+    {"XN--BCHER-KVA.example", "xn--bcher-kva.example"},
+    {"xn-.test", "xn-.test"},
+    {"a.0x", NULL},
+    {"a.0xg", "a.0xg"},
+    {"127.0.0.1", "127.0.0.1"},
+    {"255.255.255.255", "255.255.255.255"},
+    {"[::1]", "::1"},
+    {"::1", "::1"},
+    {"::", "::"},
+    {"2001:DB8:0:0:0:0:0:1", "2001:db8::1"},
+    {"1:0:0:2:0:0:0:3", "1:0:0:2::3"},
+    {"::ffff:192.0.2.1", "192.0.2.1"},
+    {"::ffff:c000:201", "192.0.2.1"},
+    {"64:ff9b::192.0.2.33", "64:ff9b::c000:221"},
+    {"1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:0"},
+    {"1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"},
+    {"1::8", "1::8"},
+    {"0:0:1::", "0:0:1::"},
+    /* none */
+    {"", NULL},
+    {".", NULL},
+    {"..", NULL},
+    {".a", NULL},
+    {"a..", NULL},
+    {"a..b", NULL},
+    {"a b", NULL},
+    {"a%b", NULL},
+    {"a@b", NULL},
+    {"*.a", NULL},
+    {"a/b", NULL},
+    {"a:b", NULL},
+    {"a\xc3\xa4", NULL},
+    {"a\x01", NULL},
+    {"127.1", NULL},
+    {"0x7f.0.0.1", NULL},
+    {"3221225985", NULL},
+    {"0xc0.0.2.1", NULL},
+    {"127.0.0.01", NULL},
+    {"127.0.0.256", NULL},
+    {"127.0.0.1.", NULL},
+    {"1.2.3.4.5", NULL},
+    {"1.2.3", NULL},
+    {"a.1", NULL},
+    {"a.0x1", NULL},
+    {"1.2.3.", NULL},
+    {"1.2.3.1234", NULL},
+    {"1..2.3", NULL},
+    {"fe80::1%eth0", NULL},
+    {"[fe80::1%25eth0]", NULL},
+    {"[127.0.0.1]", NULL},
+    {"[::1", NULL},
+    {"::1]", NULL},
+    {"[]", NULL},
+    {"[a]", NULL},
+    {":", NULL},
+    {":::", NULL},
+    {"1:", NULL},
+    {":1", NULL},
+    {"1:2", NULL},
+    {"1::2::3", NULL},
+    {"1:2:3:4:5:6:7:8:9", NULL},
+    {"1:2:3:4:5:6:7:8::", NULL},
+    {"::1:2:3:4:5:6:7:8", NULL},
+    {"12345::", NULL},
+    {"g::", NULL},
+    {"1:2:3:4:5:6:7:1.2.3.4", NULL},
+    {"::1.2.3", NULL},
+    {"::1.2.3.4:5", NULL},
+    {"xn--", NULL},
+    {"xn---", NULL},
+    {"xn--99999999", NULL},
+    {"xn--a-", NULL},
+    {"xn--_", NULL},
+    {"xn--zzzzzzzzzzzzzzzzzzzz", NULL},
+    {long_label, NULL},
+};
+
 static void
 hosts_have_one_form_or_none(void **state)
 {
-	static const struct {
-		const char *in, *out;
-	} rows[] = {
-	    {"example.com", "example.com"},
-	    {"EXAMPLE.com.", "example.com"},
-	    {"a_b-c.Test", "a_b-c.test"},
-	    {"-x-.test", "-x-.test"},
-	    {"localhost", "localhost"},
-	    {"1a.test", "1a.test"},
-	    {"xn--bcher-kva.example", "xn--bcher-kva.example"},
-	    {"XN--BCHER-KVA.example", "xn--bcher-kva.example"},
-	    {"xn-.test", "xn-.test"},
-	    {"a.0x", "!"},
-	    {"a.0xg", "a.0xg"},
-	    {"127.0.0.1", "127.0.0.1"},
-	    {"255.255.255.255", "255.255.255.255"},
-	    {"[::1]", "::1"},
-	    {"::1", "::1"},
-	    {"::", "::"},
-	    {"2001:DB8:0:0:0:0:0:1", "2001:db8::1"},
-	    {"1:0:0:2:0:0:0:3", "1:0:0:2::3"},
-	    {"::ffff:192.0.2.1", "192.0.2.1"},
-	    {"::ffff:c000:201", "192.0.2.1"},
-	    {"64:ff9b::192.0.2.33", "64:ff9b::c000:221"},
-	    {"1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:0"},
-	    {"1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"},
-	    {"1::8", "1::8"},
-	    {"0:0:1::", "0:0:1::"},
-	    /* none */
-	    {"", NULL},
-	    {".", NULL},
-	    {"..", NULL},
-	    {".a", NULL},
-	    {"a..", NULL},
-	    {"a..b", NULL},
-	    {"a b", NULL},
-	    {"a%b", NULL},
-	    {"a@b", NULL},
-	    {"*.a", NULL},
-	    {"a/b", NULL},
-	    {"a:b", NULL},
-	    {"a\xc3\xa4", NULL},
-	    {"a\x01", NULL},
-	    {"127.1", NULL},
-	    {"0x7f.0.0.1", NULL},
-	    {"3221225985", NULL},
-	    {"0xc0.0.2.1", NULL},
-	    {"127.0.0.01", NULL},
-	    {"127.0.0.256", NULL},
-	    {"127.0.0.1.", NULL},
-	    {"1.2.3.4.5", NULL},
-	    {"1.2.3", NULL},
-	    {"a.1", NULL},
-	    {"a.0x1", NULL},
-	    {"1.2.3.", NULL},
-	    {"1.2.3.1234", NULL},
-	    {"1..2.3", NULL},
-	    {"fe80::1%eth0", NULL},
-	    {"[fe80::1%25eth0]", NULL},
-	    {"[127.0.0.1]", NULL},
-	    {"[::1", NULL},
-	    {"::1]", NULL},
-	    {"[]", NULL},
-	    {"[a]", NULL},
-	    {":", NULL},
-	    {":::", NULL},
-	    {"1:", NULL},
-	    {":1", NULL},
-	    {"1:2", NULL},
-	    {"1::2::3", NULL},
-	    {"1:2:3:4:5:6:7:8:9", NULL},
-	    {"1:2:3:4:5:6:7:8::", NULL},
-	    {"::1:2:3:4:5:6:7:8", NULL},
-	    {"12345::", NULL},
-	    {"g::", NULL},
-	    {"1:2:3:4:5:6:7:1.2.3.4", NULL},
-	    {"::1.2.3", NULL},
-	    {"::1.2.3.4:5", NULL},
-	    {"xn--", NULL},
-	    {"xn---", NULL},
-	    {"xn--99999999", NULL},
-	    {"xn--a-", NULL},
-	    {"xn--_", NULL},
-	    {"xn--zzzzzzzzzzzzzzzzzzzz", NULL},
-	    {long_label, NULL},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+	for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
 		struct pf_host host, again;
-		size_t len = strlen(rows[i].in);
-		const char *complaint = pf_host_complaint(rows[i].in, len);
+		size_t len = strlen(hosts[i].in);
+		const char *complaint = pf_host_complaint(hosts[i].in, len);
 		int fine;
-		const char *want = rows[i].out;
+		const char *want = hosts[i].out;
 
 		/* What was in there before does not matter. */
 		memset(&host, 0xff, sizeof host);
 		memset(&again, 0xee, sizeof again);
-		fine = pf_host_parse(rows[i].in, len, &host) == PINFAST_OK;
-		if (want != NULL && strcmp(want, "!") == 0)
-			want = NULL;
+		fine = pf_host_parse(hosts[i].in, len, &host) == PINFAST_OK;
 		if (fine != (want != NULL) || fine != (complaint == NULL))
-			fail_msg("%s: %s", rows[i].in,
+			fail_msg("%s: %s", hosts[i].in,
 			    complaint != NULL ? complaint : "accepted");
 		if (!fine)
 			continue;
@@ -370,74 +368,74 @@ hosts_at_their_limits(void **state)
 	assert_int_equal(pf_host_parse_binary(raw, 5, &host), PINFAST_EHOST);
 }
 
+static const struct {
+	const char *in;
+	int64_t at; /* -1: refused */
+	const char *out;
+} times[] = {
+    {"1970-01-01", 0, "1970-01-01T00:00:00Z"},
+    {"2026-11-20", 1795132800, "2026-11-20T00:00:00Z"},
+    {"2026-11-20T10:11:12Z", 1795169472, "2026-11-20T10:11:12Z"},
+    {"2026-11-20t10:11:12z", 1795169472, "2026-11-20T10:11:12Z"},
+    {"2026-11-20T10:11:12.75Z", 1795169472, "2026-11-20T10:11:12Z"},
+    {"2026-11-20T11:41:12+01:30", 1795169472, "2026-11-20T10:11:12Z"},
+    {"2026-11-20T09:11:12-01:00", 1795169472, "2026-11-20T10:11:12Z"},
+    {"2000-02-29", 951782400, "2000-02-29T00:00:00Z"},
+    {"2024-02-29", 1709164800, "2024-02-29T00:00:00Z"},
+    {"2038-01-19T03:14:08Z", 2147483648LL, "2038-01-19T03:14:08Z"},
+    {"9999-12-31T23:59:59Z", 253402300799LL, "9999-12-31T23:59:59Z"},
+    {"", -1, NULL},
+    {"2026", -1, NULL},
+    {"2026-1-01", -1, NULL},
+    {"2026-13-01", -1, NULL},
+    {"2026-00-01", -1, NULL},
+    {"2026-01-00", -1, NULL},
+    {"2026-01-32", -1, NULL},
+    {"2026-02-29", -1, NULL},
+    {"1900-02-29", -1, NULL},
+    {"2026/01/01", -1, NULL},
+    {"2026-01-01 ", -1, NULL},
+    {"2026-01-01T00:00:00", -1, NULL},
+    {"2026-01-01T24:00:00Z", -1, NULL},
+    {"2026-01-01T00:60:00Z", -1, NULL},
+    {"2026-01-01T00:00:60Z", -1, NULL},
+    {"2026-01-01T00:00:00.Z", -1, NULL},
+    {"2026-01-01T00:00:00+1:00", -1, NULL},
+    {"2026-01-01T00:00:00+24:00", -1, NULL},
+    {"2026-01-01T00:00:00+00:60", -1, NULL},
+    {"2026-01-01T00:00:00+00-00", -1, NULL},
+    {"2026-01-01T00:00:00*00:00", -1, NULL},
+    {"2026-01-01X00:00:00Z", -1, NULL},
+    {"2026-01-01T00-00:00Z", -1, NULL},
+    {"2026-01-01T00:00-00Z", -1, NULL},
+    {"2026-01-01T0a:00:00Z", -1, NULL},
+    {"2026-01-01T00:0a:00Z", -1, NULL},
+    {"2026-01-01T00:00:0aZ", -1, NULL},
+    {"202a-01-01", -1, NULL},
+    {"2026-0a-01", -1, NULL},
+    {"2026-01-0a", -1, NULL},
+    {"2026-01x01", -1, NULL},
+    {"2026-01-01T00:00:00+0a:00", -1, NULL},
+    {"2026-01-01T00:00:00+00:0a", -1, NULL},
+};
+
 static void
 times_are_exact_or_refused(void **state)
 {
-	static const struct {
-		const char *in;
-		int64_t at; /* -1: refused */
-		const char *out;
-	} rows[] = {
-	    {"1970-01-01", 0, "1970-01-01T00:00:00Z"},
-	    {"2026-11-20", 1795132800, "2026-11-20T00:00:00Z"},
-	    {"2026-11-20T10:11:12Z", 1795169472, "2026-11-20T10:11:12Z"},
-	    {"2026-11-20t10:11:12z", 1795169472, "2026-11-20T10:11:12Z"},
-	    {"2026-11-20T10:11:12.75Z", 1795169472, "2026-11-20T10:11:12Z"},
-	    {"2026-11-20T11:41:12+01:30", 1795169472, "2026-11-20T10:11:12Z"},
-	    {"2026-11-20T09:11:12-01:00", 1795169472, "2026-11-20T10:11:12Z"},
-	    {"2000-02-29", 951782400, "2000-02-29T00:00:00Z"},
-	    {"2024-02-29", 1709164800, "2024-02-29T00:00:00Z"},
-	    {"2038-01-19T03:14:08Z", 2147483648LL, "2038-01-19T03:14:08Z"},
-	    {"9999-12-31T23:59:59Z", 253402300799LL, "9999-12-31T23:59:59Z"},
-	    {"", -1, NULL},
-	    {"2026", -1, NULL},
-	    {"2026-1-01", -1, NULL},
-	    {"2026-13-01", -1, NULL},
-	    {"2026-00-01", -1, NULL},
-	    {"2026-01-00", -1, NULL},
-	    {"2026-01-32", -1, NULL},
-	    {"2026-02-29", -1, NULL},
-	    {"1900-02-29", -1, NULL},
-	    {"2026/01/01", -1, NULL},
-	    {"2026-01-01 ", -1, NULL},
-	    {"2026-01-01T00:00:00", -1, NULL},
-	    {"2026-01-01T24:00:00Z", -1, NULL},
-	    {"2026-01-01T00:60:00Z", -1, NULL},
-	    {"2026-01-01T00:00:60Z", -1, NULL},
-	    {"2026-01-01T00:00:00.Z", -1, NULL},
-	    {"2026-01-01T00:00:00+1:00", -1, NULL},
-	    {"2026-01-01T00:00:00+24:00", -1, NULL},
-	    {"2026-01-01T00:00:00+00:60", -1, NULL},
-	    {"2026-01-01T00:00:00+00-00", -1, NULL},
-	    {"2026-01-01T00:00:00*00:00", -1, NULL},
-	    {"2026-01-01X00:00:00Z", -1, NULL},
-	    {"2026-01-01T00-00:00Z", -1, NULL},
-	    {"2026-01-01T00:00-00Z", -1, NULL},
-	    {"2026-01-01T0a:00:00Z", -1, NULL},
-	    {"2026-01-01T00:0a:00Z", -1, NULL},
-	    {"2026-01-01T00:00:0aZ", -1, NULL},
-	    {"202a-01-01", -1, NULL},
-	    {"2026-0a-01", -1, NULL},
-	    {"2026-01-0a", -1, NULL},
-	    {"2026-01x01", -1, NULL},
-	    {"2026-01-01T00:00:00+0a:00", -1, NULL},
-	    {"2026-01-01T00:00:00+00:0a", -1, NULL},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
 		int64_t at = -1;
 		char text[PF_TIME_TEXT_LEN];
 		enum pinfast_error error =
-		    pf_time_parse(rows[i].in, strlen(rows[i].in), &at);
+		    pf_time_parse(times[i].in, strlen(times[i].in), &at);
 
-		if ((error == PINFAST_OK) != (rows[i].out != NULL) ||
-		    at != rows[i].at)
-			fail_msg("%s", rows[i].in);
+		if ((error == PINFAST_OK) != (times[i].out != NULL) ||
+		    at != times[i].at)
+			fail_msg("%s", times[i].in);
 		if (error != PINFAST_OK)
 			continue;
 		pf_time_write(at, text);
-		assert_string_equal(text, rows[i].out);
+		assert_string_equal(text, times[i].out);
 	}
 }
 

@@ -285,9 +285,32 @@ fill_reject(struct pinfast_builder *b, enum entry entry)
 		    entry == REJECT_ROOT ? ROOT : LEAF);
 }
 
+/* Entries that are one pin in one list. */
+static const struct {
+	enum entry entry;
+	enum pinfast_role role;
+	int cert;
+} lists[] = {{CA_INTER, PINFAST_ROLE_CA, INTER},
+    {CA_LEAF, PINFAST_ROLE_CA, LEAF}, {LEAF_ROOT, PINFAST_ROLE_LEAF, ROOT},
+    {ANY_ROOT, PINFAST_ROLE_ANY, ROOT}, {WRONG, PINFAST_ROLE_LEAF, OTHER}};
+
+/* 0: it is none of them. */
+static int
+fill_list(struct pinfast_builder *b, enum entry entry)
+{
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+		if (lists[i].entry == entry) {
+			world_pin(b, lists[i].role, lists[i].cert);
+			return 1;
+		}
+	return 0;
+}
+
 static void
 fill_entry(struct pinfast_builder *b, enum entry entry)
 {
+	if (fill_list(b, entry))
+		return;
 	switch ((int)entry) {
 	case OFF:
 		put(b, PINFAST_ENTRY_MODE, PINFAST_OFF);
@@ -316,18 +339,6 @@ fill_entry(struct pinfast_builder *b, enum entry entry)
 	case LAPSED_REJECT:
 		fill_reject(b, entry);
 		break;
-	case CA_INTER:
-		world_pin(b, PINFAST_ROLE_CA, INTER);
-		break;
-	case CA_LEAF:
-		world_pin(b, PINFAST_ROLE_CA, LEAF);
-		break;
-	case LEAF_ROOT:
-		world_pin(b, PINFAST_ROLE_LEAF, ROOT);
-		break;
-	case ANY_ROOT:
-		world_pin(b, PINFAST_ROLE_ANY, ROOT);
-		break;
 	case ALL_BOTH:
 	case ALL_ONE:
 		put(b, PINFAST_ENTRY_REQUIRE_ALL, 1);
@@ -341,11 +352,9 @@ fill_entry(struct pinfast_builder *b, enum entry entry)
 		    0);
 		break;
 	case LAPSED_REPORT:
-		lapse(b, PINFAST_REPORT);
-		world_pin(b, PINFAST_ROLE_LEAF, OTHER);
-		break;
 	case LAPSED_ENFORCE:
-		lapse(b, PINFAST_ENFORCE);
+		lapse(b,
+		    entry == LAPSED_REPORT ? PINFAST_REPORT : PINFAST_ENFORCE);
 		world_pin(b, PINFAST_ROLE_LEAF, OTHER);
 		break;
 	case REPORT_WRONG:
@@ -354,7 +363,7 @@ fill_entry(struct pinfast_builder *b, enum entry entry)
 		/* fall through */
 	default:
 		world_pin(b, PINFAST_ROLE_LEAF,
-		    entry == WRONG || entry == REPORT_WRONG ? OTHER : LEAF);
+		    entry == REPORT_WRONG ? OTHER : LEAF);
 		break;
 	}
 }

@@ -13,50 +13,31 @@
 #include "core/sum.h"
 #include "model/draft.h"
 
-static void
-pin(struct pinfast_builder *b, enum pinfast_role role, int cert)
-{
-	assert_int_equal(pinfast_builder_pin(b, role, certs[cert].pin), 0);
-}
-
-static void
-entry(struct pinfast_builder *b, const char *name, uint16_t port, int scope)
-{
-	assert_int_equal(pinfast_builder_entry(b, name, port,
-	                     (enum pinfast_scope)scope),
-	    0);
-}
-
 /* A small policy that uses every part of the layout. */
 static struct pinfast_bytes
 small_store(struct pinfast_builder *b)
 {
-	struct pinfast_bytes image;
-	struct pinfast_diag diag = {0};
-
 	assert_int_equal(pinfast_builder_set(b, PINFAST_POLICY_SERIAL, 7), 0);
 	assert_int_equal(pinfast_builder_report_to(b, "https://r.test/v1"), 0);
 	assert_int_equal(pinfast_builder_reject(b, certs[OTHER].pin), 0);
-	entry(b, "www.example.test", 0, PINFAST_SCOPE_EXACT);
-	pin(b, PINFAST_ROLE_LEAF, LEAF);
-	pin(b, PINFAST_ROLE_SHADOW_CA, ROOT);
-	entry(b, "www.example.test", 8443, PINFAST_SCOPE_EXACT);
-	pin(b, PINFAST_ROLE_CA, INTER);
+	world_entry(b, "www.example.test", 0, PINFAST_SCOPE_EXACT);
+	world_pin(b, PINFAST_ROLE_LEAF, LEAF);
+	world_pin(b, PINFAST_ROLE_SHADOW_CA, ROOT);
+	world_entry(b, "www.example.test", 8443, PINFAST_SCOPE_EXACT);
+	world_pin(b, PINFAST_ROLE_CA, INTER);
 	assert_int_equal(pinfast_builder_anchor(b, certs[ROOT].item.der), 0);
-	entry(b, "example.test", 0, PINFAST_SCOPE_ANY);
-	pin(b, PINFAST_ROLE_ANY, ROOT);
-	pin(b, PINFAST_ROLE_REJECT, OTHER);
-	entry(b, "a.test", 0, PINFAST_SCOPE_EXACT);
-	pin(b, PINFAST_ROLE_LEAF, INTER);
-	entry(b, "b.test", 0, PINFAST_SCOPE_EXACT);
-	pin(b, PINFAST_ROLE_LEAF, INTER);
-	entry(b, "192.0.2.7", 0, PINFAST_SCOPE_EXACT);
+	world_entry(b, "example.test", 0, PINFAST_SCOPE_ANY);
+	world_pin(b, PINFAST_ROLE_ANY, ROOT);
+	world_pin(b, PINFAST_ROLE_REJECT, OTHER);
+	world_entry(b, "a.test", 0, PINFAST_SCOPE_EXACT);
+	world_pin(b, PINFAST_ROLE_LEAF, INTER);
+	world_entry(b, "b.test", 0, PINFAST_SCOPE_EXACT);
+	world_pin(b, PINFAST_ROLE_LEAF, INTER);
+	world_entry(b, "192.0.2.7", 0, PINFAST_SCOPE_EXACT);
 	assert_int_equal(pinfast_builder_entry_set(b, PINFAST_ENTRY_MODE,
 	                     PINFAST_OFF),
 	    0);
-	if (pinfast_builder_finish(b, &diag, &image) != PINFAST_OK)
-		fail_msg("%s", diag.text);
-	return image;
+	return world_image(b);
 }
 
 static const struct {
@@ -178,12 +159,12 @@ damage_anywhere_in_a_large_store_is_found(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 8000; i++) {
 		snprintf(name, sizeof name, "h%u.test", i);
-		entry(b, name, 0, PINFAST_SCOPE_EXACT);
-		pin(b, PINFAST_ROLE_LEAF, LEAF);
+		world_entry(b, name, 0, PINFAST_SCOPE_EXACT);
+		world_pin(b, PINFAST_ROLE_LEAF, LEAF);
 		if (i % 3 == 0)
-			pin(b, PINFAST_ROLE_SHADOW_LEAF, OTHER);
+			world_pin(b, PINFAST_ROLE_SHADOW_LEAF, OTHER);
 		if (i % 5 == 0)
-			pin(b, PINFAST_ROLE_CA, INTER);
+			world_pin(b, PINFAST_ROLE_CA, INTER);
 		b->model.pins[b->model.pin_count - 1].hash[0] = (uint8_t)i;
 		b->model.pins[b->model.pin_count - 1].hash[1] =
 		    (uint8_t)(i >> 8);
@@ -337,22 +318,19 @@ static void
 a_walk_writes_addresses_as_people_do(void **state)
 {
 	struct pinfast_builder *b = world_builder();
-	struct pinfast_bytes image;
 	struct pinfast_store *store;
 	unsigned seen = 0;
 
 	(void)state;
-	entry(b, "10.0.0.1", 0, PINFAST_SCOPE_EXACT);
-	pin(b, PINFAST_ROLE_LEAF, LEAF);
-	entry(b, "2001:DB8:0::1", 0, PINFAST_SCOPE_EXACT);
-	pin(b, PINFAST_ROLE_LEAF, LEAF);
-	entry(b, "A.test.", 0, PINFAST_SCOPE_EXACT);
-	pin(b, PINFAST_ROLE_LEAF, LEAF);
-	entry(b, "::ffff:192.0.2.1", 0, PINFAST_SCOPE_EXACT);
-	pin(b, PINFAST_ROLE_LEAF, LEAF);
-	assert_int_equal(pinfast_builder_finish(b, NULL, &image), 0);
-	assert_int_equal(pinfast_store_open_memory(image, NULL, NULL, &store),
-	    0);
+	world_entry(b, "10.0.0.1", 0, PINFAST_SCOPE_EXACT);
+	world_pin(b, PINFAST_ROLE_LEAF, LEAF);
+	world_entry(b, "2001:DB8:0::1", 0, PINFAST_SCOPE_EXACT);
+	world_pin(b, PINFAST_ROLE_LEAF, LEAF);
+	world_entry(b, "A.test.", 0, PINFAST_SCOPE_EXACT);
+	world_pin(b, PINFAST_ROLE_LEAF, LEAF);
+	world_entry(b, "::ffff:192.0.2.1", 0, PINFAST_SCOPE_EXACT);
+	world_pin(b, PINFAST_ROLE_LEAF, LEAF);
+	store = world_open(b);
 	assert_int_equal(pinfast_store_each(store, tick, &seen), 0);
 	assert_int_equal(seen, 0x1111);
 	pinfast_store_free(store);
@@ -366,331 +344,23 @@ equal_content_gives_equal_bytes_in_any_order(void **state)
 	struct pinfast_bytes x, y;
 
 	(void)state;
-	entry(a, "a.test", 0, 0);
-	pin(a, PINFAST_ROLE_LEAF, LEAF);
-	pin(a, PINFAST_ROLE_LEAF, INTER);
-	entry(a, "b.test", 0, 0);
-	pin(a, PINFAST_ROLE_CA, ROOT);
-	entry(b, "B.test.", 0, 0);
-	pin(b, PINFAST_ROLE_CA, ROOT);
-	entry(b, "a.test", 0, 0);
-	pin(b, PINFAST_ROLE_LEAF, INTER);
-	pin(b, PINFAST_ROLE_LEAF, LEAF);
-	pin(b, PINFAST_ROLE_LEAF, LEAF);
+	world_entry(a, "a.test", 0, 0);
+	world_pin(a, PINFAST_ROLE_LEAF, LEAF);
+	world_pin(a, PINFAST_ROLE_LEAF, INTER);
+	world_entry(a, "b.test", 0, 0);
+	world_pin(a, PINFAST_ROLE_CA, ROOT);
+	world_entry(b, "B.test.", 0, 0);
+	world_pin(b, PINFAST_ROLE_CA, ROOT);
+	world_entry(b, "a.test", 0, 0);
+	world_pin(b, PINFAST_ROLE_LEAF, INTER);
+	world_pin(b, PINFAST_ROLE_LEAF, LEAF);
+	world_pin(b, PINFAST_ROLE_LEAF, LEAF);
 	assert_int_equal(pinfast_builder_finish(a, NULL, &x), 0);
 	assert_int_equal(pinfast_builder_finish(b, NULL, &y), 0);
 	assert_int_equal(x.len, y.len);
 	assert_memory_equal(x.data, y.data, x.len);
 	pinfast_builder_free(a);
 	pinfast_builder_free(b);
-}
-
-static void
-the_longest_covering_parent_wins(void **state)
-{
-	static const struct {
-		const char *host;
-		int out; /* certs index that matches, -1: unlisted */
-		const char *name;
-		int scope;
-	} rows[] = {
-	    {"example.test", -1, "the parent itself is left out", 0},
-	    {"x.example.test", INTER, "one label below: one beats any",
-	        PINFAST_SCOPE_ONE},
-	    {"x.y.example.test", LEAF, "two labels below: any",
-	        PINFAST_SCOPE_ANY},
-	    {"deep.example.test", ROOT, "exact beats all", PINFAST_SCOPE_EXACT},
-	    {"x.deep.example.test", LEAF, "below an exact name",
-	        PINFAST_SCOPE_ANY},
-	    {"notexample.test", -1, "a suffix without a dot", 0},
-	    {"example.test.evil.test", -1, "the name in front", 0},
-	    {"xexample.test", -1, "no dot", 0},
-	};
-	struct pinfast_builder *b = world_builder();
-	struct pinfast_bytes image;
-	struct pinfast_diag diag = {0};
-	struct pinfast_store *store;
-
-	(void)state;
-	entry(b, "example.test", 0, PINFAST_SCOPE_ANY);
-	pin(b, PINFAST_ROLE_LEAF, LEAF);
-	pinfast_builder_entry_set(b, PINFAST_ENTRY_INHERIT_UNION, 1);
-	entry(b, "example.test", 0, PINFAST_SCOPE_ONE);
-	pin(b, PINFAST_ROLE_LEAF, INTER);
-	pinfast_builder_entry_set(b, PINFAST_ENTRY_INHERIT_UNION, 1);
-	entry(b, "deep.example.test", 0, PINFAST_SCOPE_EXACT);
-	pin(b, PINFAST_ROLE_LEAF, ROOT);
-	if (pinfast_builder_finish(b, &diag, &image) != 0)
-		fail_msg("%s", diag.text);
-	assert_int_equal(pinfast_store_open_memory(image, NULL, NULL, &store),
-	    0);
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct pf_host host;
-		struct pf_found found;
-		struct pf_rule rule;
-		uint8_t wanted[32];
-		int hit, seen = 0;
-
-		assert_int_equal(pf_host_parse(rows[i].host,
-		                     strlen(rows[i].host), &host),
-		    0);
-		hit = pf_lookup_host(store, &host, 443, &found);
-		if (hit != (rows[i].out >= 0))
-			fail_msg("%s", rows[i].name);
-		if (!hit)
-			continue;
-		if (found.scope != rows[i].scope)
-			fail_msg("%s", rows[i].name);
-		pf_rule_read(store, found.rule, &rule);
-		assert_int_equal(pinfast_pin_read(certs[rows[i].out].pin,
-		                     wanted),
-		    0);
-		for (unsigned p = 0; p < rule.own.count[1]; p++)
-			seen |=
-			    memcmp(rule.own.pins[1] + 32 * p, wanted, 32) == 0;
-		if (!seen)
-			fail_msg("%s", rows[i].name);
-	}
-	pinfast_store_free(store);
-	pinfast_builder_free(b);
-}
-
-/* A parent's reject list counts, also for a port that only it names. */
-static void
-rejects_of_every_covering_parent_add_up(void **state)
-{
-	struct pinfast_builder *b = world_builder();
-	struct pinfast *policy;
-	struct pinfast_conn *conn;
-
-	(void)state;
-	entry(b, "www.example.test", 0, PINFAST_SCOPE_EXACT);
-	pin(b, PINFAST_ROLE_LEAF, LEAF);
-	entry(b, "example.test", 8443, PINFAST_SCOPE_ANY);
-	pin(b, PINFAST_ROLE_REJECT, ROOT);
-	policy = world_serve(b);
-	conn = world_conn(policy, "www.example.test", 443);
-	expect(pinfast_judge_path(conn, path3, 3), 1,
-	    PINFAST_REASON_PIN_MATCHED);
-	pinfast_conn_free(conn);
-	conn = world_conn(policy, "www.example.test", 8443);
-	expect(pinfast_judge_path(conn, path3, 3), 0,
-	    PINFAST_REASON_REJECTED_KEY);
-	pinfast_conn_free(conn);
-	conn = world_conn(policy, "www.example.test", 0);
-	expect(pinfast_judge_path(conn, path3, 3), 0,
-	    PINFAST_REASON_REJECTED_KEY);
-	pinfast_conn_free(conn);
-	pinfast_free(policy);
-	pinfast_builder_free(b);
-}
-
-static void
-a_thousand_names_are_all_found(void **state)
-{
-	struct pinfast_builder *b = world_builder();
-	struct pinfast_bytes image;
-	struct pinfast_store *store;
-	char name[64];
-
-	(void)state;
-	for (int i = 0; i < 1000; i++) {
-		snprintf(name, sizeof name, "h%d.example%d.test", i, i % 31);
-		entry(b, name, 0, i % 10 == 3 ? PINFAST_SCOPE_ANY : 0);
-		pin(b, PINFAST_ROLE_LEAF, i % 3);
-	}
-	assert_int_equal(pinfast_builder_finish(b, NULL, &image), 0);
-	assert_int_equal(pinfast_store_open_memory(image, NULL, NULL, &store),
-	    0);
-	for (int i = 0; i < 1000; i++) {
-		struct pf_host host;
-		struct pf_found found;
-
-		snprintf(name, sizeof name, "%sh%d.example%d.test",
-		    i % 10 == 3 ? "x.y." : "", i, i % 31);
-		assert_int_equal(pf_host_parse(name, strlen(name), &host), 0);
-		assert_int_equal(pf_lookup_host(store, &host, 0, &found), 1);
-		snprintf(name, sizeof name, "z%d.example%d.test", i, i % 31);
-		assert_int_equal(pf_host_parse(name, strlen(name), &host), 0);
-		assert_int_equal(pf_lookup_host(store, &host, 0, &found), 0);
-	}
-	pinfast_store_free(store);
-	pinfast_builder_free(b);
-}
-
-/* Names whose hashes agree in all that a bucket keeps of them. */
-static void
-names_are_compared_in_full(void **state)
-{
-	struct pinfast_builder *b = world_builder();
-	struct pinfast_bytes image;
-	struct pinfast_store *store;
-	struct pf_host host;
-	struct pf_found found;
-	uint64_t own;
-	int collisions = 0;
-	char name[32];
-
-	(void)state;
-	entry(b, "host000000.test", 0, 0);
-	pin(b, PINFAST_ROLE_LEAF, LEAF);
-	assert_int_equal(pinfast_builder_finish(b, NULL, &image), 0);
-	assert_int_equal(pinfast_store_open_memory(image, NULL, NULL, &store),
-	    0);
-	own = pf_name_hash(store->seed, (const uint8_t *)"host000000.test", 15);
-	for (int i = 1; i < 400000; i++) {
-		uint64_t hash;
-
-		snprintf(name, sizeof name, "host%06d.test", i);
-		assert_int_equal(pf_host_parse(name, 15, &host), 0);
-		hash = pf_name_hash(store->seed, host.key, host.key_len);
-		collisions += ((hash ^ own) & PF_TAG_HASH) == 0 &&
-		              pf_name_bucket(hash, store->buckets) ==
-		                  pf_name_bucket(own, store->buckets);
-		assert_int_equal(pf_lookup_host(store, &host, 0, &found), 0);
-	}
-	assert_true(collisions > 0);
-	pinfast_store_free(store);
-	pinfast_builder_free(b);
-}
-
-static void
-contradictions_are_refused_with_a_sentence(void **state)
-{
-	static const struct {
-		const char *name;
-		const char *says;
-		int mode, none, cert_role, anchors, expires, on_expiry, require,
-		    dates;
-	} rows[] = {
-	    {"no pins", "needs pins", PINFAST_ENFORCE, 0, -1, 0, 0, 0, 0, 0},
-	    {"off with pins", "exempts", PINFAST_OFF, 0, PINFAST_ROLE_LEAF, 0,
-	        0, 0, 0, 0},
-	    {"none in report mode", "always enforced", PINFAST_REPORT, 1,
-	        PINFAST_ROLE_LEAF, 0, 0, 0, 0, 0},
-	    {"none with ca", "only `leaf`", PINFAST_ENFORCE, 1, PINFAST_ROLE_CA,
-	        0, 0, 0, 0, 0},
-	    {"none with pins", "only `leaf`", PINFAST_ENFORCE, 1,
-	        PINFAST_ROLE_ANY, 0, 0, 0, 0, 0},
-	    {"none with trust", "`trust`", PINFAST_ENFORCE, 1,
-	        PINFAST_ROLE_LEAF, 1, 0, 0, 0, 0},
-	    {"none with require", "`require`", PINFAST_ENFORCE, 1,
-	        PINFAST_ROLE_LEAF, 0, 0, 0, 1, 0},
-	    {"none loosened by expiry", "enforce or deny", PINFAST_ENFORCE, 1,
-	        PINFAST_ROLE_LEAF, 0, 5, PINFAST_UNPIN, 0, 0},
-	    {"none without pins", "needs", PINFAST_ENFORCE, 1, -1, 0, 0, 0, 0,
-	        0},
-	    {"expires alone", "on-expiry", PINFAST_ENFORCE, 0,
-	        PINFAST_ROLE_LEAF, 0, 5, 0, 0, 0},
-	    {"on-expiry alone", "without `expires`", PINFAST_ENFORCE, 0,
-	        PINFAST_ROLE_LEAF, 0, 0, PINFAST_DENY, 0, 0},
-	    {"off expiring into enforce", "no pins", PINFAST_OFF, 0, -1, 0, 5,
-	        PINFAST_ENFORCE, 0, 0},
-	    {"dates without none", "dates", PINFAST_ENFORCE, 0,
-	        PINFAST_ROLE_LEAF, 0, 0, 0, 0, 1},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct pinfast_builder *b = world_builder();
-		struct pinfast_bytes image;
-		struct pinfast_diag diag = {0};
-
-		entry(b, "h.test", 0, 0);
-		pinfast_builder_entry_set(b, PINFAST_ENTRY_MODE, rows[i].mode);
-		pinfast_builder_entry_set(b, PINFAST_ENTRY_PKIX_NONE,
-		    rows[i].none);
-		if (rows[i].cert_role >= 0)
-			pin(b, (enum pinfast_role)rows[i].cert_role, LEAF);
-		if (rows[i].anchors)
-			pinfast_builder_anchor(b, certs[ROOT].item.der);
-		if (rows[i].expires)
-			pinfast_builder_entry_set(b, PINFAST_ENTRY_EXPIRES,
-			    rows[i].expires);
-		if (rows[i].on_expiry)
-			pinfast_builder_entry_set(b, PINFAST_ENTRY_ON_EXPIRY,
-			    rows[i].on_expiry);
-		if (rows[i].require)
-			pinfast_builder_entry_set(b, PINFAST_ENTRY_REQUIRE_ALL,
-			    1);
-		if (rows[i].dates)
-			pinfast_builder_entry_set(b, PINFAST_ENTRY_IGNORE_DATES,
-			    1);
-		if (pinfast_builder_finish(b, &diag, &image) != PINFAST_EPOLICY)
-			fail_msg("%s is accepted", rows[i].name);
-		if (strstr(diag.text, rows[i].says) == NULL)
-			fail_msg("%s: %s", rows[i].name, diag.text);
-		pinfast_builder_free(b);
-	}
-}
-
-static void
-entries_that_collide_are_refused(void **state)
-{
-	static const struct {
-		const char *a, *b;
-		uint16_t port_a, port_b;
-		int scope_a, scope_b;
-		int fine;
-	} rows[] = {
-	    {"h.test", "H.test.", 0, 0, 0, 0, 0},
-	    {"h.test", "h.test", 443, 443, 0, 0, 0},
-	    {"h.test", "h.test", 443, 0, 0, 0, 1},
-	    {"h.test", "h.test", 443, 444, 0, 0, 1},
-	    {"h.test", "h.test", 0, 0, 0, 2, 1},
-	    {"h.test", "h.test", 0, 0, 1, 2, 0},
-	    {"h.test", "h.test", 0, 0, 2, 2, 0},
-	    {"192.0.2.1", "::ffff:192.0.2.1", 0, 0, 0, 0, 0},
-	    {"h", "h", 0, 0, 3, 0, 1},
-	    {"h", "h", 0, 0, 3, 3, 0},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct pinfast_builder *b = world_builder();
-		struct pinfast_bytes image;
-
-		entry(b, rows[i].a, rows[i].port_a, rows[i].scope_a);
-		pin(b, PINFAST_ROLE_LEAF, LEAF);
-		entry(b, rows[i].b, rows[i].port_b, rows[i].scope_b);
-		pin(b, PINFAST_ROLE_LEAF, LEAF);
-		if ((pinfast_builder_finish(b, NULL, &image) == PINFAST_OK) !=
-		    rows[i].fine)
-			fail_msg("row %zu", i);
-		pinfast_builder_free(b);
-	}
-}
-
-static void
-misuse_of_the_builder_is_an_error(void **state)
-{
-	struct pinfast_builder *b = world_builder();
-	struct pinfast_bytes image, empty = {NULL, 0};
-
-	(void)state;
-	assert_int_equal(pinfast_builder_new(NULL, NULL), PINFAST_EUSAGE);
-	assert_int_equal(pinfast_builder_pin(b, PINFAST_ROLE_LEAF,
-	                     certs[LEAF].pin),
-	    PINFAST_EUSAGE);
-	assert_int_equal(pinfast_builder_entry(b, "a..b", 0, 0), PINFAST_EHOST);
-	assert_int_equal(pinfast_builder_entry(b, NULL, 0, 0), PINFAST_EHOST);
-	assert_int_equal(pinfast_builder_entry(b, "192.0.2.1", 0,
-	                     PINFAST_SCOPE_ANY),
-	    PINFAST_EPOLICY);
-	assert_true(pinfast_builder_pin(b, PINFAST_ROLE_LEAF, NULL) != 0);
-	assert_true(pinfast_builder_pin(b, PINFAST_ROLE_LEAF, "sha256/AAAA") !=
-	            0);
-	assert_int_equal(pinfast_builder_anchor(b, empty), PINFAST_EUSAGE);
-	assert_int_equal(pinfast_builder_set(b, PINFAST_POLICY_UNLISTED, 0),
-	    PINFAST_EUSAGE);
-	assert_int_equal(pinfast_builder_set(b, PINFAST_POLICY_SERIAL, -1),
-	    PINFAST_EUSAGE);
-	assert_int_equal(pinfast_builder_report_to(b, "http://x/"),
-	    PINFAST_EUSAGE);
-	assert_true(pinfast_builder_finish(b, NULL, &image) != PINFAST_OK);
-	assert_int_equal(pinfast_builder_finish(b, NULL, NULL), PINFAST_EUSAGE);
-	pinfast_builder_free(b);
-	pinfast_builder_free(NULL);
 }
 
 int
@@ -706,13 +376,6 @@ main(void)
 	    cmocka_unit_test(each_names_every_key_once),
 	    cmocka_unit_test(a_walk_writes_addresses_as_people_do),
 	    cmocka_unit_test(equal_content_gives_equal_bytes_in_any_order),
-	    cmocka_unit_test(the_longest_covering_parent_wins),
-	    cmocka_unit_test(rejects_of_every_covering_parent_add_up),
-	    cmocka_unit_test(a_thousand_names_are_all_found),
-	    cmocka_unit_test(names_are_compared_in_full),
-	    cmocka_unit_test(contradictions_are_refused_with_a_sentence),
-	    cmocka_unit_test(entries_that_collide_are_refused),
-	    cmocka_unit_test(misuse_of_the_builder_is_an_error),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

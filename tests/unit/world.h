@@ -85,23 +85,39 @@ world_builder(void)
 	return b;
 }
 
+/* What was built, as bytes that the builder keeps. */
+static inline struct pinfast_bytes
+world_image(struct pinfast_builder *b)
+{
+	struct pinfast_bytes image;
+	struct pinfast_diag diag = {0};
+
+	if (pinfast_builder_finish(b, &diag, &image) != PINFAST_OK)
+		fail_msg("%s", diag.text);
+	return image;
+}
+
+/* As a store, which borrows those bytes. */
+static inline struct pinfast_store *
+world_open(struct pinfast_builder *b)
+{
+	struct pinfast_store *store;
+
+	assert_int_equal(pinfast_store_open_memory(world_image(b), NULL, NULL,
+	                     &store),
+	    0);
+	return store;
+}
+
 /* Puts what was built into service; the builder stays the caller's. */
 static inline struct pinfast *
 world_serve(struct pinfast_builder *b)
 {
-	struct pinfast_bytes image;
-	struct pinfast_diag diag = {0};
-	struct pinfast_store *store;
+	struct pinfast_store *store = world_open(b);
 	struct pinfast *policy;
-	enum pinfast_error error = pinfast_builder_finish(b, &diag, &image);
 
-	if (error != PINFAST_OK)
-		print_error("%s\n", diag.text);
-	assert_int_equal(error, PINFAST_OK);
-	assert_int_equal(pinfast_store_open_memory(image, NULL, &diag, &store),
-	    0);
 	assert_int_equal(pinfast_new(NULL, &policy), 0);
-	assert_int_equal(pinfast_load(policy, store, &diag), 0);
+	assert_int_equal(pinfast_load(policy, store, NULL), 0);
 	return policy;
 }
 
@@ -127,6 +143,16 @@ static inline void
 world_pin(struct pinfast_builder *b, enum pinfast_role role, int cert)
 {
 	assert_int_equal(pinfast_builder_pin(b, role, certs[cert].pin), 0);
+}
+
+/* Starts an entry; scope is enum pinfast_scope. */
+static inline void
+world_entry(struct pinfast_builder *b, const char *name, uint16_t port,
+    int scope)
+{
+	assert_int_equal(pinfast_builder_entry(b, name, port,
+	                     (enum pinfast_scope)scope),
+	    0);
 }
 
 /* A policy with one entry: www.example.test, any port, one pin. */
