@@ -18,54 +18,25 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
+#include "../unit/identity.h"
 #include "pinfast-openssl.h"
-
-struct id {
-	X509 *cert;
-	EVP_PKEY *key;
-	char pin[PINFAST_PIN_TEXT_LEN];
-};
 
 /* Everybody there is.  intXA and intXB are one key under two roots. */
 static struct id rootA, rootB, intA, intXA, intXB, leaf, leafX, evil, other,
     self, client, stranger;
 
-/* Signs subject's key; san: NULL for a CA.  days: how long it lasts. */
+/* As identity_certify(), with a key and the pin. */
 static inline void
 certify(struct id *id, const char *name, const struct id *issuer,
     const char *san, int days)
 {
-	X509V3_CTX ctx;
-	X509_EXTENSION *ext;
-	static long serial = 1;
 	uint8_t *der = NULL, pin[PINFAST_PIN_LEN];
 	struct pinfast_bytes bytes;
 
 	if (id->key == NULL)
 		id->key = EVP_EC_gen("P-256");
-	id->cert = X509_new();
-	assert_non_null(id->cert);
-	X509_set_version(id->cert, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(id->cert), serial++);
-	X509_gmtime_adj(X509_getm_notBefore(id->cert), -7200);
-	X509_gmtime_adj(X509_getm_notAfter(id->cert), 86400L * days);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(id->cert), "CN",
-	    MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
-	X509_set_issuer_name(id->cert,
-	    X509_get_subject_name(issuer ? issuer->cert : id->cert));
-	X509_set_pubkey(id->cert, id->key);
-	X509V3_set_ctx(&ctx, issuer ? issuer->cert : id->cert, id->cert, NULL,
-	    NULL, 0);
-	ext = X509V3_EXT_conf_nid(NULL, &ctx,
-	    san ? NID_subject_alt_name : NID_basic_constraints,
-	    san ? san : "critical,CA:TRUE");
-	assert_non_null(ext);
-	X509_add_ext(id->cert, ext, -1);
-	X509_EXTENSION_free(ext);
-	assert_true(X509_sign(id->cert, issuer ? issuer->key : id->key,
-	                EVP_sha256()) > 0);
+	identity_certify(id, name, issuer, san, days);
 	bytes.len = (size_t)i2d_X509(id->cert, &der);
 	bytes.data = der;
 	assert_int_equal(pinfast_pin_of(bytes, pin, NULL), 0);
@@ -106,10 +77,8 @@ free_everybody(void **state)
 	    &leafX, &evil, &other, &self, &client, &stranger};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-		X509_free(all[i]->cert);
-		EVP_PKEY_free(all[i]->key);
-	}
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		identity_free(all[i]);
 	for (size_t i = 0; i < 4096; i++)
 		free(kept_images[i]);
 	return 0;
