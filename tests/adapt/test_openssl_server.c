@@ -61,27 +61,54 @@ client_ctx(const struct id *id, int tls)
 	return ctx;
 }
 
+/* A pinned server and a client that comes once or again. */
+struct door {
+	struct pinfast *policy;
+	SSL_CTX *cctx, *sctx;
+	SSL_SESSION *session; /* offered the next time */
+	size_t app;           /* what the last visit brought */
+	int resumed;
+};
+
+static struct door
+open_door(const struct id *shown, int tls)
+{
+	struct door d = {.policy = policy_with(&client)};
+
+	d.sctx = pinned_server(d.policy, tls);
+	d.cctx = client_ctx(shown, tls);
+	return d;
+}
+
+static void
+close_door(struct door *d)
+{
+	SSL_SESSION_free(d->session);
+	SSL_CTX_free(d->cctx);
+	SSL_CTX_free(d->sctx);
+	pinfast_free(d->policy);
+}
+
 /* The client writes in any case; what does the server get? */
 static struct pinfast_verdict
-visit(SSL_CTX *cctx, SSL_CTX *sctx, const char *label, SSL_SESSION **session,
-    size_t *app, int *resumed)
+visit(struct door *d, const char *label)
 {
-	struct pair p = join(cctx, sctx);
+	struct pair p = join(d->cctx, d->sctx);
 	struct pinfast_verdict verdict;
 
 	if (label != NULL)
 		assert_int_equal(pinfast_openssl_attach_server(p.s, label,
 		                     NULL),
 		    0);
-	if (*session != NULL)
-		SSL_set_session(p.c, *session);
+	if (d->session != NULL)
+		SSL_set_session(p.c, d->session);
 	shake(&p);
 	chat(&p);
 	verdict = pinfast_openssl_result(p.s);
-	*app = p.app;
-	*resumed = SSL_session_reused(p.s);
-	SSL_SESSION_free(*session);
-	*session = SSL_get1_session(p.c);
+	d->app = p.app;
+	d->resumed = SSL_session_reused(p.s);
+	SSL_SESSION_free(d->session);
+	d->session = SSL_get1_session(p.c);
 	part(&p);
 	return verdict;
 }
@@ -110,23 +137,15 @@ only_pinned_clients_are_served(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2 * sizeof visitors / sizeof visitors[0]; i++) {
 		const struct visitor *v = &visitors[i / 2];
-		struct pinfast *policy = policy_with(&client);
-		SSL_CTX *sctx = pinned_server(policy, versions[i & 1]);
-		SSL_CTX *cctx = client_ctx(v->shown, versions[i & 1]);
-		SSL_SESSION *session = NULL;
-		struct pinfast_verdict verdict;
-		size_t app;
-		int resumed;
+		struct door d = open_door(v->shown, versions[i & 1]);
+		struct pinfast_verdict verdict = visit(&d, v->label);
 
-		verdict = visit(cctx, sctx, v->label, &session, &app, &resumed);
 		if ((verdict.decision == PINFAST_ALLOW) != v->allow ||
-		    verdict.reason != v->reason || app != (v->allow ? 16U : 0U))
+		    verdict.reason != v->reason ||
+		    d.app != (v->allow ? 16U : 0U))
 			fail_msg("%s: %s, %zu bytes", v->name,
-			    pinfast_reason_name(verdict.reason), app);
-		SSL_SESSION_free(session);
-		SSL_CTX_free(cctx);
-		SSL_CTX_free(sctx);
-		pinfast_free(policy);
+			    pinfast_reason_name(verdict.reason), d.app);
+		close_door(&d);
 	}
 }
 
@@ -136,21 +155,12 @@ a_forgotten_attach_serves_nobody(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		struct pinfast *policy = policy_with(&client);
-		SSL_CTX *sctx = pinned_server(policy, versions[i]);
-		SSL_CTX *cctx = client_ctx(&client, versions[i]);
-		SSL_SESSION *session = NULL;
-		size_t app;
-		int resumed;
+		struct door d = open_door(&client, versions[i]);
 
-		SSL_CTX_set_verify(sctx, SSL_VERIFY_PEER, NULL);
-		expect(visit(cctx, sctx, NULL, &session, &app, &resumed), DENY,
-		    PINFAST_REASON_NOT_JUDGED);
-		assert_int_equal(app, 0);
-		SSL_SESSION_free(session);
-		SSL_CTX_free(cctx);
-		SSL_CTX_free(sctx);
-		pinfast_free(policy);
+		SSL_CTX_set_verify(d.sctx, SSL_VERIFY_PEER, NULL);
+		expect(visit(&d, NULL), DENY, PINFAST_REASON_NOT_JUDGED);
+		assert_int_equal(d.app, 0);
+		close_door(&d);
 	}
 }
 
@@ -177,33 +187,24 @@ static const struct again {
 static void
 run_again(const struct again *t, int tls)
 {
-	struct pinfast *policy = policy_with(&client);
-	SSL_CTX *sctx = pinned_server(policy, tls);
-	SSL_CTX *cctx = client_ctx(&client, tls);
-	SSL_SESSION *session = NULL;
+	struct door d = open_door(&client, tls);
 	struct pinfast_verdict verdict;
-	size_t app;
-	int resumed;
 
 	if (t->stateful)
-		SSL_CTX_set_options(sctx, SSL_OP_NO_TICKET);
-	expect(visit(cctx, sctx, "partner", &session, &app, &resumed), ALLOW,
-	    PINFAST_REASON_PIN_MATCHED);
-	assert_int_equal(app, 16);
-	assert_int_equal(resumed, 0);
+		SSL_CTX_set_options(d.sctx, SSL_OP_NO_TICKET);
+	expect(visit(&d, "partner"), ALLOW, PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(d.app, 16);
+	assert_int_equal(d.resumed, 0);
 	if (t->renewed)
-		replace_partner(policy, 2, &client);
+		replace_partner(d.policy, 2, &client);
 	if (t->withdrawn)
-		replace_partner(policy, 2, &stranger);
-	verdict = visit(cctx, sctx, t->label, &session, &app, &resumed);
+		replace_partner(d.policy, 2, &stranger);
+	verdict = visit(&d, t->label);
 	if ((verdict.decision == PINFAST_ALLOW) != t->allow ||
-	    app != (t->allow ? 16U : 0U) || resumed != t->resumed)
+	    d.app != (t->allow ? 16U : 0U) || d.resumed != t->resumed)
 		fail_msg("%s, %x: %s, resumed %d, %zu bytes", t->name, tls,
-		    pinfast_reason_name(verdict.reason), resumed, app);
-	SSL_SESSION_free(session);
-	SSL_CTX_free(cctx);
-	SSL_CTX_free(sctx);
-	pinfast_free(policy);
+		    pinfast_reason_name(verdict.reason), d.resumed, d.app);
+	close_door(&d);
 }
 
 static void
@@ -222,34 +223,24 @@ a_clients_session_is_judged_again(void **state)
 static void
 a_cached_session_is_refused_once_at_most(void **state)
 {
-	struct pinfast *policy = policy_with(&client);
-	SSL_CTX *sctx = pinned_server(policy, TLS1_2_VERSION);
-	SSL_CTX *cctx = client_ctx(&client, TLS1_2_VERSION);
-	SSL_SESSION *session = NULL, *same;
-	size_t app;
-	int resumed;
+	struct door d = open_door(&client, TLS1_2_VERSION);
+	SSL_SESSION *same;
 
 	(void)state;
-	SSL_CTX_set_options(sctx, SSL_OP_NO_TICKET);
-	expect(visit(cctx, sctx, "partner", &session, &app, &resumed), ALLOW,
-	    PINFAST_REASON_PIN_MATCHED);
-	same = session;
+	SSL_CTX_set_options(d.sctx, SSL_OP_NO_TICKET);
+	expect(visit(&d, "partner"), ALLOW, PINFAST_REASON_PIN_MATCHED);
+	same = d.session;
 	assert_int_equal(SSL_SESSION_up_ref(same), 1);
 	clock_ahead = -3600;
-	expect(visit(cctx, sctx, "partner", &session, &app, &resumed), DENY,
-	    PINFAST_REASON_TAG_EXPIRED);
-	assert_int_equal(app, 0);
-	SSL_SESSION_free(session);
-	session = same;
-	expect(visit(cctx, sctx, "partner", &session, &app, &resumed), ALLOW,
-	    PINFAST_REASON_PIN_MATCHED);
-	assert_int_equal(app, 16);
-	assert_int_equal(resumed, 0);
+	expect(visit(&d, "partner"), DENY, PINFAST_REASON_TAG_EXPIRED);
+	assert_int_equal(d.app, 0);
+	SSL_SESSION_free(d.session);
+	d.session = same;
+	expect(visit(&d, "partner"), ALLOW, PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(d.app, 16);
+	assert_int_equal(d.resumed, 0);
 	clock_ahead = 0;
-	SSL_SESSION_free(session);
-	SSL_CTX_free(cctx);
-	SSL_CTX_free(sctx);
-	pinfast_free(policy);
+	close_door(&d);
 }
 
 static void

@@ -344,8 +344,8 @@ sign(const struct piece *tbs, EVP_PKEY *signer, struct piece *bits)
 }
 
 size_t
-edit_certificate(X509 *plain, const char *how, EVP_PKEY *key, EVP_PKEY *other,
-    EVP_PKEY *signer, unsigned char **out)
+edit_certificate(X509 *plain, const char *how, const struct edit_keys *keys,
+    unsigned char **out)
 {
 	struct piece whole = {0, {0}}, part[3], inner;
 	unsigned char *der = NULL;
@@ -355,8 +355,9 @@ edit_certificate(X509 *plain, const char *how, EVP_PKEY *key, EVP_PKEY *other,
 		return 0;
 	add(&whole, der, (size_t)len);
 	OPENSSL_free(der);
-	if (split(&whole, part, 3) != 3 || !change(&part[0], how, key, other) ||
-	    !sign(&part[0], signer, &part[2]))
+	if (split(&whole, part, 3) != 3 ||
+	    !change(&part[0], how, keys->own, keys->other) ||
+	    !sign(&part[0], keys->signer, &part[2]))
 		return 0;
 	inner = join(part, 3);
 	whole = wrap(0x30, &inner);

@@ -8,6 +8,12 @@
 
 #include <openssl/x509.h>
 
+struct edit_keys {
+	EVP_PKEY *own;
+	EVP_PKEY *other;  /* the one that HOW names, or NULL */
+	EVP_PKEY *signer; /* the issuer's; no Ed25519 */
+};
+
 /*
  * Edits a certificate and signs it again.
  *
@@ -20,15 +26,12 @@
  *         params        its key's algorithm with parameters that it has not
  *         ber-FORM      indefinite, long, bits (a constructed BIT STRING) or
  *                       unused (an unused bit)
- * key     the certificate's own key
- * other   the key that HOW names, or NULL
- * signer  the issuer's key; no Ed25519
  * out     the certificate, to be released by OPENSSL_free
  *
  * Gives its length, or 0 when HOW is no such edit.
  */
-size_t edit_certificate(X509 *plain, const char *how, EVP_PKEY *key,
-    EVP_PKEY *other, EVP_PKEY *signer, unsigned char **out);
+size_t edit_certificate(X509 *plain, const char *how,
+    const struct edit_keys *keys, unsigned char **out);
 
 /* The bytes of a certificate's SPKI, as they stand in DER: their length, and
  * at most size of them in out. */

@@ -207,6 +207,7 @@ edit(struct cert *c, const char *how, EVP_PKEY *signer, unsigned char **der)
 	int len = i2d_X509(c->x509, der);
 	const char *colon = strchr(how, ':');
 	struct key *other = NULL;
+	struct edit_keys three;
 	unsigned char *edited = NULL, spki[2000];
 	size_t size;
 
@@ -219,8 +220,10 @@ edit(struct cert *c, const char *how, EVP_PKEY *signer, unsigned char **der)
 		return (size_t)len;
 	if (colon != NULL && strncmp(how, "form:", 5) != 0)
 		other = key_of(colon + 1);
-	size = edit_certificate(c->x509, how, key_of(c->key)->pkey,
-	    other ? other->pkey : NULL, signer, &edited);
+	three.own = key_of(c->key)->pkey;
+	three.other = other ? other->pkey : NULL;
+	three.signer = signer;
+	size = edit_certificate(c->x509, how, &three, &edited);
 	if (size == 0)
 		die("no such edit", how);
 	OPENSSL_free(*der);

@@ -78,19 +78,24 @@ talk_finish(struct pf_dialogue *d, struct talk_end *end)
 	strcpy(end->said, pf_dialogue_said(d));
 }
 
-/* Pieces of `piece` bytes after one of `first`. */
+/* How the peer's bytes come: pieces of `piece` bytes after one of `first`. */
+struct talk_cuts {
+	size_t first, piece;
+	int send; /* ours are sent in between */
+};
+
 static inline void
-talk_cut(const struct pf_dialogue *begun, const struct talk *row, size_t first,
-    size_t piece, int send, struct talk_end *end)
+talk_cut(const struct pf_dialogue *begun, const struct talk *row,
+    struct talk_cuts cuts, struct talk_end *end)
 {
 	struct pf_dialogue d = *begun;
 
 	memset(end, 0, sizeof *end);
-	for (size_t at = 0, len = first; at < row->peer_len;
-	     at += len, len = piece) {
+	for (size_t at = 0, len = cuts.first; at < row->peer_len;
+	     at += len, len = cuts.piece) {
 		if (len > row->peer_len - at)
 			len = row->peer_len - at;
-		if (send)
+		if (cuts.send)
 			talk_send(&d, end);
 		talk_in(&d, row->peer + at, len, end);
 	}
@@ -118,7 +123,7 @@ talk_hold(const struct pf_dialogue *begun, const struct talk *row, int proxy)
 	size_t left = row->left;
 	struct talk_end one, other;
 
-	talk_cut(begun, row, 1, 1, 1, &one);
+	talk_cut(begun, row, (struct talk_cuts){1, 1, 1}, &one);
 	if (one.state != row->state || strcmp(one.said, row->said) != 0)
 		print_message("# %s: %d, %s\n", row->name, (int)one.state,
 		    one.said);
@@ -130,12 +135,14 @@ talk_hold(const struct pf_dialogue *begun, const struct talk *row, int proxy)
 	if (row->state == PF_DIALOGUE_DONE)
 		claim(row->name,
 		    one.used == row->peer_len - (proxy ? left : 0));
-	talk_cut(begun, row, row->peer_len, 1, 0, &other);
+	talk_cut(begun, row, (struct talk_cuts){row->peer_len, 1, 0}, &other);
 	talk_same(row, &one, &other);
 	for (size_t at = 1; at < row->peer_len; at++) {
-		talk_cut(begun, row, at, row->peer_len, 1, &other);
+		talk_cut(begun, row, (struct talk_cuts){at, row->peer_len, 1},
+		    &other);
 		talk_same(row, &one, &other);
-		talk_cut(begun, row, at, row->peer_len, 0, &other);
+		talk_cut(begun, row, (struct talk_cuts){at, row->peer_len, 0},
+		    &other);
 		talk_same(row, &one, &other);
 	}
 }
@@ -151,7 +158,7 @@ talk_truncate(const struct pf_dialogue *begun, const struct talk *row)
 		struct talk_end end;
 
 		cut.peer_len = len;
-		talk_cut(begun, &cut, len, 1, 1, &end);
+		talk_cut(begun, &cut, (struct talk_cuts){len, 1, 1}, &end);
 		claim(row->name, end.state == PF_DIALOGUE_MORE);
 	}
 }
