@@ -26,18 +26,10 @@
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 
+#include "request.h"
+
 #define MAX_CHAIN 128
 #define MAX_RINGS 4096
-
-struct request {
-	char tag[100], chain[2000], key[60], ring[100];
-	char inner[2000], innerkey[60]; /* of the server behind a proxy */
-	int tls13, tickets, early, anon, psk, hrr;
-	int save, use; /* a client's session */
-	int starttls, bomb;
-	int listener;
-	int port; /* where a client dials */
-};
 
 struct result {
 	int hs, alert, app, early, resumed;
@@ -516,42 +508,6 @@ listen_somewhere(int *listener)
 	return ntohs(at.sin_port);
 }
 
-static void
-set(struct request *r, const char *key, const char *value)
-{
-	const struct {
-		const char *key;
-		char *text;
-		size_t size;
-	} texts[] = {{"tag", r->tag, sizeof r->tag},
-	    {"chain", r->chain, sizeof r->chain},
-	    {"key", r->key, sizeof r->key}, {"ring", r->ring, sizeof r->ring},
-	    {"inner", r->inner, sizeof r->inner},
-	    {"innerkey", r->innerkey, sizeof r->innerkey}};
-	const struct {
-		const char *key;
-		int *number;
-	} numbers[] = {{"tickets", &r->tickets}, {"early", &r->early},
-	    {"anon", &r->anon}, {"psk", &r->psk}, {"port", &r->port},
-	    {"hrr", &r->hrr}, {"save", &r->save}, {"use", &r->use},
-	    {"starttls", &r->starttls}, {"bomb", &r->bomb}};
-
-	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-		if (strcmp(key, texts[i].key) == 0) {
-			snprintf(texts[i].text, texts[i].size, "%s", value);
-			return;
-		}
-	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-		if (strcmp(key, numbers[i].key) == 0) {
-			*numbers[i].number = atoi(value);
-			return;
-		}
-	if (strcmp(key, "tls") == 0)
-		r->tls13 = strcmp(value, "1.3") == 0;
-	else
-		die("no such key in a request", key);
-}
-
 /* Says where a server listens, before anybody comes. */
 static void
 open_door(struct request *r)
@@ -580,20 +536,11 @@ main(int argc, char *argv[])
 	gnutls_anti_replay_set_add_function(replays, never_seen);
 	while (fgets(line, sizeof line, stdin) != NULL) {
 		struct request *r = calloc(1, sizeof *r);
-		char *save = NULL, *word = strtok_r(line, " \n", &save);
+		const char *wrong = r != NULL ? request_read(line, r) : line;
 		pthread_t thread;
 
-		if (r == NULL || word == NULL ||
-		    (strcmp(word, "serve") != 0 && strcmp(word, "dial") != 0))
-			die("not a request", line);
-		while ((word = strtok_r(NULL, " \n", &save)) != NULL) {
-			char *value = strchr(word, '=');
-
-			if (value == NULL)
-				die("not key=value", word);
-			*value++ = '\0';
-			set(r, word, value);
-		}
+		if (wrong != NULL)
+			die("not a request", wrong);
 		if (r->port == 0)
 			open_door(r);
 		if (pthread_create(&thread, NULL, serve, r) != 0)
