@@ -7,6 +7,7 @@
 #include "cli/out.h"
 #include "cli_check/checked.h"
 
+/* A server, and what follows the last one. */
 void pf_checked_print(const struct pf_checked *checked, int64_t now);
 void pf_checked_print_sum(const struct pf_checked_sum *sum);
 

@@ -43,6 +43,7 @@ void pf_targets_find(struct pf_targets *targets);
  */
 int pf_targets_name(struct pf_targets *targets, const char *text);
 
+/* Frees what was found. */
 void pf_targets_fini(struct pf_targets *targets);
 
 /* The next one; 0: no more. */

@@ -53,6 +53,7 @@ void pf_sights_take(struct pf_sights *sights, const struct pf_probe *probe,
 size_t pf_sights_of(const struct pf_sights *sights,
     const struct pf_probe *probe);
 
+/* Frees the chains. */
 void pf_sights_fini(struct pf_sights *sights);
 
 /* "host:443, 192.0.2.7", for complaints. */

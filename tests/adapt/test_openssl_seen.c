@@ -9,22 +9,15 @@ number(struct id *id, const struct id *issuer, long serial)
 	assert_true(X509_sign(id->cert, issuer->key, EVP_sha256()) > 0);
 }
 
-static void
-drop(struct id *id)
-{
-	X509_free(id->cert);
-	EVP_PKEY_free(id->key);
-}
-
 /* One connection of a client that knows what it has seen. */
 static void
-visit(SSL_CTX *cctx, const struct id *shown, const struct id *issuer, int tls,
-    int allow, int32_t reason)
+visit(SSL_CTX *cctx, const struct id *shown, const struct id *issuer, int allow,
+    int32_t reason)
 {
-	SSL_CTX *sctx = server_ctx(shown, issuer, tls);
-	struct pair p = join(cctx, sctx);
+	SSL_CTX *sctx =
+	    server_ctx(shown, issuer, (int)SSL_CTX_get_max_proto_version(cctx));
+	struct pair p = attached(cctx, sctx, "pin.test");
 
-	assert_int_equal(pinfast_openssl_attach(p.c, "pin.test", 443, NULL), 0);
 	shake(&p);
 	chat(&p);
 	expect(pinfast_openssl_result(p.c), allow, reason);
@@ -56,18 +49,17 @@ a_likeness_of_what_was_seen_is_another(void **state)
 		    policy_of(role, role == PINFAST_ROLE_CA ? &intA : &genuine);
 		cctx = pinned_ctx(policy, tls);
 		for (int n = 0; n < 3; n++) {
-			visit(cctx, &genuine, &intA, tls, 1,
+			visit(cctx, &genuine, &intA, 1,
 			    PINFAST_REASON_PIN_MATCHED);
-			visit(cctx, &likeness, &intA, tls,
-			    role == PINFAST_ROLE_CA,
+			visit(cctx, &likeness, &intA, role == PINFAST_ROLE_CA,
 			    role == PINFAST_ROLE_CA
 			        ? PINFAST_REASON_PIN_MATCHED
 			        : PINFAST_REASON_PIN_MISMATCH);
 		}
 		SSL_CTX_free(cctx);
 		pinfast_free(policy);
-		drop(&genuine);
-		drop(&likeness);
+		identity_free(&genuine);
+		identity_free(&likeness);
 	}
 }
 
@@ -80,12 +72,10 @@ a_seen_certificate_is_verified_again(void **state)
 	X509_STORE *none = X509_STORE_new();
 
 	(void)state;
-	visit(cctx, &leaf, &intA, TLS1_3_VERSION, 1,
-	    PINFAST_REASON_PIN_MATCHED);
-	visit(cctx, &leaf, NULL, TLS1_3_VERSION, 0, PINFAST_REASON_PKIX_FAILED);
+	visit(cctx, &leaf, &intA, 1, PINFAST_REASON_PIN_MATCHED);
+	visit(cctx, &leaf, NULL, 0, PINFAST_REASON_PKIX_FAILED);
 	SSL_CTX_set_cert_store(cctx, none);
-	visit(cctx, &leaf, &intA, TLS1_3_VERSION, 0,
-	    PINFAST_REASON_PKIX_FAILED);
+	visit(cctx, &leaf, &intA, 0, PINFAST_REASON_PKIX_FAILED);
 	SSL_CTX_free(cctx);
 	pinfast_free(policy);
 }
@@ -106,14 +96,11 @@ what_was_forgotten_is_hashed_again(void **state)
 		EVP_PKEY_up_ref(id.key);
 		certify(&id, "leaf", &intA, "DNS:pin.test", 30);
 		number(&id, &intA, n);
-		visit(cctx, &id, &intA, TLS1_3_VERSION, 1,
-		    PINFAST_REASON_PIN_MATCHED);
-		drop(&id);
+		visit(cctx, &id, &intA, 1, PINFAST_REASON_PIN_MATCHED);
+		identity_free(&id);
 	}
-	visit(cctx, &leaf, &intA, TLS1_3_VERSION, 1,
-	    PINFAST_REASON_PIN_MATCHED);
-	visit(cctx, &evil, NULL, TLS1_3_VERSION, 0,
-	    PINFAST_REASON_PIN_MISMATCH);
+	visit(cctx, &leaf, &intA, 1, PINFAST_REASON_PIN_MATCHED);
+	visit(cctx, &evil, NULL, 0, PINFAST_REASON_PIN_MISMATCH);
 	SSL_CTX_free(cctx);
 	pinfast_free(policy);
 }
@@ -159,8 +146,8 @@ an_unpinned_leaf_is_refused_before_anybody_verifies(void **state)
 		    0);
 		for (int n = 0; n < 2; n++) {
 			asked = 0;
-			visit(cctx, rows[i].shown, &intA, TLS1_3_VERSION,
-			    i == 0, rows[i].reason);
+			visit(cctx, rows[i].shown, &intA, i == 0,
+			    rows[i].reason);
 			assert_int_equal(asked, rows[i].asked);
 		}
 		SSL_CTX_free(cctx);
