@@ -147,6 +147,11 @@ tell(struct flight *f, enum pf_step step, struct pf_probe_result *result)
 	result->stage = step == PF_STEP_DONE ? PF_STAGE_DONE : f->stage;
 	if (step == PF_STEP_DONE)
 		result->why[0] = '\0';
+	/* What was dialled is the proxy then, and no address of the name. */
+	if (result->stage == PF_STAGE_CONNECT && f->run->o->proxy != NULL) {
+		result->stage = PF_STAGE_PROXY;
+		result->no_route = 0;
+	}
 	pf_address_text(&f->address, result->address);
 	result->asked = f->asked;
 	result->pkix = f->pkix;

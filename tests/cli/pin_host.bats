@@ -317,7 +317,7 @@ broken() {
 	    "127.0.0.1:$(cat good)"
 	gives 3 'proxy: ' 'after 0.5 s'
 	run live --proxy http://127.0.0.1:1 "127.0.0.1:$(cat good)"
-	gives 3 'nothing listens there'
+	gives 3 'proxy: nothing listens there'
 }
 
 @test "a SOCKS5 proxy, with a name, an address and credentials" {

@@ -7,8 +7,8 @@ import re
 import socket
 import subprocess
 
-from harness import (ADDRESS, HERE, NAMES, OTHER_NAMES, PASSWORD,
-                     PROXY_ADDRESS, USER)
+from harness import (ADDRESS, ALL_NAMES, HERE, NAMES, PASSWORD, PROXY_ADDRESS,
+                     USER)
 from middle import Middle, application
 
 # name, scheme, port, whether it wants a password
@@ -48,7 +48,7 @@ class Pinfast:
         path = self.work + "/policy.yaml"
         with open(path, "w", encoding="ascii") as out:
             out.write("pinfast: 1\nhosts:\n")
-            for name in list(NAMES.values()) + OTHER_NAMES:
+            for name in ALL_NAMES:
                 out.write(f"  - {{name: {name}, leaf: [{', '.join(pins)}]}}\n")
         return path
 
@@ -73,7 +73,7 @@ class Cell:
         self.pinfast, self.row, self.case = pinfast, row, case
         self.two = row["server"] in TWO_KEYS
         self.server = running[row["server"],
-                              "right" if case == "inject" else case]
+                              "right" if case in ("inject", "late") else case]
         self.proxy = proxy and running[proxy[0].split()[0]]
         self.passed = proxy and passed(proxy, NAMES[case], row["port"])
         self.target = f"{NAMES[case]}:{row['port']}"
@@ -132,12 +132,38 @@ class Cell:
             return "the bytes in plain text: " + said
         return None
 
+    def init(self):
+        """pinfast init, and what it wrote as a policy for the server."""
+        backup = self.pinfast.keys.pins["bad"]
+        done = self.pinfast("init", "--backup", backup, self.target,
+                            *self.options)
+        if done.returncode != 0 or \
+                not all(p in done.stdout for p in self.pins("good")):
+            return f"status {done.returncode}\n{done.stdout}{done.stderr}"
+        path = self.pinfast.work + "/first.yaml"
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(done.stdout)
+        done = self.pinfast("check", path, *self.options)
+        if done.returncode != 0 or "1 ok, 0 reported" not in done.stdout:
+            return f"the policy is not met: {done.stdout}{done.stderr}"
+        return None
+
+    def late(self):
+        """Text comes when the handshake has begun: there is no pin."""
+        done = self.pinfast("pin", "--plain", self.target, *self.options)
+        said = f"status {done.returncode}\n{done.stdout}{done.stderr}"
+        if done.returncode != 3 or done.stdout or \
+                "handshake: what it answered is not TLS" not in done.stderr:
+            return "not refused: " + said
+        return None
+
     def run(self, body):
         """BODY, and then what the server saw."""
         relay = None
-        if self.case == "inject":
+        if self.case in ("inject", "late"):
             relay = Middle((ADDRESS["inject"], int(self.row["port"])),
-                           self._to_server, self.row["starttls"])
+                           self._to_server, self.row["starttls"],
+                           self.case == "late")
         self.server.mark()
         if self.proxy:
             self.proxy.mark()
@@ -145,7 +171,7 @@ class Cell:
             complaint = body()
             if not complaint and self.proxy:
                 self.proxy.since(self.passed, seconds=2)
-            if not complaint and self.case != "refuse":
+            if not complaint and self.case not in ("refuse", "late"):
                 complaint = self._quiet(relay)
             return complaint
         finally:

@@ -9,10 +9,12 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NAMES = {"right": "good.example.test", "wrong": "wrong.example.test",
-         "refuse": "plain.example.test", "inject": "inject.example.test"}
+         "refuse": "plain.example.test", "inject": "inject.example.test",
+         "late": "inject.example.test"}
 ADDRESS = {"right": "127.0.0.1", "wrong": "127.0.0.2",
            "refuse": "127.0.0.3", "inject": "127.0.0.4"}
 OTHER_NAMES = [n + ".example.test" for n in ("acme", "eight", "six")]
+ALL_NAMES = sorted(set(NAMES.values())) + OTHER_NAMES
 FLEET = "127.0.8.8"
 PROXY_ADDRESS = "127.0.0.9"
 USER, PASSWORD = "pinner", "secret"
@@ -44,8 +46,7 @@ class Keys:
         run("openssl", "req", "-newkey", kind, "-pkeyopt", option, "-nodes",
             "-subj", "/CN=good.example.test", "-keyout", path + ".key",
             "-out", path + ".csr")
-        names = ",".join("DNS:" + n for n in
-                         list(NAMES.values()) + OTHER_NAMES)
+        names = ",".join("DNS:" + n for n in ALL_NAMES)
         with open(path + ".ext", "w", encoding="ascii") as out:
             out.write("subjectAltName=" + names + "\n")
         leaf = run("openssl", "x509", "-req", "-in", path + ".csr", "-days",
@@ -77,7 +78,7 @@ class Server:
         env = dict(os.environ, DIR=self.dir, ADDR=address,
                    CERT=f"{work}/{key}.pem", KEY=f"{work}/{key}.key",
                    OTHER_CERT=f"{work}/bad.pem", OTHER_KEY=f"{work}/bad.key",
-                   TLS="yes" if tls else "no", NAMES=" ".join(NAMES.values()),
+                   TLS="yes" if tls else "no", NAMES=" ".join(ALL_NAMES),
                    HOST="good.example.test", LC_ALL="C",
                    PROXY_USER=USER, PROXY_PASSWORD=PASSWORD)
         for i, port in enumerate(ports):

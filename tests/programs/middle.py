@@ -72,8 +72,8 @@ def through_connect(proxy, host, port, user=None, password=None):
 class Middle:
     """Listens, and makes a thread for each connection."""
 
-    def __init__(self, listen, onward, inject=None):
-        self.onward = onward
+    def __init__(self, listen, onward, inject=None, late=False):
+        self.onward, self.late = onward, late
         self.asked, self.injected = INJECTED[inject] if inject else (None, b"")
         self.threads = []
         self.sent = []
@@ -111,9 +111,10 @@ class Middle:
                         return
                     if key.fileobj is client:
                         sent += data
-                    elif armed and self.asked in sent:
+                    elif armed and self._is_time(sent):
                         armed = False
-                        data += self.injected
+                        data = self.injected + data if self.late \
+                            else data + self.injected
                     key.data.sendall(data)
         except OSError:
             pass
@@ -121,6 +122,12 @@ class Middle:
             self.sent.append(list(records(sent)))
             client.close()
             server.close()
+
+    def _is_time(self, sent):
+        """Behind the go-ahead, or when it is late, before the ServerHello."""
+        if self.late:
+            return b"\x16\x03\x01" in sent
+        return self.asked in sent
 
     def records(self):
         """The TLS records of each connection, when all have ended."""

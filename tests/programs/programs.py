@@ -177,6 +177,16 @@ def ask(tap, pinfast, row, running):
             tap.trial("check " + name, cell.run, cell.check)
 
 
+def ask_once(tap, pinfast, row, running):
+    """What is asked of each service one time."""
+    cell = Cell(pinfast, row, "right", None, running)
+    tap.trial(f"init {row['service']}", cell.run, cell.init)
+    if row["starttls"] != "none":
+        cell = Cell(pinfast, row, "late", None, running)
+        tap.trial(f"pin {row['service']}: text in the middle of the "
+                  "handshake", cell.run, cell.late)
+
+
 def surveys(tap, pinfast, rows):
     """Every service in one policy: one that is bad spoils no other."""
     count = len(rows)
@@ -207,6 +217,7 @@ def main():
     for row in rows:
         prove(tap, row, running, keys)
         ask(tap, pinfast, row, running)
+        ask_once(tap, pinfast, row, running)
     if not wanted:
         surveys(tap, pinfast, rows)
     if not wanted or "faults" in wanted:
