@@ -55,8 +55,7 @@ const struct pf_lint_rule pf_lint_rules[] = {
 	{"rejected-pin", PF_LEVEL_ERROR,
 	    "a pinned key is also rejected, so it can never match"},
 	{"unreachable-entry", PF_LEVEL_WARNING,
-	    "no host can reach this entry: its name is so long that no "
-	    "label fits below it"},
+	    "no host can reach this entry"},
 	{"duplicate-pin", PF_LEVEL_WARNING,
 	    "this pin stands twice in the list"},
 	{"single-label-parent", PF_LEVEL_WARNING,
@@ -67,6 +66,11 @@ const size_t pf_lint_rule_count = sizeof pf_lint_rules / sizeof *pf_lint_rules;
 
 /* Parents whose reject lists are looked at; what stands behind them is not. */
 #define MAX_REJECTING 64
+
+/* As many entries that leave others no name. */
+#define MAX_TIGHT 64
+
+#define BELOW (1U << PINFAST_SCOPE_ONE | 1U << PINFAST_SCOPE_ANY)
 
 /* A key of a CA that share/pinfast/ca-keys.tsv knows. */
 struct ca_key {
@@ -83,6 +87,8 @@ struct lint {
 	size_t key_count;
 	const struct pf_entry *rejecting[MAX_REJECTING];
 	size_t rejecting_count;
+	const struct pf_entry *tight[MAX_TIGHT];
+	size_t tight_count;
 };
 
 /* place: line and column of what is not said about an entry. */
@@ -320,20 +326,75 @@ lint_dates(const struct lint *l, const struct pf_entry *e)
 		tell(l, e, "warn-after-expiry", NULL);
 }
 
+/* How many octets of a host are left for labels below this name. */
+static size_t
+room_below(const struct lint *l, const struct pf_entry *e)
+{
+	size_t len = pf_entry_name(l->model, e).len + 1;
+
+	return len < PINFAST_HOST_LEN ? PINFAST_HOST_LEN - 1 - len : 0;
+}
+
+/* Which entries take the one label that fits below their name. */
+static void
+find_tight(struct lint *l)
+{
+	const struct pf_model *m = l->model;
+
+	for (size_t i = 0; i < m->entry_count && l->tight_count < MAX_TIGHT;
+	     i++)
+		if (m->entries[i].scopes >> PINFAST_SCOPE_ONE & 1 &&
+		    room_below(l, &m->entries[i]) < 3)
+			l->tight[l->tight_count++] = &m->entries[i];
+}
+
+/* Does another entry take every name of one label below this one's? */
+static int
+is_taken(const struct lint *l, const struct pf_entry *e)
+{
+	struct pinfast_bytes name = pf_entry_name(l->model, e);
+
+	for (size_t i = 0; i < l->tight_count; i++) {
+		struct pinfast_bytes other =
+		    pf_entry_name(l->model, l->tight[i]);
+
+		if ((l->tight[i]->port == 0 || l->tight[i]->port == e->port) &&
+		    name.len == other.len &&
+		    memcmp(name.data, other.data, name.len) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * A name that is written exactly is always reached, and below a name there is
+ * always one that no other entry speaks for, unless no more than a label fits.
+ * That somebody lists every name of one octet is not looked for.
+ */
+static void
+lint_reach(const struct lint *l, const struct pf_entry *e)
+{
+	if (e->scopes & ~BELOW)
+		return;
+	if (room_below(l, e) < 1)
+		tell(l, e, "unreachable-entry",
+		    "its name is so long that no label fits below it");
+	else if (!(e->scopes >> PINFAST_SCOPE_ONE & 1) &&
+	         room_below(l, e) < 3 && is_taken(l, e))
+		tell(l, e, "unreachable-entry",
+		    "its name is so long that only one label fits below it, "
+		    "and the entry with `subdomains: one` takes that");
+}
+
 static void
 lint_entry(const struct lint *l, const struct pf_entry *e)
 {
-	const unsigned below =
-	    1U << PINFAST_SCOPE_ONE | 1U << PINFAST_SCOPE_ANY;
-
 	lint_pins(l, e);
 	lint_dates(l, e);
-	if (!(e->scopes & ~below) &&
-	    pf_entry_name(l->model, e).len + 2 > PINFAST_HOST_LEN - 1)
-		tell(l, e, "unreachable-entry", NULL);
+	lint_reach(l, e);
 	if (e->flags & PF_ENTRY_PKIX_NONE) {
 		tell(l, e, "pkix-none", NULL);
-		if (e->scopes & below)
+		if (e->scopes & BELOW)
 			tell(l, e, "pkix-none-subdomains", NULL);
 	}
 }
@@ -387,11 +448,12 @@ pf_lint(const struct pinfast_builder *builder,
     const struct pf_lint_options *options, const struct pf_sink *sink)
 {
 	const struct pf_model *m = pf_builder_model(builder);
-	struct lint l = {m, options, sink, NULL, 0, {NULL}, 0};
+	struct lint l = {.model = m, .options = options, .sink = sink};
 	const uint8_t *url = m->urls;
 
 	read_keys(&l);
 	find_rejecting(&l);
+	find_tight(&l);
 	for (size_t i = 0; i < m->entry_count; i++)
 		lint_entry(&l, &m->entries[i]);
 	for (size_t i = 0; i < m->url_count; i++) {

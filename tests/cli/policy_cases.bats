@@ -23,7 +23,7 @@ told() {
 		told "$case" >"$BATS_TEST_TMPDIR/told"
 		diff -u "$case/expected" "$BATS_TEST_TMPDIR/told" || bad=1
 	done
-	[ "$count" -ge 225 ]
+	[ "$count" -ge 226 ]
 	[ "$bad" -eq 0 ]
 }
 
