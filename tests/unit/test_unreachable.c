@@ -115,29 +115,44 @@ build(const struct world *w, const unsigned *chosen, unsigned count)
 	return b;
 }
 
-/* Marks the entries that this host and port reach. */
-static void
-mark(const struct world *w, const unsigned *chosen, unsigned count,
-    const struct pf_host *host, uint16_t port, const struct pf_found *found,
-    unsigned *reached)
+/* One question, and the host rule that answers. */
+struct query {
+	const struct pf_host *host;
+	uint16_t port;
+	struct pf_found found;
+};
+
+/* Has this entry the host rule that was found? */
+static int
+is_of_rule(const struct world *w, const struct spec *s, const struct query *q)
+{
+	const char *front = below[s->name];
+
+	return (s->scopes >> q->found.scope & 1) != 0 &&
+	       strlen(front) + strlen(w->base) ==
+	           (size_t)(q->host->key_len - q->found.name_at) &&
+	       memcmp(q->host->key + q->found.name_at, front, strlen(front)) ==
+	           0;
+}
+
+/* Which of the entries this host and port reach, as bits. */
+static unsigned
+reached_by(const struct world *w, const unsigned *chosen, unsigned count,
+    const struct query *q)
 {
 	unsigned own = 0, every = 0;
 
 	for (unsigned i = 0; i < count; i++) {
 		const struct spec *s = &w->specs[chosen[i]];
-		size_t len = strlen(below[s->name]) + strlen(w->base);
 
-		if (!(s->scopes >> found->scope & 1) ||
-		    len != (size_t)(host->key_len - found->name_at) ||
-		    memcmp(host->key + found->name_at, below[s->name],
-		        strlen(below[s->name])) != 0)
+		if (!is_of_rule(w, s, q))
 			continue;
-		if (s->port == port || port == 0)
+		if (s->port == q->port || q->port == 0)
 			own |= 1U << i;
 		if (s->port == 0)
 			every |= 1U << i;
 	}
-	*reached |= own != 0 ? own : every;
+	return own != 0 ? own : every;
 }
 
 static unsigned
@@ -148,12 +163,11 @@ reached_by_look_up(const struct world *w, const struct pinfast_store *store,
 
 	for (unsigned h = 0; h < w->host_count; h++)
 		for (unsigned p = 0; p < 3; p++) {
-			struct pf_found found;
+			struct query q = {
+			    &w->hosts[h], asked_ports[p], {0, 0, 0, 0, 0}};
 
-			if (pf_lookup_host(store, &w->hosts[h], asked_ports[p],
-			        &found))
-				mark(w, chosen, count, &w->hosts[h],
-				    asked_ports[p], &found, &reached);
+			if (pf_lookup_host(store, q.host, q.port, &q.found))
+				reached |= reached_by(w, chosen, count, &q);
 		}
 	return reached;
 }
