@@ -37,14 +37,15 @@ struct pf_run {
 	unsigned at_once;
 	pf_probe_next_fn next;
 	void *next_arg;
-	int exhausted; /* there are no more probes */
-	SSL_CTX *ctx;
+	int exhausted;   /* there are no more probes */
+	SSL_CTX *ctx[3]; /* by enum pf_probe_key, made when wanted */
+	unsigned asked[3];
 	int epoll;
 	int64_t clock;                /* ms, as of the last look */
 	struct pf_resolver *resolver; /* made for the first name */
 	unsigned resolving, open, busy;
-	struct pf_link due; /* the first deadline first */
-	struct pf_link age; /* the oldest busy connection first */
+	struct pf_link due;    /* the first deadline first */
+	struct pf_link age[2]; /* busy ones, the oldest first; [1]: in TLS */
 	struct pf_batch *ready, *ready_last;
 	/* The proxy's addresses, once they are known. */
 	struct pf_query *proxy_query;
@@ -58,7 +59,7 @@ struct flight {
 	struct pf_run *run;
 	struct pf_batch *batch;
 	struct pf_link due, age;
-	int64_t deadline, began;
+	int64_t deadline, began, cools;
 	struct pf_address address; /* the server's; family 0: the proxy knows */
 	size_t proxy_index;
 	enum pf_probe_stage stage;
@@ -86,6 +87,11 @@ enum pf_probe_end pf_run_loop(struct pf_run *run);
 /* run.c: the next step begins, with a new deadline. */
 void pf_run_enter(struct flight *f, enum pf_probe_stage stage);
 
+/* run.c: the server has shown a key of this kind: asks for one of the other
+ * kind, when that is wanted, while the handshake at hand goes on. */
+void pf_run_other(struct flight *f, enum pf_probe_key kind);
+enum pf_probe_key pf_run_kind(X509 *leaf);
+
 /* flight.c: dials; FAILED as of a step. */
 enum pf_step pf_flight_dial(struct flight *f, struct pf_probe_result *result);
 
@@ -99,7 +105,8 @@ enum pf_step pf_talk_move(struct flight *f, struct pf_probe_result *result);
 void pf_talk_late(const struct flight *f, struct pf_probe_result *result);
 
 /* handshake.c */
-SSL_CTX *pf_handshake_new(const struct pf_probe_options *o);
+SSL_CTX *pf_handshake_new(const struct pf_probe_options *o,
+    enum pf_probe_key key);
 enum pf_step pf_handshake_begin(struct flight *f,
     struct pf_probe_result *result);
 enum pf_step pf_handshake_move(struct flight *f,

@@ -15,6 +15,7 @@
 
 /* A chain signed with MD5 or SHA-1 is none, as for every OpenSSL client. */
 #define AUTH_LEVEL 1
+#define FEW 4
 
 void
 pf_probe_verify(X509_STORE_CTX *xs, struct pf_probe_pkix *pkix)
@@ -56,6 +57,7 @@ on_certificates(X509_STORE_CTX *xs, void *arg)
 	              PF_PROBE_MAX_PRESENTED;
 	if (f->too_many)
 		return 0;
+	pf_run_other(f, pf_run_kind(X509_STORE_CTX_get0_cert(xs)));
 	X509_VERIFY_PARAM_set_auth_level(param, AUTH_LEVEL);
 	if (f->run->o->now != 0)
 		X509_VERIFY_PARAM_set_time(param, (time_t)f->run->o->now);
@@ -87,8 +89,37 @@ on_client_certificate(SSL *ssl, X509 **cert, EVP_PKEY **key)
 	return 0;
 }
 
+/*
+ * Only certificates with this kind of key.  PKCS#1 among the signatures for
+ * ECDSA is for chains: in TLS 1.3 it signs nothing else (RFC 8446 4.2.3), and
+ * in 1.2 the cipher suites say what the leaf must be.
+ */
+static const struct {
+	const char *ciphers, *signatures;
+} asks[] = {[PF_PROBE_ANY] = {"ALL:!aNULL:!eNULL:!PSK:!SRP", NULL},
+    [PF_PROBE_ECDSA] = {"aECDSA:!eNULL",
+        "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:ed448:RSA+SHA256:"
+        "RSA+SHA384:RSA+SHA512:ECDSA+SHA1"},
+    [PF_PROBE_RSA] = {"aRSA:!eNULL:!PSK:!SRP",
+        "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:rsa_pss_pss_sha256:"
+        "rsa_pss_pss_sha384:rsa_pss_pss_sha512:RSA+SHA256:RSA+SHA384:"
+        "RSA+SHA512:RSA+SHA1"}};
+
+/* Most servers have no certificate of the other kind, and the key that was
+ * made for them was made in vain: one of P-256 takes the least time. */
+static const char groups[] = "P-256:X25519:P-384:P-521:X448";
+
+void
+pf_probe_prepare(void)
+{
+	/* At the end the system takes everything back in less time. */
+	(void)OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG |
+	                           OPENSSL_INIT_NO_ATEXIT,
+	    NULL);
+}
+
 SSL_CTX *
-pf_handshake_new(const struct pf_probe_options *o)
+pf_handshake_new(const struct pf_probe_options *o, enum pf_probe_key key)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
@@ -108,34 +139,13 @@ pf_handshake_new(const struct pf_probe_options *o)
 		SSL_CTX_set1_cert_store(ctx, o->anchors);
 	if (SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION) &&
 	    SSL_CTX_set_max_proto_version(ctx, 0) &&
-	    SSL_CTX_set_cipher_list(ctx, "ALL:!aNULL:!eNULL:!PSK:!SRP"))
+	    SSL_CTX_set_cipher_list(ctx, asks[key].ciphers) &&
+	    (key == PF_PROBE_ANY ||
+	        (SSL_CTX_set1_sigalgs_list(ctx, asks[key].signatures) &&
+	            SSL_CTX_set1_groups_list(ctx, groups))))
 		return ctx;
 	SSL_CTX_free(ctx);
 	return NULL;
-}
-
-/*
- * Only certificates with this kind of key.  PKCS#1 among the signatures for
- * ECDSA is for chains: in TLS 1.3 it signs nothing else (RFC 8446 4.2.3), and
- * in 1.2 the cipher suites say what the leaf must be.
- */
-static int
-ask_for(SSL *ssl, enum pf_probe_key key)
-{
-	if (key == PF_PROBE_ECDSA)
-		return SSL_set_cipher_list(ssl, "aECDSA:!eNULL") &&
-		       SSL_set1_sigalgs_list(ssl,
-		           "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:"
-		           "ed448:RSA+SHA256:RSA+SHA384:RSA+SHA512:"
-		           "ECDSA+SHA1");
-	if (key == PF_PROBE_RSA)
-		return SSL_set_cipher_list(ssl, "aRSA:!eNULL") &&
-		       SSL_set1_sigalgs_list(ssl,
-		           "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"
-		           "rsa_pss_pss_sha256:rsa_pss_pss_sha384:"
-		           "rsa_pss_pss_sha512:RSA+SHA256:RSA+SHA384:"
-		           "RSA+SHA512:RSA+SHA1");
-	return 1;
 }
 
 /* SNI is for names only (RFC 6066 section 3). */
@@ -155,14 +165,33 @@ set_name(SSL *ssl, const char *host)
 	       SSL_set1_host(ssl, parsed.text);
 }
 
+/* A context of its own for a kind costs as much as telling FEW connections. */
+static SSL *
+ssl_for(struct pf_run *run, enum pf_probe_key key)
+{
+	SSL_CTX **ctx = &run->ctx[key];
+	SSL *ssl;
+
+	if (*ctx == NULL && run->asked[key]++ >= FEW)
+		*ctx = pf_handshake_new(run->o, key);
+	if (*ctx != NULL)
+		return SSL_new(*ctx);
+	ssl = SSL_new(run->ctx[PF_PROBE_ANY]);
+	if (ssl != NULL && SSL_set_cipher_list(ssl, asks[key].ciphers) &&
+	    SSL_set1_sigalgs_list(ssl, asks[key].signatures) &&
+	    SSL_set1_groups_list(ssl, groups))
+		return ssl;
+	SSL_free(ssl);
+	return NULL;
+}
+
 enum pf_step
 pf_handshake_begin(struct flight *f, struct pf_probe_result *result)
 {
-	f->ssl = SSL_new(f->run->ctx);
+	f->ssl = ssl_for(f->run, f->asked);
 	if (f->ssl == NULL || !SSL_set_app_data(f->ssl, f) ||
 	    !SSL_set_fd(f->ssl, f->fd) ||
-	    !set_name(f->ssl, f->batch->probe->host) ||
-	    !ask_for(f->ssl, f->asked)) {
+	    !set_name(f->ssl, f->batch->probe->host)) {
 		ERR_clear_error();
 		return pf_fault(result, "out of memory");
 	}

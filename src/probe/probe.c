@@ -89,8 +89,8 @@ start(struct pf_run *run)
 	run->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (run->epoll < 0)
 		return PF_PROBE_FAILED;
-	run->ctx = pf_handshake_new(run->o);
-	if (run->ctx == NULL) {
+	run->ctx[PF_PROBE_ANY] = pf_handshake_new(run->o, PF_PROBE_ANY);
+	if (run->ctx[PF_PROBE_ANY] == NULL) {
 		(void)close(run->epoll);
 		return PF_PROBE_FAILED;
 	}
@@ -103,7 +103,8 @@ start(struct pf_run *run)
 	(void)sigaction(SIGPIPE, &before, NULL);
 	pf_query_free(run->proxy_query);
 	pf_resolver_free(run->resolver);
-	SSL_CTX_free(run->ctx);
+	for (int i = 0; i < 3; i++)
+		SSL_CTX_free(run->ctx[i]);
 	(void)close(run->epoll);
 	return end;
 }

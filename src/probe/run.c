@@ -2,9 +2,10 @@
  * The loop: starts connections while there is room, waits for all of them
  * together, and ends those whose time is over.
  *
- * A connection counts as busy until it is BUSY_MS old: a few busy ones keep
- * the processor at work, and those that wait for a slow network or a dead
- * server cost a descriptor and no turn.
+ * A connection counts as busy while it is new in its stage: a few busy ones
+ * keep the processor at work, and those that wait for a slow network or a dead
+ * server cost a descriptor and no turn.  In the handshake, where it holds
+ * OpenSSL's 40 kB, it counts for longer.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,6 +20,7 @@
 
 #define BUSY 64
 #define BUSY_MS 100
+#define BUSY_TLS_MS 1000
 #define RESOLVING 32  /* names at a time */
 #define GLANCE_MS 200 /* how often the stop flag is looked at */
 
@@ -56,14 +58,32 @@ stopped(const struct pf_run *run)
 	return run->o->stop != NULL && *run->o->stop != 0;
 }
 
+static void
+chill(struct flight *f)
+{
+	f->run->busy -= (unsigned)f->busy;
+	f->busy = 0;
+	detach(&f->age);
+}
+
 void
 pf_run_enter(struct flight *f, enum pf_probe_stage stage)
 {
+	int tls = stage == PF_STAGE_HANDSHAKE;
+	int64_t now = now_ms();
+
 	f->stage = stage;
-	f->deadline = now_ms() + f->run->timeout_ms;
+	f->deadline = now + f->run->timeout_ms;
 	/* All steps take equally long: the last one ends last. */
 	detach(&f->due);
 	append(&f->run->due, &f->due);
+	chill(f);
+	if (stage == PF_STAGE_RESOLVE)
+		return;
+	f->busy = 1;
+	f->run->busy++;
+	f->cools = now + (tls ? BUSY_TLS_MS : BUSY_MS);
+	append(&f->run->age[tls], &f->age);
 }
 
 static struct flight *
@@ -79,14 +99,6 @@ flight_new(struct pf_run *run, struct pf_batch *batch)
 	f->fd = -1;
 	f->began = now_ms();
 	return f;
-}
-
-static void
-chill(struct flight *f)
-{
-	f->run->busy -= (unsigned)f->busy;
-	f->busy = 0;
-	detach(&f->age);
 }
 
 static void
@@ -121,11 +133,10 @@ deliver(struct pf_run *run, struct pf_batch *batch,
 		batch_free(batch);
 }
 
-static enum pf_probe_key
-kind_of(const struct pf_probe_result *result)
+enum pf_probe_key
+pf_run_kind(X509 *leaf)
 {
-	X509 *leaf = sk_X509_value(result->presented, 0);
-	EVP_PKEY *key = leaf != NULL ? X509_get0_pubkey(leaf) : NULL;
+	const EVP_PKEY *key = leaf != NULL ? X509_get0_pubkey(leaf) : NULL;
 
 	if (key == NULL)
 		return PF_PROBE_ANY;
@@ -138,8 +149,11 @@ kind_of(const struct pf_probe_result *result)
 	}
 }
 
-static void launch(struct pf_run *run, struct pf_batch *batch,
-    const struct pf_address *address, enum pf_probe_key asked);
+static enum pf_probe_key
+kind_of(const struct pf_probe_result *result)
+{
+	return pf_run_kind(sk_X509_value(result->presented, 0));
+}
 
 static void
 tell(struct flight *f, enum pf_step step, struct pf_probe_result *result)
@@ -167,32 +181,16 @@ tell(struct flight *f, enum pf_step step, struct pf_probe_result *result)
 	                                      : f->stage == PF_STAGE_HANDSHAKE;
 }
 
-/* A connection is over: its result, and perhaps one for the other key. */
+/* A connection is over: its result. */
 static void
 finish(struct flight *f, enum pf_step step, struct pf_probe_result *result)
 {
-	struct pf_run *run = f->run;
-	struct pf_batch *batch = f->batch;
-	struct pf_address address = f->address;
-	enum pf_probe_key other = PF_PROBE_ANY;
-
 	tell(f, step, result);
-	if (step == PF_STEP_DONE && f->asked == PF_PROBE_ANY &&
-	    batch->probe->both && !stopped(run)) {
-		enum pf_probe_key kind = kind_of(result);
-
-		other = kind == PF_PROBE_RSA     ? PF_PROBE_ECDSA
-		        : kind == PF_PROBE_ECDSA ? PF_PROBE_RSA
-		                                 : PF_PROBE_ANY;
-		batch->left += other != PF_PROBE_ANY;
-	}
-	deliver(run, batch, result);
+	deliver(f->run, f->batch, result);
 	/* Nothing but a good-bye is ever sent. */
 	if (step == PF_STEP_DONE && SSL_is_init_finished(f->ssl))
 		(void)SSL_shutdown(f->ssl);
 	flight_free(f);
-	if (other != PF_PROBE_ANY)
-		launch(run, batch, &address, other);
 }
 
 /* Dials, at another address of the proxy when one of them fails. */
@@ -230,6 +228,8 @@ launch(struct pf_run *run, struct pf_batch *batch,
 {
 	struct pf_probe_result result = {.stage = PF_STAGE_CONNECT};
 	struct flight *f = flight_new(run, batch);
+	struct pollfd fd = {-1, POLLOUT, 0};
+	enum pf_step step;
 
 	if (f == NULL) {
 		(void)pf_fault(&result, "out of memory");
@@ -240,10 +240,24 @@ launch(struct pf_run *run, struct pf_batch *batch,
 	}
 	f->address = *address;
 	f->asked = asked;
-	f->busy = 1;
-	run->busy++;
-	append(&run->age, &f->age);
-	settle(f, dial(f, &result), &result);
+	step = dial(f, &result);
+	fd.fd = f->fd;
+	/* The server is idle while the other handshake is verified. */
+	if (asked != PF_PROBE_ANY && step == PF_STEP_WAIT &&
+	    poll(&fd, 1, 0) > 0)
+		step = pf_flight_move(f, (uint32_t)fd.revents, &result);
+	settle(f, step, &result);
+}
+
+void
+pf_run_other(struct flight *f, enum pf_probe_key kind)
+{
+	if (f->asked != PF_PROBE_ANY || !f->batch->probe->both ||
+	    kind == PF_PROBE_ANY || stopped(f->run))
+		return;
+	f->batch->left++;
+	launch(f->run, f->batch, &f->address,
+	    kind == PF_PROBE_RSA ? PF_PROBE_ECDSA : PF_PROBE_RSA);
 }
 
 /* ------------------------------------------------------------------ probes */
@@ -420,8 +434,10 @@ patience(const struct pf_run *run)
 
 	if (run->due.next != &run->due)
 		wait = run->due.next->of->deadline - run->clock;
-	if (run->busy >= BUSY) {
-		until = run->age.next->of->began + BUSY_MS - run->clock;
+	for (int i = 0; i < 2 && run->busy >= BUSY; i++) {
+		if (run->age[i].next == &run->age[i])
+			continue;
+		until = run->age[i].next->of->cools - run->clock;
 		wait = until < wait ? until : wait;
 	}
 	if (run->o->stop != NULL && wait > GLANCE_MS)
@@ -441,6 +457,15 @@ serve(struct pf_run *run, const struct epoll_event *event)
 		settle(f, pf_flight_move(f, event->events, &result), &result);
 }
 
+static void
+cool(struct pf_run *run)
+{
+	for (int i = 0; i < 2; i++)
+		while (run->age[i].next != &run->age[i] &&
+		       run->age[i].next->of->cools <= run->clock)
+			chill(run->age[i].next->of);
+}
+
 /* Until all is done, or the stop flag is set. */
 static enum pf_probe_end
 turn(struct pf_run *run)
@@ -452,9 +477,7 @@ turn(struct pf_run *run)
 
 		run->clock = now_ms();
 		expire(run);
-		while (run->age.next != &run->age &&
-		       run->age.next->of->began + BUSY_MS <= run->clock)
-			chill(run->age.next->of);
+		cool(run);
 		fill(run);
 		if (stopped(run))
 			return PF_PROBE_STOPPED;
@@ -496,7 +519,8 @@ pf_run_loop(struct pf_run *run)
 	enum pf_probe_end end;
 
 	run->due.prev = run->due.next = &run->due;
-	run->age.prev = run->age.next = &run->age;
+	for (int i = 0; i < 2; i++)
+		run->age[i].prev = run->age[i].next = &run->age[i];
 	end = turn(run);
 	if (end == PF_PROBE_STOPPED)
 		abandon(run);
