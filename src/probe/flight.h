@@ -63,7 +63,7 @@ struct flight {
 	struct pf_address address; /* the server's; family 0: the proxy knows */
 	size_t proxy_index;
 	enum pf_probe_stage stage;
-	enum pf_probe_key asked;
+	enum pf_probe_key asked, other; /* other: to be asked afterwards */
 	int fd;
 	int busy, through_proxy, in_clear; /* the layers that are behind us */
 	int wants_client, possession, too_many;
@@ -88,7 +88,8 @@ enum pf_probe_end pf_run_loop(struct pf_run *run);
 void pf_run_enter(struct flight *f, enum pf_probe_stage stage);
 
 /* run.c: the server has shown a key of this kind: asks for one of the other
- * kind, when that is wanted, while the handshake at hand goes on. */
+ * kind, when that is wanted, while the handshake at hand goes on, or after it
+ * when others wait. */
 void pf_run_other(struct flight *f, enum pf_probe_key kind);
 enum pf_probe_key pf_run_kind(X509 *leaf);
 

@@ -21,6 +21,7 @@
 #define BUSY 64
 #define BUSY_MS 100
 #define BUSY_TLS_MS 1000
+#define CALM 8        /* fewer busy ones: there is time for a second one each */
 #define RESOLVING 32  /* names at a time */
 #define GLANCE_MS 200 /* how often the stop flag is looked at */
 
@@ -181,16 +182,27 @@ tell(struct flight *f, enum pf_step step, struct pf_probe_result *result)
 	                                      : f->stage == PF_STAGE_HANDSHAKE;
 }
 
-/* A connection is over: its result. */
+static void launch(struct pf_run *run, struct pf_batch *batch,
+    const struct pf_address *address, enum pf_probe_key asked);
+
+/* A connection is over: its result, and what waited for it. */
 static void
 finish(struct flight *f, enum pf_step step, struct pf_probe_result *result)
 {
+	struct pf_run *run = f->run;
+	struct pf_batch *batch = f->batch;
+	struct pf_address address = f->address;
+	enum pf_probe_key other = f->other;
+
 	tell(f, step, result);
-	deliver(f->run, f->batch, result);
+	batch->left += other != PF_PROBE_ANY;
+	deliver(run, batch, result);
 	/* Nothing but a good-bye is ever sent. */
 	if (step == PF_STEP_DONE && SSL_is_init_finished(f->ssl))
 		(void)SSL_shutdown(f->ssl);
 	flight_free(f);
+	if (other != PF_PROBE_ANY)
+		launch(run, batch, &address, other);
 }
 
 /* Dials, at another address of the proxy when one of them fails. */
@@ -252,12 +264,18 @@ launch(struct pf_run *run, struct pf_batch *batch,
 void
 pf_run_other(struct flight *f, enum pf_probe_key kind)
 {
+	enum pf_probe_key other =
+	    kind == PF_PROBE_RSA ? PF_PROBE_ECDSA : PF_PROBE_RSA;
+
 	if (f->asked != PF_PROBE_ANY || !f->batch->probe->both ||
 	    kind == PF_PROBE_ANY || stopped(f->run))
 		return;
+	if (f->run->busy >= CALM) {
+		f->other = other;
+		return;
+	}
 	f->batch->left++;
-	launch(f->run, f->batch, &f->address,
-	    kind == PF_PROBE_RSA ? PF_PROBE_ECDSA : PF_PROBE_RSA);
+	launch(f->run, f->batch, &f->address, other);
 }
 
 /* ------------------------------------------------------------------ probes */
@@ -505,6 +523,7 @@ abandon(struct pf_run *run)
 			f->batch->query = NULL;
 		}
 		(void)pf_fault(&result, "interrupted");
+		f->other = PF_PROBE_ANY;
 		finish(f, PF_STEP_FAILED, &result);
 	}
 	for (struct pf_batch *batch = run->ready; batch != NULL; batch = next) {

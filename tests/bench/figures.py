@@ -27,6 +27,7 @@ CERTS = ["tests/data/certs/%s.der" % n
 JARS = "/usr/share/java/okhttp.jar:/usr/share/java/okio.jar"
 COMPILES = 5
 PINS = 101
+SCANS = 7
 
 samples = {}
 skipped = {}
@@ -115,6 +116,79 @@ def pinning(build):
         samples["pin-floor"].append(once(build + "/static_pin", CERTS[0]))
 
 
+def make_chain(work):
+    """A leaf with its intermediate, and their root."""
+    def openssl(*args, **more):
+        subprocess.run(("openssl",) + args, check=True, cwd=work,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                       **more)
+    signer = None
+    for name, ext in (("root", "basicConstraints=critical,CA:TRUE"),
+                      ("int", "basicConstraints=critical,CA:TRUE"),
+                      ("leaf", "subjectAltName=DNS:www.example.test")):
+        openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout",
+                "-out", name + ".key")
+        openssl("req", "-new", "-key", name + ".key", "-subj", "/CN=" + name,
+                "-out", name + ".csr")
+        with open(work + "/" + name + ".ext", "w") as f:
+            f.write(ext + "\n")
+        by = (["-CA", signer + ".pem", "-CAkey", signer + ".key",
+               "-set_serial", "7"] if signer else
+              ["-signkey", name + ".key"])
+        openssl("x509", "-req", "-in", name + ".csr", "-days", "30",
+                "-extfile", name + ".ext", "-out", name + ".pem", *by)
+        signer = name
+    with open(work + "/chain.pem", "w") as f:
+        for name in ("leaf", "int"):
+            f.write(open(work + "/" + name + ".pem").read())
+
+
+def on_cpu(cpu, *args):
+    """Server and client each have a processor, where there are two."""
+    return (("taskset", "-c", str(cpu)) + args if os.cpu_count() > 1
+            else args)
+
+
+def asking(build, work):
+    """Loopback servers: the engine and whole processes, each in turns with a
+    plain client of OpenSSL."""
+    make_chain(work)
+    root = work + "/root.pem"
+    server = subprocess.Popen(
+        on_cpu(0, build + "/scan", "serve", work + "/chain.pem",
+               work + "/leaf.key"), stdout=subprocess.PIPE, text=True)
+    try:
+        port = server.stdout.readline().strip()
+        for _ in range(SCANS):
+            for mode in ("plain", "engine", "both"):
+                name, _, cpu, _ = run(*on_cpu(
+                    1, build + "/scan", mode, port, "1000", root)).split()
+                samples.setdefault("scan-" + name, []).append(float(cpu))
+        for count in ("100", "10000"):
+            out = run(*on_cpu(1, build + "/scan", "both", port, count, root))
+            samples["scan-memory-" + count] = [float(out.split()[3]) / 1024]
+        where = "www.example.test:443:127.0.0.1:" + port
+        turns(PINS, {
+            "pin-host": (build + "/pinfast", "pin", "--ca-file", root,
+                         "--connect-to", where, "www.example.test"),
+            "pin-host-floor": (build + "/scan", "one", port, root)})
+    finally:
+        server.kill()
+        server.wait()
+
+
+def turns(times, commands):
+    """Processor time of whole processes, in turns."""
+    for _ in range(times):
+        for series, args in commands.items():
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            run(*on_cpu(1, *args))
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            samples.setdefault(series, []).append(
+                1e3 * (after.ru_utime + after.ru_stime - before.ru_utime -
+                       before.ru_stime))
+
+
 def measure(build, work):
     policy, store = work + "/policy.yaml", work + "/store"
     steps = [
@@ -129,6 +203,7 @@ def measure(build, work):
         ("opening", lambda: keep(run(build + "/bench", "open", store))),
         ("SHA-256", lambda: keep(run(build + "/bench", "sha"))),
         ("pinfast pin", lambda: pinning(build)),
+        ("asking servers", lambda: asking(build, work)),
         ("OkHttp", lambda: okhttp(build, work)),
         ("judging under callgrind", lambda: judging(build, work)),
     ]
@@ -208,6 +283,14 @@ def make_rows():
                 "instructions", 1.05)
     row("own SHA-256 at 91 bytes", "sha-91", "openssl-91",
         "OpenSSL low-level", "ns", 1.55)
+    row("asking a server, certificate", "scan-engine", "scan-plain",
+        "epoll client of OpenSSL that verifies", "ms of CPU", 1 / 0.9)
+    row("asking a server, both kinds of keys", "scan-both", "scan-plain",
+        "epoll client of OpenSSL that verifies", "ms of CPU", 1 / 0.9)
+    row("memory for 10,000 servers", "scan-memory-10000", "scan-memory-100",
+        "100 servers", "MiB", 1.1)
+    row("pinfast pin HOST, whole process", "pin-host", "pin-host-floor",
+        "C client of OpenSSL", "ms of CPU", 1.15)
     row("pinfast pin FILE, whole process", "pin", "pin-floor",
         "static C program", "ms", 1.5)
 
