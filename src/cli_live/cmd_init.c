@@ -398,7 +398,6 @@ pf_cmd_init(int argc, char *argv[])
 	size_t names = 0;
 	int status;
 
-	pf_probe_prepare();
 	memset(&a, 0, sizeof a);
 	status = read_options(argc, argv, &a, &names);
 	if (status < 0)

@@ -346,7 +346,6 @@ pf_cmd_pin_host(int argc, char *argv[])
 	size_t names = 0;
 	int status = read_options(argc, argv, &o, &names);
 
-	pf_probe_prepare();
 	if (status < 0)
 		status = pin_servers(&o, argv, names);
 	pf_reach_fini(&o.reach);

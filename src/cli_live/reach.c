@@ -290,6 +290,8 @@ pf_reach_anchors(const struct pf_reach *reach)
 {
 	X509_STORE *store;
 
+	/* The first that is wanted of OpenSSL. */
+	pf_probe_prepare();
 	if (reach->ca_file != NULL)
 		return pf_anchors_load(reach->ca_file);
 	store = pf_probe_system_anchors();
