@@ -94,7 +94,7 @@ PINFAST_API PINFAST_CHECK enum pinfast_error pinfast_openssl_attach(SSL *ssl,
  * Tells a server connection which of the policy's `clients` may come; a server
  * connection of an initialised SSL_CTX that is not told serves nobody.  Asks
  * for a client certificate that must be there, and binds sessions to the
- * policy (session id context).
+ * label and to what the policy asks of it (session id context).
  */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_openssl_attach_server(SSL *ssl, const char *label,

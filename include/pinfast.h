@@ -716,6 +716,14 @@ PINFAST_API int pinfast_conn_trust(struct pinfast_conn *conn,
     pinfast_anchor_fn fn, void *arg);
 
 /*
+ * A hash (SHA-256) of what today's policy asks of the connection's names: the
+ * same as long as changes of the policy concern others.  Servers bind the
+ * sessions they hand out to it.
+ * returns 0: there is no policy, and the hash is that of nothing
+ */
+PINFAST_API int pinfast_conn_terms(struct pinfast_conn *conn, uint8_t out[32]);
+
+/*
  * Says in one sentence what was decided and why, and for a mismatch which
  * keys were shown and which were wanted.  Writes at most size bytes including
  * the NUL and returns the full length.

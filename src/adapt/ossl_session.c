@@ -375,17 +375,19 @@ pf_ossl_session_serve_ctx(SSL_CTX *ctx)
 	return PINFAST_OK;
 }
 
-/* Sessions of another policy or label are not even looked at. */
+/* Sessions of another label, or of what the policy asked of this one before,
+ * are not even looked at. */
 enum pinfast_error
 pf_ossl_session_serve(SSL *ssl, struct pf_ossl *st)
 {
 	uint8_t text[8 + 32 + PINFAST_HOST_LEN] = "pinfast";
 	uint8_t id[EVP_MAX_MD_SIZE];
-	uint64_t serial;
 	unsigned len;
 
-	if (pinfast_identity(st->a.policy, &serial, text + 8) != PINFAST_OK)
-		memset(text + 8, 0, 32);
+	if (pf_ossl_begin(ssl, st) != PINFAST_OK)
+		return PINFAST_ENOMEM;
+	/* Without a policy every client is refused anyway. */
+	(void)pinfast_conn_terms(st->a.conn, text + 8);
 	memcpy(text + 40, st->a.host, sizeof st->a.host);
 	if (EVP_Digest(text, sizeof text, id, &len, EVP_sha256(), NULL) != 1 ||
 	    !SSL_set_session_id_context(ssl, id, len))

@@ -4,6 +4,7 @@
  */
 #include "core/conn.h"
 #include "core/live.h"
+#include "base/sha256.h"
 
 /* Calls fn with the rule of every entry that the connection's names have.
  * found is NULL for a name without entry. */
@@ -90,6 +91,62 @@ pinfast_conn_wants(struct pinfast_conn *conn, struct pinfast_bytes spki)
 		each_rule(conn, store, want_rule, &w);
 	pf_live_leave(conn->policy, side);
 	return w.answer;
+}
+
+static void
+hash_lists(struct pf_sha256 *hash, const struct pf_lists *lists)
+{
+	for (unsigned i = 0; i < PF_LISTS; i++)
+		pf_sha256_update(hash, lists->pins[i],
+		    (size_t)lists->count[i] * PINFAST_PIN_LEN);
+}
+
+/* Everything that is of a fixed length comes before what is not. */
+static void
+hash_rule(void *arg, const struct pinfast_store *store,
+    const struct pf_rule *rule)
+{
+	struct pf_sha256 *hash = arg;
+	uint8_t head[16] = {0};
+
+	pf_put_le32(head + 12, store->reject_count);
+	if (rule != NULL) {
+		memcpy(head, rule->own.count, PF_LISTS);
+		head[4] = rule->reject_count;
+		head[5] = rule->mode;
+		head[6] = rule->flags;
+		head[7] = rule->on_expiry;
+		head[8] = 1;
+	}
+	pf_sha256_update(hash, head, sizeof head);
+	pf_sha256_update(hash, store->reject,
+	    (size_t)store->reject_count * PINFAST_PIN_LEN);
+	if (rule == NULL)
+		return;
+	pf_put_le64(head, (uint64_t)rule->expires);
+	pf_sha256_update(hash, head, 8);
+	pf_sha256_update(hash, rule->trust, 32);
+	hash_lists(hash, &rule->own);
+	pf_sha256_update(hash, rule->reject,
+	    (size_t)rule->reject_count * PINFAST_PIN_LEN);
+}
+
+int
+pinfast_conn_terms(struct pinfast_conn *conn, uint8_t out[32])
+{
+	const struct pinfast_store *store;
+	struct pf_sha256 hash;
+	unsigned side;
+	int has_policy;
+
+	pf_sha256_init(&hash);
+	store = pf_live_enter(conn->policy, &side);
+	has_policy = store != NULL;
+	if (has_policy)
+		each_rule(conn, store, hash_rule, &hash);
+	pf_live_leave(conn->policy, side);
+	pf_sha256_final(&hash, out);
+	return has_policy;
 }
 
 struct needing {

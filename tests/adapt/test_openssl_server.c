@@ -28,11 +28,14 @@ policy_with(const struct id *partner)
 }
 
 static void
-replace_partner(struct pinfast *policy, int64_t serial,
-    const struct id *partner)
+replace_partner(struct pinfast *policy, const struct id *partner,
+    const struct id *rejected)
 {
-	struct pinfast_builder *b = begin_policy(serial);
+	struct pinfast_builder *b = begin_policy(2);
 
+	if (rejected != NULL)
+		pinfast_builder_reject(b, rejected->pin);
+	add_entry(b, "pin.test", PINFAST_ROLE_LEAF, &leaf);
 	add_entry(b, "partner", PINFAST_ROLE_COUNT, partner);
 	serve_policy(policy, b);
 }
@@ -170,18 +173,21 @@ static const struct again {
 	int stateful; /* sessions in the server's cache, not in tickets */
 	int renewed;  /* a new policy, the same pin */
 	int withdrawn;
+	int rejected; /* and the policy rejects some other key */
 	const char *label;
 	int resumed;
 	int allow;
 } agains[] = {
-    {"ticket", 0, 0, 0, "partner", 1, ALLOW},
-    {"cache", 1, 0, 0, "partner", 1, ALLOW},
-    {"ticket, renewed policy", 0, 1, 0, "partner", 0, ALLOW},
-    {"cache, renewed policy", 1, 1, 0, "partner", 0, ALLOW},
-    {"ticket, withdrawn pin", 0, 0, 1, "partner", 0, DENY},
-    {"cache, withdrawn pin", 1, 0, 1, "partner", 0, DENY},
-    {"ticket, another label", 0, 0, 0, "somebody", 0, DENY},
-    {"cache, another label", 1, 0, 0, "somebody", 0, DENY},
+    {"ticket", 0, 0, 0, 0, "partner", 1, ALLOW},
+    {"cache", 1, 0, 0, 0, "partner", 1, ALLOW},
+    {"ticket, renewed policy", 0, 1, 0, 0, "partner", 1, ALLOW},
+    {"cache, renewed policy", 1, 1, 0, 0, "partner", 1, ALLOW},
+    {"ticket, new reject list", 0, 1, 0, 1, "partner", 0, ALLOW},
+    {"cache, new reject list", 1, 1, 0, 1, "partner", 0, ALLOW},
+    {"ticket, withdrawn pin", 0, 0, 1, 0, "partner", 0, DENY},
+    {"cache, withdrawn pin", 1, 0, 1, 0, "partner", 0, DENY},
+    {"ticket, another label", 0, 0, 0, 0, "somebody", 0, DENY},
+    {"cache, another label", 1, 0, 0, 0, "somebody", 0, DENY},
 };
 
 static void
@@ -196,9 +202,9 @@ run_again(const struct again *t, int tls)
 	assert_int_equal(d.app, 16);
 	assert_int_equal(d.resumed, 0);
 	if (t->renewed)
-		replace_partner(d.policy, 2, &client);
+		replace_partner(d.policy, &client, t->rejected ? &evil : NULL);
 	if (t->withdrawn)
-		replace_partner(d.policy, 2, &stranger);
+		replace_partner(d.policy, &stranger, NULL);
 	verdict = visit(&d, t->label);
 	if ((verdict.decision == PINFAST_ALLOW) != t->allow ||
 	    d.app != (t->allow ? 16U : 0U) || d.resumed != t->resumed)

@@ -255,6 +255,87 @@ anchors_are_handed_out_for_one_entry_only(void **state)
 	pinfast_builder_free(b);
 }
 
+/* What makes the terms of leaf.test other terms. */
+enum change {
+	SAME,
+	ANOTHER_HOST,
+	OTHER_PIN,
+	ONE_MORE_PIN,
+	OTHER_LIST,
+	OWN_REJECT,
+	POLICY_REJECT,
+	REPORT,
+	EXPIRES,
+	TRUST,
+	GONE,
+	CHANGES
+};
+
+static void
+terms_after(enum change change, uint8_t out[32])
+{
+	struct pinfast_builder *b = world_builder();
+	struct pinfast *policy;
+	struct pinfast_conn *conn;
+
+	if (change == ANOTHER_HOST)
+		entry(b, "a.test", 0, PINFAST_ROLE_ANY, ROOT);
+	if (change == POLICY_REJECT)
+		pinfast_builder_reject(b, certs[OTHER].pin);
+	entry(b, change == GONE ? "gone.test" : "leaf.test", 0,
+	    change == OTHER_LIST ? PINFAST_ROLE_ANY : PINFAST_ROLE_LEAF,
+	    change == OTHER_PIN ? INTER : LEAF);
+	if (change == ONE_MORE_PIN)
+		world_pin(b, PINFAST_ROLE_LEAF, OTHER);
+	if (change == OWN_REJECT)
+		world_pin(b, PINFAST_ROLE_REJECT, OTHER);
+	if (change == REPORT)
+		pinfast_builder_entry_set(b, PINFAST_ENTRY_MODE,
+		    PINFAST_REPORT);
+	if (change == EXPIRES) {
+		pinfast_builder_entry_set(b, PINFAST_ENTRY_EXPIRES, NOW + 9);
+		pinfast_builder_entry_set(b, PINFAST_ENTRY_ON_EXPIRY,
+		    PINFAST_UNPIN);
+	}
+	if (change == TRUST)
+		pinfast_builder_anchor(b, certs[ROOT].item.der);
+	policy = world_serve(b);
+	conn = world_conn(policy, "leaf.test", 443);
+	assert_int_equal(pinfast_conn_terms(conn, out), 1);
+	world_done(conn, policy, b);
+}
+
+static void
+terms_change_with_what_is_asked_of_a_host_alone(void **state)
+{
+	uint8_t terms[CHANGES][32];
+
+	(void)state;
+	for (int i = 0; i < CHANGES; i++)
+		terms_after((enum change)i, terms[i]);
+	assert_memory_equal(terms[SAME], terms[ANOTHER_HOST], 32);
+	for (int i = OTHER_PIN; i < CHANGES; i++)
+		for (int k = 0; k < i; k++)
+			if (k != ANOTHER_HOST &&
+			    memcmp(terms[i], terms[k], 32) == 0)
+				fail_msg("change %d looks like %d", i, k);
+}
+
+static void
+without_a_policy_there_are_no_terms(void **state)
+{
+	struct pinfast *policy;
+	struct pinfast_conn *conn;
+	uint8_t terms[32];
+
+	(void)state;
+	assert_int_equal(pinfast_new(NULL, &policy), 0);
+	conn = world_conn(policy, "leaf.test", 443);
+	assert_int_equal(pinfast_conn_terms(conn, terms), 0);
+	pinfast_conn_free(conn);
+	pinfast_free(policy);
+}
+
 int
 main(void)
 {
@@ -265,6 +346,8 @@ main(void)
 	    cmocka_unit_test(a_server_asks_about_its_clients),
 	    cmocka_unit_test(a_key_that_cannot_be_hashed_is_not_wanted),
 	    cmocka_unit_test(anchors_are_handed_out_for_one_entry_only),
+	    cmocka_unit_test(terms_change_with_what_is_asked_of_a_host_alone),
+	    cmocka_unit_test(without_a_policy_there_are_no_terms),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
