@@ -16,6 +16,7 @@ static const char help[] =
     "\nDo the servers still show what the policy wants?  Connects to those "
     "that\n"
     "are named, or to every entry's: all addresses, ECDSA and RSA.\n\n"
+    "  --quiet          print only what is not ok\n"
     "  --json           one JSON document\n"
     "  --junit FILE     also as JUnit XML\n"
     "  --prometheus FILE\n"
@@ -38,7 +39,7 @@ struct options {
 	int host_count;
 	const char *new_cert, *csr;
 	const char *junit, *prometheus;
-	int json;
+	int json, quiet;
 	int64_t now;
 	struct pf_reach reach;
 };
@@ -73,6 +74,8 @@ read_option(int argc, char *argv[], int *i, struct options *o)
 		*file = value;
 	} else if (strcmp(argv[*i], "--json") == 0) {
 		o->json = 1;
+	} else if (strcmp(argv[*i], "--quiet") == 0) {
+		o->quiet = 1;
 	} else if ((value = pf_option(argc, argv, i, "--time")) != NULL) {
 		if (!pf_time_option("check", value, &o->now))
 			return PF_EXIT_USAGE;
@@ -99,7 +102,7 @@ refuse_mixture(const struct options *o)
 	if (o->new_cert != NULL && o->csr != NULL)
 		return pf_usage("check", "choose one of --new-cert and --csr",
 		    NULL);
-	if (offline && (o->junit != NULL || o->prometheus != NULL ||
+	if (offline && (o->junit != NULL || o->prometheus != NULL || o->quiet ||
 	                   o->reach.proxy.host != NULL ||
 	                   o->reach.to_count > 0 || o->reach.timeout_ms != 0 ||
 	                   o->reach.starttls != PF_STARTTLS_NOT_SAID))
@@ -167,6 +170,7 @@ check_servers(const struct options *o, const struct pf_loaded *loaded,
 	    .targets = &targets,
 	    .now = o->now,
 	    .json = o->json,
+	    .quiet = o->quiet,
 	    .junit = o->junit,
 	    .prometheus = o->prometheus};
 	int status = PF_EXIT_UNDECIDED;

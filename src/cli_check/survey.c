@@ -186,7 +186,7 @@ tell(struct running *r, struct job *job)
 	clear_progress(r);
 	if (r->j != NULL)
 		pf_checked_json(r->j, c);
-	else
+	else if (!r->s->quiet || c->status != PF_CHECKED_OK)
 		pf_checked_print(c, r->s->now);
 	if (r->s->junit != NULL)
 		pf_junit_add(&r->junit, c);
@@ -269,6 +269,14 @@ next_probe(void *arg)
 /* ------------------------------------------------------------ the end */
 
 static int
+has_trouble(const struct pf_checked_sum *sum)
+{
+	return sum->interrupted || sum->count[PF_CHECKED_REPORTED] > 0 ||
+	       sum->count[PF_CHECKED_UNDECIDED] > 0 ||
+	       sum->count[PF_CHECKED_DENIED] > 0;
+}
+
+static int
 exit_status(const struct running *r)
 {
 	if (r->sum.interrupted)
@@ -327,7 +335,7 @@ run(struct running *r)
 		pf_checked_json_sum(r->j, &r->sum);
 		pf_json_end(r->j, '}');
 		putchar('\n');
-	} else {
+	} else if (!r->s->quiet || has_trouble(&r->sum)) {
 		pf_checked_print_sum(&r->sum);
 	}
 	if (!write_files(r))

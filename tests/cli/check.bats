@@ -405,6 +405,17 @@ float(c["www.example.test:443"].get("time"))'
 	gives 2 'two outputs cannot share'
 }
 
+@test "--quiet says nothing when all is well" {
+	run check --quiet $(at www.example.test:443 good)
+	[ "$status" -eq 0 ] && [ -z "$output" ]
+	policy "{ name: www.example.test, leaf: [$(pin leaf)] }" \
+	    "{ name: mail.example.test, leaf: [$(pin leaf)] }"
+	run check --quiet $(at www.example.test:443 good) \
+	    $(at mail.example.test:443 old)
+	gives 1 'denied     mail' '1 ok, 0 reported'
+	[[ $output != *www.example.test* ]]
+}
+
 @test "a terminal gets a line of progress, a file does not" {
 	command -v script || skip 'no script'
 	run script -qec "$PINFAST check policy.yaml --ca-file root.pem $(
