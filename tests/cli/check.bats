@@ -174,6 +174,39 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 	[ "$status" -eq 1 ]
 }
 
+@test "a pinned certificate without its key allows nothing" {
+	peer=$(dirname "$PINFAST")/tests/conform/peer
+	[ -x "$peer" ] || skip 'no GnuTLS'
+	mkdir -p world
+	for name in leaf int next; do
+		openssl x509 -in $name.pem -outform DER -out world/$name.der
+		cp $name.pem world/
+		[ $name = int ] || cp $name.key world/$name.key
+	done
+	for key in leaf next; do
+		for tls in 1.2 1.3; do
+			# Once for the kind it chooses, once for the other.
+			{
+				echo "serve tag=a chain=leaf,int key=$key tls=$tls"
+				sleep 4
+			} | "$peer" world >peer.log 2>&1 3>&- &
+			for _ in $(seq 100); do
+				PORT=$(grep -oE '[0-9]{4,5}' peer.log |
+				    head -n 1) && [ -n "$PORT" ] && break
+				sleep 0.05
+			done
+			run check --json --connect-to "::127.0.0.1:$PORT"
+			[[ $output == *"\"key\":\"ecdsa\""* ]]
+			if [ $key = leaf ]; then
+				[[ $output == *'"decision":"allow"'* ]]
+			else
+				gives 3 '"failed-at":"handshake"'
+				[[ $output != *'"decision"'* ]]
+			fi
+		done
+	done
+}
+
 # -------------------------------------------------- servers that do not work
 
 @test "no answer is no verdict" {
