@@ -120,6 +120,34 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 	gives 0 '7 addresses'
 }
 
+@test "IPv6, as an entry and behind a name" {
+	[ -e /proc/net/if_inet6 ] || skip 'no IPv6 here'
+	tls_server '[::1]' -cert leaf.pem -key leaf.key -cert_chain int.pem
+	policy "{ name: '::1', port: $PORT, leaf: [$(pin leaf)] }"
+	run check --prometheus metrics.prom
+	gives 0 "ok         [::1]:$PORT  1 address"
+	grep -qxF "pinfast_endpoint_up{host=\"::1\",port=\"$PORT\"} 1" \
+	    metrics.prom
+	policy "{ name: www.example.test, leaf: [$(pin leaf)] }"
+	run check --connect-to "www.example.test:443:[::1]:$PORT" \
+	    $(at www.example.test:443 good)
+	gives 0 '2 addresses'
+}
+
+@test "a hundred certificates, of which two are needed" {
+	cp int.pem many.pem
+	for _ in $(seq 98); do
+		cat root.pem
+	done >>many.pem
+	tls_server 127.0.0.1 -cert leaf.pem -key leaf.key -cert_chain many.pem
+	run check --connect-to "::127.0.0.1:$PORT"
+	gives 0 'ok         www'
+	cat root.pem >>many.pem
+	tls_server 127.0.0.1 -cert leaf.pem -key leaf.key -cert_chain many.pem
+	run check --connect-to "::127.0.0.1:$PORT"
+	gives 3 'undecided  www' 'handshake: '
+}
+
 @test "a server that is named twice is asked once" {
 	run check $(at www.example.test:443 good) www.example.test \
 	    WWW.example.test.:443
