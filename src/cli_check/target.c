@@ -56,8 +56,10 @@ complete(const struct pf_targets *t, struct pf_target *target)
 
 /* ------------------------------------------------------------- the list */
 
-/* In few bytes, since there may be millions. */
+/* In few bytes, since there may be millions: protocol, port, length of the
+ * name, name.  The protocol does not tell servers apart. */
 #define HEAD 4
+#define LEN_AT 3
 
 static size_t
 hash_of(const char *bytes, size_t len)
@@ -73,12 +75,12 @@ hash_of(const char *bytes, size_t len)
 static size_t *
 slot_of(const struct pf_targets *t, size_t at)
 {
-	const char *bytes = t->list + at;
-	size_t len = HEAD + (uint8_t)bytes[3];
+	const char *bytes = t->list + at + 1;
+	size_t len = HEAD - 1 + (uint8_t)bytes[LEN_AT - 1];
 	size_t i = hash_of(bytes, len) & (t->slot_count - 1);
 
 	while (t->slots[i] != 0 &&
-	       memcmp(t->list + t->slots[i] - 1, bytes, len) != 0)
+	       memcmp(t->list + t->slots[i], bytes, len) != 0)
 		i = (i + 1) & (t->slot_count - 1);
 	return &t->slots[i];
 }
@@ -96,7 +98,8 @@ grow_slots(struct pf_targets *t)
 	free(old);
 	if (t->slots == NULL)
 		return 0;
-	for (size_t at = 0; at < t->len; at += HEAD + (uint8_t)t->list[at + 3])
+	for (size_t at = 0; at < t->len;
+	     at += HEAD + (uint8_t)t->list[at + LEN_AT])
 		*slot_of(t, at) = at + 1;
 	return 1;
 }
@@ -130,9 +133,9 @@ append(struct pf_targets *t, const struct pf_target *target)
 		return;
 	}
 	at = t->list + t->len;
-	memcpy(at, &target->port, 2);
-	at[2] = (char)target->starttls;
-	at[3] = (char)target->host.text_len;
+	at[0] = (char)target->starttls;
+	memcpy(at + 1, &target->port, 2);
+	at[LEN_AT] = (char)target->host.text_len;
 	memcpy(at + HEAD, target->host.text, target->host.text_len);
 	slot = slot_of(t, t->len);
 	if (*slot != 0)
@@ -150,9 +153,9 @@ pf_targets_next(struct pf_targets *t, struct pf_target *out)
 
 	if (t->next >= t->len)
 		return 0;
-	len = (uint8_t)at[3];
-	memcpy(&out->port, at, 2);
-	out->starttls = (enum pf_starttls)at[2];
+	len = (uint8_t)at[LEN_AT];
+	memcpy(&out->port, at + 1, 2);
+	out->starttls = (enum pf_starttls)at[0];
 	t->next += HEAD + len;
 	return pf_host_parse(at + HEAD, len, &out->host) == PINFAST_OK;
 }

@@ -24,7 +24,7 @@ struct pf_targets {
 	const struct pf_model *model; /* NULL: the policy was a store */
 	enum pf_starttls starttls;    /* for all that say nothing */
 	/* Private: */
-	char *list; /* of each: port, protocol, length of name, name */
+	char *list;
 	size_t len, room, next;
 	size_t *slots; /* a hash table: 1 + position in list */
 	size_t slot_count;

@@ -44,7 +44,7 @@ policy() {
 }
 
 check() {
-	pinfast check policy.yaml --ca-file root.pem --timeout 2 "$@"
+	pinfast check policy.yaml --ca-file root.pem --timeout 5 "$@"
 }
 
 # The addresses of a name and port: at HOST:PORT SERVER...
@@ -152,6 +152,9 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 	run check $(at www.example.test:443 good) www.example.test \
 	    WWW.example.test.:443
 	gives 0 '1 ok, 0'
+	policy "{ name: www.example.test, leaf: [$(pin leaf)], probe: [{}, { port: 443, starttls: smtp }, { host: www.example.test }] }"
+	run check $(at www.example.test:443 good)
+	gives 0 '1 ok, 0'
 }
 
 @test "report mode reports, and the shadow set is told" {
@@ -217,9 +220,9 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 			{
 				echo "serve tag=a chain=leaf,int key=$key tls=$tls"
 				sleep 4
-			} | "$peer" world >peer.log 2>&1 3>&- &
+			} | "$peer" world >"peer.$key.$tls" 2>&1 3>&- &
 			for _ in $(seq 100); do
-				PORT=$(grep -oE '[0-9]{4,5}' peer.log |
+				PORT=$(grep -oE "[0-9]{4,5}" "peer.$key.$tls" |
 				    head -n 1) && [ -n "$PORT" ] && break
 				sleep 0.05
 			done
