@@ -138,8 +138,9 @@ read_options(int argc, char *argv[], struct options *o)
 }
 
 static int
-check_candidate(const struct options *o, struct pf_renewal *r)
+check_candidate(const struct options *o, const struct pf_renewal *known)
 {
+	struct pf_renewal r = *known;
 	struct pf_candidate candidate;
 	const char *file = o->csr != NULL ? o->csr : o->new_cert;
 	int status = PF_EXIT_UNDECIDED;
@@ -148,12 +149,12 @@ check_candidate(const struct options *o, struct pf_renewal *r)
 		pf_candidate_fini(&candidate);
 		return PF_EXIT_UNDECIDED;
 	}
-	r->candidate = &candidate;
-	r->now = o->now;
-	r->anchors = pf_anchors_load(o->reach.ca_file);
-	if (r->anchors != NULL)
-		status = pf_renewal_check(r, o->hosts, o->host_count, o->json);
-	X509_STORE_free(r->anchors);
+	r.candidate = &candidate;
+	r.now = o->now;
+	r.anchors = pf_anchors_load(o->reach.ca_file);
+	if (r.anchors != NULL)
+		status = pf_renewal_check(&r, o->hosts, o->host_count, o->json);
+	X509_STORE_free(r.anchors);
 	pf_candidate_fini(&candidate);
 	return status;
 }

@@ -1,27 +1,15 @@
-#define _DEFAULT_SOURCE
 #include "cli_check/junit.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-#include "cli/out.h"
-#include "os/file.h"
 
 int
 pf_junit_init(struct pf_junit *junit)
 {
-	memset(junit, 0, sizeof *junit);
-	junit->out = open_memstream(&junit->text, &junit->len);
-	return junit->out != NULL;
+	return pf_stream_init(&junit->cases);
 }
 
 void
 pf_junit_fini(struct pf_junit *junit)
 {
-	if (junit->out != NULL)
-		fclose(junit->out);
-	free(junit->text);
-	memset(junit, 0, sizeof *junit);
+	pf_stream_fini(&junit->cases);
 }
 
 /* XML 1.0 knows few control characters, not even escaped; and what a server
@@ -88,21 +76,21 @@ pf_junit_add(struct pf_junit *junit, const struct pf_checked *c)
 	char name[PF_CHECKED_NAME];
 
 	pf_checked_name(c, name);
-	fprintf(junit->out,
+	fprintf(junit->cases.out,
 	    "  <testcase classname=\"pinfast.check\" name=\"%s\" "
 	    "time=\"%.3f\"",
 	    name, seconds(c));
 	if (element == NULL) {
-		fputs("/>\n", junit->out);
+		fputs("/>\n", junit->cases.out);
 		return;
 	}
-	fprintf(junit->out, ">\n    <%s", element);
+	fprintf(junit->cases.out, ">\n    <%s", element);
 	if (c->status >= PF_CHECKED_UNDECIDED)
-		fprintf(junit->out, " message=\"%s\"",
+		fprintf(junit->cases.out, " message=\"%s\"",
 		    pf_checked_status_name(c->status));
-	putc('>', junit->out);
-	put_rows(junit->out, c);
-	fprintf(junit->out, "</%s>\n  </testcase>\n", element);
+	putc('>', junit->cases.out);
+	put_rows(junit->cases.out, c);
+	fprintf(junit->cases.out, "</%s>\n  </testcase>\n", element);
 }
 
 int
@@ -110,32 +98,21 @@ pf_junit_write(struct pf_junit *junit, const struct pf_checked_sum *sum,
     const char *path)
 {
 	const unsigned long *n = sum->count;
-	struct pinfast_diag diag;
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-	int fine = out != NULL && fflush(junit->out) == 0;
+	struct pf_stream all;
+	int fine;
 
-	memset(&diag, 0, sizeof diag);
-	if (fine) {
-		fprintf(out,
-		    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-		    "<testsuite name=\"pinfast check\" tests=\"%lu\" "
-		    "failures=\"%lu\" errors=\"%lu\" skipped=\"0\">\n",
-		    n[PF_CHECKED_OK] + n[PF_CHECKED_REPORTED] +
-		        n[PF_CHECKED_UNDECIDED] + n[PF_CHECKED_DENIED],
-		    n[PF_CHECKED_DENIED], n[PF_CHECKED_UNDECIDED]);
-		fwrite(junit->text, 1, junit->len, out);
-		fputs("</testsuite>\n", out);
-	}
-	if (out != NULL && fclose(out) != 0)
-		fine = 0;
-	if (!fine)
-		pf_complain(path, "out of memory");
-	else if (pf_file_write(path, text, len, 0644, &diag) != PINFAST_OK) {
-		pf_complain_diag(&diag);
-		fine = 0;
-	}
-	free(text);
+	if (!pf_stream_init(&all))
+		return 0;
+	fprintf(all.out,
+	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+	    "<testsuite name=\"pinfast check\" tests=\"%lu\" "
+	    "failures=\"%lu\" errors=\"%lu\" skipped=\"0\">\n",
+	    n[PF_CHECKED_OK] + n[PF_CHECKED_REPORTED] +
+	        n[PF_CHECKED_UNDECIDED] + n[PF_CHECKED_DENIED],
+	    n[PF_CHECKED_DENIED], n[PF_CHECKED_UNDECIDED]);
+	pf_stream_append(all.out, &junit->cases);
+	fputs("</testsuite>\n", all.out);
+	fine = pf_stream_save(&all, path);
+	pf_stream_fini(&all);
 	return fine;
 }

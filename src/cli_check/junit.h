@@ -5,14 +5,11 @@
 #ifndef PF_JUNIT_H
 #define PF_JUNIT_H
 
-#include <stdio.h>
-
 #include "cli_check/checked.h"
+#include "cli_check/stream.h"
 
 struct pf_junit {
-	FILE *out; /* into text */
-	char *text;
-	size_t len;
+	struct pf_stream cases;
 };
 
 int pf_junit_init(struct pf_junit *junit); /* 0: out of memory */

@@ -1,12 +1,6 @@
-#define _DEFAULT_SOURCE
 #include "cli_check/prom.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "cli/out.h"
-#include "os/file.h"
 
 enum metric { UP = 0, PIN_MATCH = 1, BACKUP_PINS = 2, NOT_AFTER = 3 };
 
@@ -24,24 +18,18 @@ static const struct {
 int
 pf_prom_init(struct pf_prom *prom)
 {
-	memset(prom, 0, sizeof *prom);
-	for (int i = 0; i < PF_PROM_METRICS; i++) {
-		prom->out[i] = open_memstream(&prom->text[i], &prom->len[i]);
-		if (prom->out[i] == NULL)
-			return 0;
-	}
-	return 1;
+	int fine = 1;
+
+	for (int i = 0; i < PF_PROM_METRICS; i++)
+		fine &= pf_stream_init(&prom->samples[i]);
+	return fine;
 }
 
 void
 pf_prom_fini(struct pf_prom *prom)
 {
-	for (int i = 0; i < PF_PROM_METRICS; i++) {
-		if (prom->out[i] != NULL)
-			fclose(prom->out[i]);
-		free(prom->text[i]);
-	}
-	memset(prom, 0, sizeof *prom);
+	for (int i = 0; i < PF_PROM_METRICS; i++)
+		pf_stream_fini(&prom->samples[i]);
 }
 
 /* A canonical host needs no escapes in a label. */
@@ -49,8 +37,9 @@ static void
 sample(struct pf_prom *prom, enum metric metric, const struct pf_checked *c,
     int64_t value)
 {
-	fprintf(prom->out[metric], "%s{host=\"%s\",port=\"%u\"} %" PRId64 "\n",
-	    metrics[metric].name, c->host, c->port, value);
+	fprintf(prom->samples[metric].out,
+	    "%s{host=\"%s\",port=\"%u\"} %" PRId64 "\n", metrics[metric].name,
+	    c->host, c->port, value);
 }
 
 void
@@ -81,10 +70,8 @@ static void
 put_all(struct pf_prom *prom, const struct pf_checked_sum *sum, FILE *out)
 {
 	for (int i = 0; i < PF_PROM_METRICS; i++) {
-		if (prom->len[i] == 0)
-			continue;
 		head(out, metrics[i].name, metrics[i].help);
-		fwrite(prom->text[i], 1, prom->len[i], out);
+		pf_stream_append(out, &prom->samples[i]);
 	}
 	if (sum->valid_until != 0)
 		one(out, "pinfast_policy_expiry_timestamp_seconds",
@@ -103,25 +90,13 @@ int
 pf_prom_write(struct pf_prom *prom, const struct pf_checked_sum *sum,
     const char *path)
 {
-	struct pinfast_diag diag;
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-	int fine = out != NULL;
+	struct pf_stream all;
+	int fine;
 
-	memset(&diag, 0, sizeof diag);
-	for (int i = 0; i < PF_PROM_METRICS; i++)
-		fine &= fflush(prom->out[i]) == 0;
-	if (fine)
-		put_all(prom, sum, out);
-	if (out != NULL && fclose(out) != 0)
-		fine = 0;
-	if (!fine)
-		pf_complain(path, "out of memory");
-	else if (pf_file_write(path, text, len, 0644, &diag) != PINFAST_OK) {
-		pf_complain_diag(&diag);
-		fine = 0;
-	}
-	free(text);
+	if (!pf_stream_init(&all))
+		return 0;
+	put_all(prom, sum, all.out);
+	fine = pf_stream_save(&all, path);
+	pf_stream_fini(&all);
 	return fine;
 }

@@ -5,16 +5,13 @@
 #ifndef PF_PROM_H
 #define PF_PROM_H
 
-#include <stdio.h>
-
 #include "cli_check/checked.h"
+#include "cli_check/stream.h"
 
 #define PF_PROM_METRICS 4
 
 struct pf_prom {
-	FILE *out[PF_PROM_METRICS]; /* a stream for each metric's samples */
-	char *text[PF_PROM_METRICS];
-	size_t len[PF_PROM_METRICS];
+	struct pf_stream samples[PF_PROM_METRICS];
 };
 
 int pf_prom_init(struct pf_prom *prom); /* 0: out of memory */

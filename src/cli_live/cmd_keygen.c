@@ -60,10 +60,12 @@ read_options(int argc, char *argv[], struct options *o)
 			o->json = 1;
 		} else if ((value = pf_option(argc, argv, &i, "--type")) !=
 		           NULL) {
-			o->kind = find_kind(value);
-			if (o->kind == NULL)
+			const struct kind *kind = find_kind(value);
+
+			if (kind == NULL)
 				return pf_usage("keygen",
 				    "there is no type of key called", value);
+			o->kind = kind;
 		} else if (argv[i][0] == '-' && argv[i][1] != '\0') {
 			return pf_usage("keygen", "no such option", argv[i]);
 		} else if (o->path != NULL) {
