@@ -649,7 +649,8 @@ pinfast_judge_tag(struct pinfast_conn *conn, struct pinfast_bytes tag,
 /*
  * Judges a kept connection again with the same evidence and today's policy:
  * before each request, after a reload, or for another host (HTTP/2
- * coalescing).  Works before and after settling and yields no event.
+ * coalescing).  Works before and after settling and yields no event; what was
+ * settled as a deny stays denied.
  *
  * host           NULL: the connection's own names
  * name_verified  1: the caller has checked that the leaf covers host.  With

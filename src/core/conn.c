@@ -370,6 +370,9 @@ pinfast_conn_recheck(struct pinfast_conn *conn, const char *host, uint16_t port,
 	}
 	if (conn->invalid)
 		return judgement.verdict;
+	/* A deny is final: nobody may go on where the peer was refused. */
+	if (conn->settled && conn->refused)
+		return conn->last.verdict;
 	judgement.verdict.reason = PINFAST_REASON_NOT_JUDGED;
 	if (!conn->judged)
 		return judgement.verdict;

@@ -40,6 +40,7 @@ struct pinfast_conn {
 	uint8_t server;
 	uint8_t one_parser;
 	uint8_t settled;
+	uint8_t refused; /* it was settled as a deny */
 	uint8_t judged;
 	uint8_t resumed;
 	int64_t now;

@@ -42,6 +42,7 @@ pinfast_conn_settle(struct pinfast_conn *conn)
 	if (conn->settled)
 		return conn->last.verdict;
 	conn->settled = 1;
+	conn->refused = conn->last.verdict.decision != PINFAST_ALLOW;
 	memset(&event, 0, sizeof event);
 	fill_event(conn, &event);
 	pf_live_event(conn->policy, &event);

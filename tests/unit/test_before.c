@@ -184,7 +184,7 @@ a_refusal_says_that_nothing_was_verified(void **state)
 	assert_int_equal(seen.pkix, PINFAST_PKIX_NOT_RUN);
 	assert_int_equal(seen.path_count, 1);
 	expect(pinfast_conn_recheck(conn, NULL, 0, NOW, 1), 0,
-	    PINFAST_REASON_NOT_VERIFIED);
+	    PINFAST_REASON_PIN_MISMATCH);
 	world_done(conn, policy, b);
 }
 

@@ -314,11 +314,47 @@ with_two_names_no_host_is_its_own(void **state)
 	pinfast_builder_free(b);
 }
 
+/* A policy that arrives later allows what was refused: too late for this
+ * connection. */
+static void
+a_settled_deny_stays_one(void **state)
+{
+	struct pinfast_builder *b, *later = world_builder();
+	struct pinfast *policy = policy_pinning(&b, "a.test", OTHER);
+	struct pinfast_conn *refused = world_conn(policy, "a.test", 1);
+	struct pinfast_conn *open = world_conn(policy, "a.test", 1);
+	struct pinfast_bytes image;
+	struct pinfast_store *store;
+
+	(void)state;
+	expect(pinfast_judge_path(refused, path3, 3), 0,
+	    PINFAST_REASON_PIN_MISMATCH);
+	expect(pinfast_judge_path(open, path3, 3), 0,
+	    PINFAST_REASON_PIN_MISMATCH);
+	expect(pinfast_conn_settle(refused), 0, PINFAST_REASON_PIN_MISMATCH);
+	pinfast_builder_entry(later, "a.test", 0, PINFAST_SCOPE_EXACT);
+	world_pin(later, PINFAST_ROLE_LEAF, LEAF);
+	assert_int_equal(pinfast_builder_finish(later, NULL, &image), 0);
+	assert_int_equal(pinfast_store_open_memory(image, NULL, NULL, &store),
+	    0);
+	assert_int_equal(pinfast_load(policy, store, NULL), 0);
+	expect(pinfast_conn_recheck(refused, NULL, 0, NOW, 1), 0,
+	    PINFAST_REASON_PIN_MISMATCH);
+	expect(pinfast_conn_recheck(refused, "b.test", 1, NOW, 1), 0,
+	    PINFAST_REASON_PIN_MISMATCH);
+	expect(pinfast_conn_recheck(open, NULL, 0, NOW, 1), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	pinfast_conn_free(refused);
+	world_done(open, policy, b);
+	pinfast_builder_free(later);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(nothing_is_made_of_nothing),
+	    cmocka_unit_test(a_settled_deny_stays_one),
 	    cmocka_unit_test(
 	        a_name_is_learned_once_and_never_beside_a_given_one),
 	    cmocka_unit_test(a_name_learned_after_judging_makes_it_void),
