@@ -170,7 +170,7 @@ class Cell:
         try:
             complaint = body()
             if not complaint and self.proxy:
-                self.proxy.since(self.passed, seconds=2)
+                self.proxy.since(self.passed)
             if not complaint and self.case not in ("refuse", "late"):
                 complaint = self._quiet(relay)
             return complaint
