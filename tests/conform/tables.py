@@ -14,7 +14,8 @@ LATER = {'CON-12': set(), 'POL-10': set(), 'POL-13': {'allowed-by-pass'}}
 # Options that say what is expected, not what is done.
 WANTS = {'attach', 'first', 'needs', 'session'}
 # Options that the runner keeps to itself, and those of the second step only.
-OURS = WANTS | {'host', 'tls', 'firstname', 'firstchain', 'proxychain'}
+CHAINS = {'firstchain', 'proxychain'}
+OURS = WANTS | CHAINS | {'host', 'tls', 'firstname'}
 SECOND = {'clock', 'late', 'recheck', 'rehost'}
 VERSIONS = ('1.2', '1.3')
 
@@ -150,7 +151,7 @@ class Tables:
                     raise TableError(f'{row["at"]}: {want} is no expectation')
             used['chain'].add(row['chain'])
             used['chain'].update(value for key, value in options(row).items()
-                                 if key in ('firstchain', 'proxychain'))
+                                 if key in CHAINS)
             used['peer'].add(row['peer'])
             for policy in (row['right'], row['wrong']):
                 used['policy'].add(policy.split(':')[0])
