@@ -15,7 +15,7 @@ LATER = {'CON-12': set(), 'POL-10': set(), 'POL-13': {'allowed-by-pass'}}
 WANTS = {'attach', 'first', 'needs', 'session'}
 # Options that the runner keeps to itself, and those of the second step only.
 CHAINS = {'firstchain', 'proxychain'}
-OURS = WANTS | CHAINS | {'host', 'tls', 'firstname'}
+OURS = WANTS | CHAINS | {'host', 'tls', 'firstname', 'otherring'}
 SECOND = {'clock', 'late', 'recheck', 'rehost'}
 VERSIONS = ('1.2', '1.3')
 
