@@ -141,7 +141,7 @@ opened_stream(struct pf_dialogue *d, struct pinfast_bytes name)
 		pf_wire_break(d, "the server does not speak XMPP");
 		return 0;
 	}
-	if (!has(d, " version=")) {
+	if (!has(d, "version=")) {
 		pf_wire_refuse(d, "the server speaks XMPP before version 1.0, "
 		                  "which has no STARTTLS");
 		return 0;

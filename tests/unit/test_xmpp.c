@@ -34,7 +34,7 @@ static const struct talk client[] = {
     {"prosody", BYTES(FEATURES "<proceed " TLS "/>"), OURS_ALL, DONE, "", 0},
     {"lines, other quotes, other prefixes, an end tag",
         BYTES("<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\r\n<s:stream "
-              "to='a>b' version=\"1.0\"\n>\n\t<s:features >\n<starttls\n" TLS
+              "to='a>b'\nversion=\"1.0\"\n>\n\t<s:features >\n<starttls\n" TLS
               " />text</s:features>\n<tls:proceed " TLS ">\n</tls:proceed>"),
         OURS_ALL, DONE, "", 0},
     {"no declaration",
