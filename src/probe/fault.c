@@ -81,6 +81,9 @@ pf_fault_tls(struct flight *f, int ssl_error, int system_error,
 	if (f->too_many)
 		return pf_fault(result,
 		    "it shows more than 100 certificates, which is the limit");
+	if (f->too_much)
+		return pf_fault(result,
+		    "its handshake has more than 1 MiB, which is the limit");
 	if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING || error == 0) {
 		if (ssl_error == SSL_ERROR_SYSCALL && system_error != 0 &&
 		    system_error != ECONNRESET && system_error != EPIPE)

@@ -66,8 +66,8 @@ struct flight {
 	enum pf_probe_key asked, other; /* other: to be asked afterwards */
 	int fd;
 	int busy, through_proxy, in_clear; /* the layers that are behind us */
-	int wants_client, possession, too_many;
-	size_t dropped;
+	int wants_client, possession, too_many, too_much;
+	size_t dropped, read;
 	SSL *ssl;
 	struct pf_dialogue *dialogue;
 	struct pf_probe_pkix pkix;

@@ -165,6 +165,40 @@ set_name(SSL *ssl, const char *host)
 	       SSL_set1_host(ssl, parsed.text);
 }
 
+/*
+ * OpenSSL passes over HelloRequests for as long as they come, and would come
+ * back to nobody else.
+ */
+static long
+on_bytes(BIO *bio, int what, const char *data, size_t len, int number,
+    long more, int result, size_t *processed)
+{
+	struct flight *f = (struct flight *)(void *)BIO_get_callback_arg(bio);
+
+	(void)data, (void)len, (void)number, (void)more;
+	if (what != (BIO_CB_READ | BIO_CB_RETURN) || processed == NULL)
+		return result;
+	f->read += *processed;
+	if (f->read <= PF_PROBE_MAX_BYTES)
+		return result;
+	BIO_clear_retry_flags(bio);
+	f->too_much = 1;
+	return -1;
+}
+
+static int
+set_socket(struct flight *f)
+{
+	BIO *bio = BIO_new_socket(f->fd, BIO_NOCLOSE);
+
+	if (bio == NULL)
+		return 0;
+	BIO_set_callback_ex(bio, on_bytes);
+	BIO_set_callback_arg(bio, (char *)(void *)f);
+	SSL_set_bio(f->ssl, bio, bio);
+	return 1;
+}
+
 /* A context of its own for a kind costs as much as telling FEW connections. */
 static SSL *
 ssl_for(struct pf_run *run, enum pf_probe_key key)
@@ -189,8 +223,7 @@ enum pf_step
 pf_handshake_begin(struct flight *f, struct pf_probe_result *result)
 {
 	f->ssl = ssl_for(f->run, f->asked);
-	if (f->ssl == NULL || !SSL_set_app_data(f->ssl, f) ||
-	    !SSL_set_fd(f->ssl, f->fd) ||
+	if (f->ssl == NULL || !SSL_set_app_data(f->ssl, f) || !set_socket(f) ||
 	    !set_name(f->ssl, f->batch->probe->host)) {
 		ERR_clear_error();
 		return pf_fault(result, "out of memory");

@@ -20,6 +20,7 @@
 #define PF_PROBE_AT_ONCE 1024          /* connections, by default */
 #define PF_PROBE_MAX_PRESENTED 100     /* certificates that a server shows */
 #define PF_PROBE_MAX_LIST (256 * 1024) /* bytes of all of them */
+#define PF_PROBE_MAX_BYTES (1024UL * 1024) /* of a handshake */
 #define PF_PROBE_WHY 400
 
 /* Kinds of keys.  Ed25519 and Ed448 count as ECDSA. */

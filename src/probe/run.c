@@ -309,7 +309,6 @@ refuse(struct pf_run *run, struct pf_batch *batch, enum pf_probe_stage stage,
 	struct pf_probe_result result = {.stage = stage};
 
 	(void)pf_fault(&result, why);
-	batch->left = 1;
 	deliver(run, batch, &result);
 }
 
@@ -361,7 +360,7 @@ take(struct pf_run *run)
 		return 0;
 	}
 	batch->probe = probe;
-	batch->count = 1;
+	batch->count = batch->left = 1;
 	if (run->proxy_why != NULL) {
 		refuse(run, batch, PF_STAGE_PROXY, run->proxy_why);
 	} else if (probe->address_count > 0) {

@@ -34,6 +34,7 @@ enum manner {
 	DEAD,    /* nothing listens */
 	SILENT,  /* accepts, says nothing */
 	DRIP,    /* a byte now and then, for ever */
+	FLOOD,   /* HelloRequests, as many as are taken */
 	GARBAGE, /* text */
 	ALERT,   /* a fatal alert at once */
 	CLOSING, /* accepts and closes */
@@ -105,6 +106,7 @@ serve(struct server *s, int fd)
 	static const char alert[] = "\x15\x03\x03\x00\x02\x02\x28";
 	static const char text[] = "220 mail.test ESMTP ready\r\n";
 	char drip[] = "\x16\x03\x03\x40\x00";
+	static char flood[5 + 16384] = "\x16\x03\x03\x40\x00";
 
 	switch (s->manner) {
 	case GARBAGE:
@@ -117,6 +119,10 @@ serve(struct server *s, int fd)
 	case DRIP:
 		for (int i = 0; write(fd, drip + (i < 5 ? i : 4), 1) == 1; i++)
 			usleep(30000);
+		break;
+	case FLOOD:
+		while (write(fd, flood, sizeof flood) > 0)
+			;
 		break;
 	case TLS:
 		serve_tls(s, fd);
@@ -201,7 +207,7 @@ struct kept {
 	    error[160];
 	const struct pf_probe *probe;
 };
-static struct kept kept[64];
+static struct kept kept[128];
 static size_t kept_count, last_count;
 
 static inline void
@@ -210,7 +216,7 @@ keep(void *arg, const struct pf_probe *probe, const struct pf_probe_result *r)
 	struct kept *k = &kept[kept_count++];
 
 	(void)arg;
-	assert_true(kept_count < 64);
+	assert_true(kept_count < 128);
 	memset(k, 0, sizeof *k);
 	k->probe = probe;
 	k->stage = r->stage;
