@@ -297,8 +297,8 @@ init_servers(struct asking *a, char *const names[], size_t count)
 {
 	int status = PF_EXIT_FINE;
 
-	a->named = calloc(count, sizeof *a->named);
-	a->probe = calloc(count, sizeof *a->probe);
+	a->named = calloc(count + 1, sizeof *a->named);
+	a->probe = calloc(count + 1, sizeof *a->probe);
 	if (a->named == NULL || a->probe == NULL) {
 		pf_complain(NULL, "out of memory");
 		status = PF_EXIT_UNDECIDED;

@@ -250,8 +250,8 @@ pin_servers(struct options *o, char *const names[], size_t count)
 	struct asking a = {.o = o};
 	int status = PF_EXIT_FINE;
 
-	a.server = calloc(count, sizeof *a.server);
-	a.probe = calloc(count, sizeof *a.probe);
+	a.server = calloc(count + 1, sizeof *a.server);
+	a.probe = calloc(count + 1, sizeof *a.probe);
 	if (a.server == NULL || a.probe == NULL) {
 		pf_complain(NULL, "out of memory");
 		status = PF_EXIT_UNDECIDED;

@@ -94,20 +94,22 @@ on_client_certificate(SSL *ssl, X509 **cert, EVP_PKEY **key)
  * ECDSA is for chains: in TLS 1.3 it signs nothing else (RFC 8446 4.2.3), and
  * in 1.2 the cipher suites say what the leaf must be.
  */
+static char for_ecdsa[] = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:"
+                          "ed448:RSA+SHA256:RSA+SHA384:RSA+SHA512:ECDSA+SHA1";
+static char for_rsa[] = "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"
+                        "rsa_pss_pss_sha256:rsa_pss_pss_sha384:"
+                        "rsa_pss_pss_sha512:RSA+SHA256:RSA+SHA384:RSA+SHA512:"
+                        "RSA+SHA1";
 static const struct {
-	const char *ciphers, *signatures;
+	const char *ciphers;
+	char *signatures;
 } asks[] = {[PF_PROBE_ANY] = {"ALL:!aNULL:!eNULL:!PSK:!SRP", NULL},
-    [PF_PROBE_ECDSA] = {"aECDSA:!eNULL",
-        "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:ed448:RSA+SHA256:"
-        "RSA+SHA384:RSA+SHA512:ECDSA+SHA1"},
-    [PF_PROBE_RSA] = {"aRSA:!eNULL:!PSK:!SRP",
-        "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:rsa_pss_pss_sha256:"
-        "rsa_pss_pss_sha384:rsa_pss_pss_sha512:RSA+SHA256:RSA+SHA384:"
-        "RSA+SHA512:RSA+SHA1"}};
+    [PF_PROBE_ECDSA] = {"aECDSA:!eNULL", for_ecdsa},
+    [PF_PROBE_RSA] = {"aRSA:!eNULL:!PSK:!SRP", for_rsa}};
 
 /* Most servers have no certificate of the other kind, and the key that was
  * made for them was made in vain: one of P-256 takes the least time. */
-static const char groups[] = "P-256:X25519:P-384:P-521:X448";
+static char groups[] = "P-256:X25519:P-384:P-521:X448";
 
 void
 pf_probe_prepare(void)

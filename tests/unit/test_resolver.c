@@ -128,7 +128,8 @@ a_proxys_name_is_resolved(void **state)
 	(void)state;
 	o.proxy = &proxy;
 	probe(&p, 1, &o);
-	assert_int_equal(kept[0].stage, PF_STAGE_CONNECT);
+	assert_int_equal(kept[0].stage, PF_STAGE_PROXY);
+	assert_non_null(strstr(kept[0].why, "nothing listens"));
 	proxy.host = "nobody.test";
 	probe(&p, 1, &o);
 	assert_int_equal(kept[0].stage, PF_STAGE_PROXY);
