@@ -81,7 +81,7 @@ pf_fault_tls(struct flight *f, int ssl_error, int system_error,
 	if (f->too_many)
 		return pf_fault(result,
 		    "it shows more than 100 certificates, which is the limit");
-	if (f->too_much)
+	if (f->read > PF_PROBE_MAX_BYTES)
 		return pf_fault(result,
 		    "its handshake has more than 1 MiB, which is the limit");
 	if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING || error == 0) {

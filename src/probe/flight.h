@@ -66,7 +66,7 @@ struct flight {
 	enum pf_probe_key asked, other; /* other: to be asked afterwards */
 	int fd;
 	int busy, through_proxy, in_clear; /* the layers that are behind us */
-	int wants_client, possession, too_many, too_much;
+	int wants_client, possession, too_many;
 	size_t dropped, read;
 	SSL *ssl;
 	struct pf_dialogue *dialogue;

@@ -171,32 +171,52 @@ set_name(SSL *ssl, const char *host)
  * OpenSSL passes over HelloRequests for as long as they come, and would come
  * back to nobody else.
  */
-static long
-on_bytes(BIO *bio, int what, const char *data, size_t len, int number,
-    long more, int result, size_t *processed)
+static int
+read_bounded(BIO *bio, char *out, int size)
 {
-	struct flight *f = (struct flight *)(void *)BIO_get_callback_arg(bio);
+	struct flight *f = BIO_get_app_data(bio);
+	int got;
 
-	(void)data, (void)len, (void)number, (void)more;
-	if (what != (BIO_CB_READ | BIO_CB_RETURN) || processed == NULL)
-		return result;
-	f->read += *processed;
-	if (f->read <= PF_PROBE_MAX_BYTES)
-		return result;
-	BIO_clear_retry_flags(bio);
-	f->too_much = 1;
-	return -1;
+	if (f->read > PF_PROBE_MAX_BYTES) {
+		BIO_clear_retry_flags(bio);
+		return -1;
+	}
+	got = BIO_meth_get_read(BIO_s_socket())(bio, out, size);
+	f->read += got > 0 ? (size_t)got : 0;
+	return got;
+}
+
+/* A socket's, but for reading; made once.  NULL: no memory. */
+static const BIO_METHOD *
+bounded_socket(void)
+{
+	static BIO_METHOD *method;
+	const BIO_METHOD *socket = BIO_s_socket();
+
+	if (method != NULL)
+		return method;
+	method = BIO_meth_new(BIO_TYPE_SOCKET, "a socket with an end");
+	if (method == NULL)
+		return NULL;
+	BIO_meth_set_write(method, BIO_meth_get_write(socket));
+	BIO_meth_set_read(method, read_bounded);
+	BIO_meth_set_puts(method, BIO_meth_get_puts(socket));
+	BIO_meth_set_ctrl(method, BIO_meth_get_ctrl(socket));
+	BIO_meth_set_create(method, BIO_meth_get_create(socket));
+	BIO_meth_set_destroy(method, BIO_meth_get_destroy(socket));
+	return method;
 }
 
 static int
 set_socket(struct flight *f)
 {
-	BIO *bio = BIO_new_socket(f->fd, BIO_NOCLOSE);
+	const BIO_METHOD *method = bounded_socket();
+	BIO *bio = method != NULL ? BIO_new(method) : NULL;
 
 	if (bio == NULL)
 		return 0;
-	BIO_set_callback_ex(bio, on_bytes);
-	BIO_set_callback_arg(bio, (char *)(void *)f);
+	BIO_set_fd(bio, f->fd, BIO_NOCLOSE);
+	BIO_set_app_data(bio, f);
 	SSL_set_bio(f->ssl, bio, bio);
 	return 1;
 }
