@@ -61,9 +61,10 @@ pf_seen_path(struct pf_seen *seen, STACK_OF(X509) * path)
 			        1U << (i == 0 ? PINFAST_ROLE_LEAF
 			                      : PINFAST_ROLE_CA),
 			    hash);
-		pf_sha256(bytes.data, bytes.len, hash);
-		if (i == 0)
+		if (i == 0 && seen->rule.own.count[PINFAST_ROLE_CERT] > 0) {
+			pf_sha256(bytes.data, bytes.len, hash);
 			mark(seen, 1U << PINFAST_ROLE_CERT, hash);
+		}
 		OPENSSL_free(der);
 	}
 }

@@ -188,6 +188,14 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 	gives 0 "ok         127.0.0.1:$(cat good)"
 }
 
+@test "a pin of the whole certificate, and backup pins of every kind" {
+	policy "{ name: www.example.test, leaf: [$(pinfast pin --plain --cert-hash leaf.pem), $(pinfast pin --plain --cert-hash next.pem)], ca: [$(pin int), $(pin self)], pins: [$(pin root), $(pin rsa)] }"
+	run check --json $(at www.example.test:443 good)
+	gives 0
+	holds 's["www.example.test:443"]["pins"] == 6'
+	holds 's["www.example.test:443"]["backup-pins"] == 3'
+}
+
 @test "a rejected key" {
 	policy "{ name: www.example.test, leaf: [$(pin leaf)], reject: [$(pin int)] }"
 	run check $(at www.example.test:443 good)
