@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/err.h>
@@ -7,19 +8,22 @@
 
 #include "base/sha256.h"
 #include "cli_live/live_command.h"
+#include "cli_live/request.h"
 #include "core/spki.h"
 #include "os/file.h"
 
 static const char help[] =
-    "usage: pinfast keygen FILE [OPTIONS]\n\n"
+    "usage: pinfast keygen FILE [OPTIONS] [--csr REQUEST HOST...]\n\n"
     "Makes a private key and prints its pin: a backup key is made before it\n"
     "is needed and kept where the server's own is not.\n\n"
     "  --type T  p256 (default), p384, rsa2048, rsa3072, rsa4096, ed25519;\n"
     "            ec means p256, rsa means rsa3072\n"
+    "  --csr REQUEST\n"
+    "            also write the request for a certificate for these hosts\n"
     "  --json    one JSON document\n"
     "  --help\n\n"
-    "FILE is PKCS#8 in PEM, not encrypted, and for its owner alone.  It must\n"
-    "not be there yet.\n";
+    "FILE is PKCS#8 in PEM, not encrypted, and for its owner alone.  Neither\n"
+    "file may be there yet.\n";
 
 /* Every TLS library verifies P-256; so that is the default. */
 static const struct kind {
@@ -33,8 +37,33 @@ static const struct kind {
 struct options {
 	const char *path;
 	const struct kind *kind;
+	const char *csr; /* NULL: none */
+	char **hosts;    /* in argv */
+	int host_count;
 	int json;
 };
+
+/* What the words mean together. */
+static int
+refuse(const struct options *o)
+{
+	if (o->path == NULL || o->path[0] == '\0')
+		return pf_usage("keygen", "name the file of the new key", NULL);
+	if (strcmp(o->path, "-") == 0)
+		return pf_usage("keygen", "a key goes into a file, not into",
+		    o->path);
+	if (o->csr == NULL && o->host_count > 0)
+		return pf_usage("keygen",
+		    "hosts belong to --csr; one key at a time, not also",
+		    o->hosts[0]);
+	if (o->csr != NULL && o->host_count == 0)
+		return pf_usage("keygen", "name the hosts of the request",
+		    NULL);
+	if (o->csr != NULL && strcmp(o->csr, o->path) == 0)
+		return pf_usage("keygen",
+		    "key and request cannot share the file", o->path);
+	return -1;
+}
 
 static const struct kind *
 find_kind(const char *name)
@@ -51,6 +80,7 @@ read_options(int argc, char *argv[], struct options *o)
 {
 	const char *value;
 
+	o->hosts = argv + 1;
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0) {
 			fputs(help, stdout);
@@ -66,21 +96,18 @@ read_options(int argc, char *argv[], struct options *o)
 				return pf_usage("keygen",
 				    "there is no type of key called", value);
 			o->kind = kind;
+		} else if ((value = pf_option(argc, argv, &i, "--csr")) !=
+		           NULL) {
+			o->csr = value;
 		} else if (argv[i][0] == '-' && argv[i][1] != '\0') {
 			return pf_usage("keygen", "no such option", argv[i]);
-		} else if (o->path != NULL) {
-			return pf_usage("keygen",
-			    "one file at a time, not also", argv[i]);
-		} else {
+		} else if (o->path == NULL) {
 			o->path = argv[i];
+		} else {
+			o->hosts[o->host_count++] = argv[i];
 		}
 	}
-	if (o->path == NULL || o->path[0] == '\0')
-		return pf_usage("keygen", "name the file of the new key", NULL);
-	if (strcmp(o->path, "-") == 0)
-		return pf_usage("keygen", "a key goes into a file, not into",
-		    o->path);
-	return -1;
+	return refuse(o);
 }
 
 static EVP_PKEY *
@@ -153,24 +180,44 @@ print_pin(const struct options *o, const char *pin)
 	putchar('\n');
 }
 
+/* The request first: without its key it is of no use to anybody. */
+static int
+write_both(const struct options *o, EVP_PKEY *key, const char *names)
+{
+	int status;
+
+	if (o->csr != NULL && !pf_request_write(o->csr, key, names))
+		return PF_EXIT_UNDECIDED;
+	status = write_key(o->path, key);
+	if (status != PF_EXIT_FINE && o->csr != NULL)
+		(void)remove(o->csr);
+	return status;
+}
+
 int
 pf_cmd_keygen(int argc, char *argv[])
 {
-	struct options o = {NULL, &kinds[0], 0};
-	char pin[PINFAST_PIN_TEXT_LEN];
+	struct options o = {.kind = &kinds[0]};
+	char pin[PINFAST_PIN_TEXT_LEN], *names = NULL;
 	int status = read_options(argc, argv, &o);
 	EVP_PKEY *key;
 
 	if (status >= 0)
 		return status;
+	if (o.csr != NULL) {
+		names = pf_request_names("keygen", o.hosts, o.host_count);
+		if (names == NULL)
+			return PF_EXIT_USAGE;
+	}
 	status = PF_EXIT_UNDECIDED;
 	key = make_key(o.kind);
 	if (key == NULL || !pin_of(key, pin))
 		pf_complain(o.path, "OpenSSL cannot make this key");
 	else
-		status = write_key(o.path, key);
+		status = write_both(&o, key, names);
 	if (status == PF_EXIT_FINE)
 		print_pin(&o, pin);
 	EVP_PKEY_free(key);
+	free(names);
 	return status;
 }

@@ -58,6 +58,36 @@ assert v == {"file": "new.key", "type": "p384", "pin": sys.argv[2]}, v' \
 	[ "$(pinfast pin --plain new.csr)" = "$pin" ]
 }
 
+@test "a request for hosts, that check takes" {
+	for type in p256 rsa2048 ed25519; do
+		run pinfast keygen $type.key --type $type --csr $type.csr \
+		    WWW.example.test '*.a.test' 192.0.2.7 2001:db8::1
+		gives 0
+		[ "$output" = "$(pinfast pin --plain $type.csr)" ]
+		openssl req -in $type.csr -noout -verify
+		[ "$(openssl req -in $type.csr -noout -text |
+		    sed -n '/Alternative/{n;s/^ *//p;}')" = \
+		    'DNS:www.example.test, DNS:*.a.test, IP Address:192.0.2.7, IP Address:2001:DB8:0:0:0:0:0:1' ]
+	done
+	printf 'pinfast: 1\nhosts: [{ name: www.example.test, leaf: [%s] }]\n' \
+	    "$(pinfast pin --plain p256.key)" >policy.yaml
+	run pinfast check policy.yaml --csr p256.csr
+	gives 0 'fine      www.example.test'
+	run pinfast check policy.yaml --csr rsa2048.csr
+	gives 1 'breaks    www.example.test'
+}
+
+@test "key and request come together or not at all" {
+	echo old >old.csr
+	run pinfast keygen new.key --csr old.csr www.example.test
+	gives 3 'old.csr: cannot be written: File exists'
+	[ ! -e new.key ] && [ "$(cat old.csr)" = old ]
+	echo old >old.key
+	run pinfast keygen old.key --csr new.csr www.example.test
+	gives 3 'old.key: cannot be written: File exists'
+	[ ! -e new.csr ] && [ "$(cat old.key)" = old ]
+}
+
 @test "what is there already stays as it is" {
 	echo old >old.key
 	ln -s nowhere link.key
@@ -118,11 +148,19 @@ assert v == {"file": "new.key", "type": "p384", "pin": sys.argv[2]}, v' \
 	gives 2 'into a file'
 	run pinfast keygen a b
 	gives 2 'not also `b`'
+	run pinfast keygen a --csr b
+	gives 2 'name the hosts'
+	run pinfast keygen a --csr a www.example.test
+	gives 2 'cannot share the file `a`'
+	for host in a..b '*.192.0.2.1' 'a,DNS:evil.test' '*' '*.*.test' ''; do
+		run pinfast keygen a --csr b www.example.test "$host"
+		gives 2 "not \`$host\`"
+	done
 	run pinfast keygen a --type dsa
 	gives 2 'there is no type of key called `dsa`'
 	run pinfast keygen a --size 2048
 	gives 2 'no such option `--size`'
 	run pinfast keygen --help
 	gives 0 'usage: pinfast keygen'
-	[ ! -e a ]
+	[ ! -e a ] && [ ! -e b ]
 }
