@@ -8,13 +8,7 @@ load servers
 setup_file() {
 	cd "$BATS_FILE_TMPDIR" || return 1
 	make_world
-	tls_server 127.0.0.1 -cert leaf.pem -key leaf.key -cert_chain int.pem
-	echo "$PORT" >good
-	tls_server 127.0.0.1 -cert leaf.pem -key leaf.key -cert_chain int.pem \
-	    -dcert rsa.pem -dkey rsa.key -dcert_chain int.pem
-	echo "$PORT" >both
-	tls_server 127.0.0.1 -cert next.pem -key next.key -cert_chain int.pem
-	echo "$PORT" >old
+	plain_servers
 	for manner in silent drip garbage closing alert; do
 		manner_server $manner
 		echo "$PORT" >$manner

@@ -8,11 +8,7 @@ load servers
 setup_file() {
 	cd "$BATS_FILE_TMPDIR" || return 1
 	make_world
-	tls_server 127.0.0.1 -cert leaf.pem -key leaf.key -cert_chain int.pem \
-	    -dcert rsa.pem -dkey rsa.key -dcert_chain int.pem
-	echo "$PORT" >both
-	tls_server 127.0.0.1 -cert next.pem -key next.key -cert_chain int.pem
-	echo "$PORT" >old
+	plain_servers
 	openssl ecparam -name prime256v1 -genkey -noout -out backup.key
 	openssl pkey -in backup.key -pubout -out backup.pub
 }
@@ -31,14 +27,6 @@ pin() {
 
 init() {
 	pinfast init --ca-file root.pem --timeout 2 "$@"
-}
-
-# One name at the ports given.
-at() {
-	for port; do
-		printf -- '--connect-to\nwww.example.test:443:127.0.0.1:%s\n' \
-		    "$port"
-	done
 }
 
 # Standard output into policy.yaml; status and complaints as of run.

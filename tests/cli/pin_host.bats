@@ -7,13 +7,7 @@ load servers
 setup_file() {
 	cd "$BATS_FILE_TMPDIR" || return 1
 	make_world
-	tls_server 127.0.0.1 -cert leaf.pem -key leaf.key -cert_chain int.pem
-	echo "$PORT" >good
-	tls_server 127.0.0.1 -cert leaf.pem -key leaf.key -cert_chain int.pem \
-	    -dcert rsa.pem -dkey rsa.key -dcert_chain int.pem
-	echo "$PORT" >both
-	tls_server 127.0.0.1 -cert next.pem -key next.key -cert_chain int.pem
-	echo "$PORT" >old
+	plain_servers
 }
 
 teardown_file() {
@@ -31,14 +25,6 @@ pin() {
 # What most tests say; more words follow.
 live() {
 	pinfast pin --ca-file root.pem --timeout 2 "$@"
-}
-
-# The name, at the ports given.
-at() {
-	for port; do
-		printf -- '--connect-to\nwww.example.test:443:127.0.0.1:%s\n' \
-		    "$port"
-	done
 }
 
 # ------------------------------------------------------------- what is printed

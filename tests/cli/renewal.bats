@@ -3,6 +3,7 @@
 # before it goes live, and nothing that would break is ever called fine.
 
 load helper
+load certs
 
 # make_cert NAME ISSUER SAN EXTENSIONS...; ISSUER `-`: self-signed.
 make_cert() {
@@ -16,14 +17,7 @@ make_cert() {
 	    openssl ecparam -name prime256v1 -genkey -noout -out "$name.key"
 	openssl req -new -key "$name.key" -subj "/CN=$name" \
 	    ${san:+-addext "subjectAltName=$san"} -out "$name.csr"
-	if [ "$issuer" = - ]; then
-		openssl x509 -req -in "$name.csr" -signkey "$name.key" \
-		    -days 30 -extfile "$name.ext" -out "$name.pem"
-	else
-		openssl x509 -req -in "$name.csr" -CA "$issuer.pem" \
-		    -CAkey "$issuer.key" -set_serial "0x$RANDOM" -days 20 \
-		    -extfile "$name.ext" -out "$name.pem"
-	fi 2>/dev/null
+	sign_cert "$name" "$issuer"
 }
 
 setup_file() {

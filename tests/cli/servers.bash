@@ -2,27 +2,7 @@
 # listens on a port of loopback that nobody else has; what was started is
 # ended by end_servers, by its number.
 
-# make_cert NAME ISSUER SUBJECT EXTENSIONS...; ISSUER `-`: self-signed.
-# KEYTYPE=rsa makes an RSA key.
-make_cert() {
-	local name=$1 issuer=$2 subject=$3
-	shift 3
-	printf '%s\n' "$@" >"$name.ext"
-	if [ "${KEYTYPE:-ec}" = rsa ]; then
-		openssl genrsa -out "$name.key" 2048
-	else
-		openssl ecparam -name prime256v1 -genkey -noout -out "$name.key"
-	fi 2>/dev/null
-	openssl req -new -key "$name.key" -subj "$subject" -out "$name.csr"
-	if [ "$issuer" = - ]; then
-		openssl x509 -req -in "$name.csr" -signkey "$name.key" \
-		    -days 30 -extfile "$name.ext" -out "$name.pem"
-	else
-		openssl x509 -req -in "$name.csr" -CA "$issuer.pem" \
-		    -CAkey "$issuer.key" -set_serial "0x$RANDOM" -days 20 \
-		    -extfile "$name.ext" -out "$name.pem"
-	fi 2>/dev/null
-}
+load certs
 
 # A root, an intermediate, and leaves of both kinds for www.example.test and
 # loopback; `next` is another key for the same names.
@@ -37,6 +17,26 @@ make_world() {
 	make_cert self - /CN=self "$names"
 	for n in leaf next rsa; do
 		cat $n.pem int.pem >$n-chain.pem
+	done
+}
+
+# The servers that most tests ask; the port of each stands in a file: `good`
+# shows the leaf, `both` also the RSA one, `old` what is not pinned.
+plain_servers() {
+	tls_server 127.0.0.1 -cert leaf.pem -key leaf.key -cert_chain int.pem
+	echo "$PORT" >good
+	tls_server 127.0.0.1 -cert leaf.pem -key leaf.key -cert_chain int.pem \
+	    -dcert rsa.pem -dkey rsa.key -dcert_chain int.pem
+	echo "$PORT" >both
+	tls_server 127.0.0.1 -cert next.pem -key next.key -cert_chain int.pem
+	echo "$PORT" >old
+}
+
+# Options that lead one name to the ports given.
+at() {
+	for port; do
+		printf -- '--connect-to\nwww.example.test:443:127.0.0.1:%s\n' \
+		    "$port"
 	done
 }
 

@@ -3,23 +3,7 @@
 # what it refuses it names.
 
 load helper
-
-# make_cert NAME ISSUER SUBJECT EXTENSIONS...; ISSUER `-`: self-signed.
-make_cert() {
-	local name=$1 issuer=$2 subject=$3
-	shift 3
-	printf '%s\n' "$@" >"$name.ext"
-	openssl ecparam -name prime256v1 -genkey -noout -out "$name.key"
-	openssl req -new -key "$name.key" -subj "$subject" -out "$name.csr"
-	if [ "$issuer" = - ]; then
-		openssl x509 -req -in "$name.csr" -signkey "$name.key" \
-		    -days 30 -extfile "$name.ext" -out "$name.pem"
-	else
-		openssl x509 -req -in "$name.csr" -CA "$issuer.pem" \
-		    -CAkey "$issuer.key" -set_serial "0x$RANDOM" -days 20 \
-		    -extfile "$name.ext" -out "$name.pem"
-	fi 2>/dev/null
-}
+load certs
 
 setup_file() {
 	cd "$BATS_FILE_TMPDIR" || return 1
