@@ -487,6 +487,10 @@ certificate_times_are_exact_or_refused(void **state)
 	    {"70010a000000Z", 0, INT64_MIN},
 	    {"700a01000000Z", 0, INT64_MIN},
 	    {"7a0101000000Z", 0, INT64_MIN},
+	    {"a00101000000Z", 0, INT64_MIN},
+	    {"2a500101000000Z", 1, INT64_MIN},
+	    {"a0500101000000Z", 1, INT64_MIN},
+	    {"20a00101000000Z", 1, INT64_MIN},
 	    {"20500101000000.5Z", 1, INT64_MIN},
 	};
 
