@@ -35,23 +35,19 @@ pf_attached_fini(struct pf_attached *a)
 enum pinfast_error
 pf_attached_begin(struct pf_attached *a)
 {
-	struct pinfast_conn *conn;
-	enum pinfast_error error;
 	int64_t now = pf_clock_now();
 
 	a->by_peer = 0;
 	a->by_tag = 0;
 	a->complete = 0;
-	if (a->server)
-		error = pinfast_conn_new_server(a->policy, a->host, now, &conn);
-	else
-		error = pinfast_conn_new(a->policy,
-		    a->has_host ? a->host : NULL, a->port, now, &conn);
-	if (error != PINFAST_OK)
-		return error;
+	/* The verdict of an earlier handshake must not outlive a failure. */
 	pinfast_conn_free(a->conn);
-	a->conn = conn;
-	return PINFAST_OK;
+	a->conn = NULL;
+	if (a->server)
+		return pinfast_conn_new_server(a->policy, a->host, now,
+		    &a->conn);
+	return pinfast_conn_new(a->policy, a->has_host ? a->host : NULL,
+	    a->port, now, &a->conn);
 }
 
 static struct pinfast_verdict

@@ -170,6 +170,71 @@ no_failing_allocation_lets_a_byte_out(void **state)
 	}
 }
 
+/* Joins the client to another server, as after SSL_clear(). */
+static void
+join_again(struct pair *p, SSL_CTX *sctx)
+{
+	BIO *one, *two;
+
+	SSL_shutdown(p->c);
+	SSL_clear(p->c);
+	SSL_set_session(p->c, NULL);
+	SSL_set_connect_state(p->c);
+	SSL_free(p->s);
+	p->s = SSL_new(sctx);
+	SSL_set_accept_state(p->s);
+	assert_int_equal(BIO_new_bio_pair(&one, 65536, &two, 65536), 1);
+	SSL_set_bio(p->c, one, one);
+	SSL_set_bio(p->s, two, two);
+	p->app = 0;
+	p->shaken = 0;
+}
+
+/* The second server needs no certificate (RFC 5246, appendix A.5). */
+static void
+without_memory_no_earlier_verdict_counts(void **state)
+{
+	const char *const anonymous = "ADH-AES256-GCM-SHA384:@SECLEVEL=0";
+	struct pinfast_builder *b = begin_policy(1);
+	struct pinfast *policy;
+	SSL_CTX *good = server_ctx(&leaf, &intA, TLS1_2_VERSION);
+	SSL_CTX *nobody = server_ctx(&evil, NULL, TLS1_2_VERSION);
+	SSL_CTX *cctx;
+	int reached = 1;
+
+	(void)state;
+	assert_int_equal(pinfast_new(&failing, &policy), 0);
+	add_entry(b, "pin.test", PINFAST_ROLE_LEAF, &leaf);
+	serve_policy(policy, b);
+	cctx = pinned_ctx(policy, TLS1_2_VERSION);
+	SSL_CTX_set_cipher_list(cctx, "ALL:aNULL:@SECLEVEL=0");
+	SSL_CTX_set_cipher_list(nobody, anonymous);
+	SSL_CTX_set_dh_auto(nobody, 1);
+	for (long n = 0; n < 30 && reached; n++) {
+		struct pair p = attached(cctx, good, "pin.test");
+
+		shake(&p);
+		chat(&p);
+		assert_int_equal(p.app, 16);
+		join_again(&p, nobody);
+		left = n;
+		from_then_on = 0;
+		(void)SSL_do_handshake(p.c);
+		reached = left < 0;
+		left = -1;
+		shake(&p);
+		chat(&p);
+		assert_int_equal(p.app, 0);
+		assert_int_not_equal(pinfast_openssl_result(p.c).decision,
+		    PINFAST_ALLOW);
+		part(&p);
+	}
+	SSL_CTX_free(cctx);
+	SSL_CTX_free(good);
+	SSL_CTX_free(nobody);
+	pinfast_free(policy);
+}
+
 /* ---------------------------------------------------------------- threads */
 
 struct work {
@@ -255,6 +320,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(no_failing_allocation_lets_a_byte_out),
+	    cmocka_unit_test(without_memory_no_earlier_verdict_counts),
 	    cmocka_unit_test(threads_share_a_context_while_the_policy_changes),
 	};
 
