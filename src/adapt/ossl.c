@@ -159,13 +159,17 @@ pf_ossl_address(X509_VERIFY_PARAM *param)
 
 /* What the SSL was told to verify and to ask for, when nobody told us. */
 static void
-learn_names(SSL *ssl, struct pinfast_conn *conn)
+learn_names(SSL *ssl, struct pf_ossl *st)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
-	const char *sni = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	char *address = pf_ossl_address(param);
-	const char *host;
+	struct pinfast_conn *conn = st->a.conn;
+	const char *sni, *host;
+	char *address;
 
+	if (st->a.server || st->a.has_host)
+		return;
+	sni = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	address = pf_ossl_address(param);
 	/* A name that cannot be added makes the connection deny. */
 	for (int i = 0; (host = X509_VERIFY_PARAM_get0_host(param, i)); i++)
 		(void)pinfast_conn_add_name(conn, host);
@@ -181,8 +185,8 @@ pf_ossl_begin(SSL *ssl, struct pf_ossl *st)
 {
 	enum pinfast_error error = pf_attached_begin(&st->a);
 
-	if (error == PINFAST_OK && !st->a.server && !st->a.has_host)
-		learn_names(ssl, st->a.conn);
+	if (error == PINFAST_OK)
+		learn_names(ssl, st);
 	return error;
 }
 
@@ -207,26 +211,39 @@ pf_ossl_end(SSL *ssl, struct pf_ossl *st)
 	return verdict;
 }
 
+/* Has the connection an object with all its names? */
+static int
+has_begun(SSL *ssl, struct pf_ossl *st)
+{
+	if (st == NULL)
+		return 0;
+	if (st->a.conn == NULL || st->a.complete || st->a.by_peer)
+		return pf_ossl_begin(ssl, st) == PINFAST_OK;
+	/* What attaching or a session began goes on. */
+	learn_names(ssl, st);
+	return 1;
+}
+
 /* A handshake begins.  Not when one goes on after early data. */
 static void
 on_start(SSL *ssl)
 {
-	OSSL_HANDSHAKE_STATE state = SSL_get_state(ssl);
 	struct pf_ossl *st = pf_ossl_make(ssl);
 
 	/* In a renegotiation old evidence stands until there is other. */
-	if (st == NULL || state != TLS_ST_BEFORE)
+	if (SSL_get_state(ssl) != TLS_ST_BEFORE)
 		return;
-	/* What attaching or a session began goes on. */
-	if ((st->a.conn == NULL || st->a.complete || st->a.by_peer) &&
-	    pf_ossl_begin(ssl, st) != PINFAST_OK) {
-		SSL_set_session(ssl, NULL);
+	if (SSL_is_server(ssl)) {
+		(void)has_begun(ssl, st);
 		return;
 	}
-	if (st->doomed)
-		SSL_set_session(ssl, NULL);
-	else if (!st->a.server)
+	/* Whoever holds an external PSK (RFC 8446, 2.2) shows no certificate,
+	 * and early data would go out before that is noticed. */
+	SSL_set_psk_use_session_callback(ssl, NULL);
+	if (has_begun(ssl, st) && !st->doomed)
 		pf_ossl_session_check(ssl, st);
+	else
+		SSL_set_session(ssl, NULL);
 }
 
 static void

@@ -441,6 +441,7 @@ psk_session(const SSL *ssl)
 	assert_int_equal(SSL_SESSION_set_protocol_version(session,
 	                     TLS1_3_VERSION),
 	    1);
+	assert_int_equal(SSL_SESSION_set_max_early_data(session, 1024), 1);
 	return session;
 }
 
@@ -463,6 +464,7 @@ find_psk(SSL *ssl, const unsigned char *id, size_t len, SSL_SESSION **session)
 	return 1;
 }
 
+/* Whoever holds the key shows no certificate: it is not offered. */
 static void
 an_external_psk_is_no_session_of_ours(void **state)
 {
@@ -478,18 +480,18 @@ an_external_psk_is_no_session_of_ours(void **state)
 	chat(&p);
 	session = SSL_get1_session(p.c);
 	part(&p);
+	SSL_CTX_set_psk_find_session_callback(sctx, find_psk);
 	SSL_CTX_set_psk_find_session_callback(strange, find_psk);
-	for (int with = 0; with < 2; with++) {
-		p = attached(cctx, strange, "pin.test");
+	for (int i = 0; i < 4; i++) {
+		p = attached(cctx, i & 2 ? sctx : strange, "pin.test");
 		SSL_set_psk_use_session_callback(p.c, use_psk);
-		if (with)
+		if (i & 1)
 			SSL_set_session(p.c, session); /* its tag passes */
 		shake(&p);
-		assert_true(p.shaken);
 		chat(&p);
-		assert_int_equal(p.app, 0);
-		expect(pinfast_openssl_result(p.c), DENY,
-		    PINFAST_REASON_NO_CERTIFICATE);
+		expect_row("a psk", &p, i & 2 ? ALLOW : DENY,
+		    i & 2 ? PINFAST_REASON_PIN_MATCHED
+		          : PINFAST_REASON_PIN_MISMATCH);
 		part(&p);
 	}
 	SSL_SESSION_free(session);
@@ -497,6 +499,67 @@ an_external_psk_is_no_session_of_ours(void **state)
 	SSL_CTX_free(sctx);
 	SSL_CTX_free(strange);
 	pinfast_free(policy);
+}
+
+/* Set on the SSL_CTX and on the SSL. */
+static void
+an_external_psk_lets_no_early_data_out(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct scene s = set_scene(policy_of(PINFAST_ROLE_LEAF, &leaf),
+		    &evil, NULL, TLS1_3_VERSION);
+		size_t n;
+
+		SSL_CTX_set_psk_find_session_callback(s.sctx, find_psk);
+		if (i == 0)
+			SSL_CTX_set_psk_use_session_callback(s.cctx, use_psk);
+		part(&s.p);
+		s.p = attached(s.cctx, s.sctx, "pin.test");
+		if (i == 1)
+			SSL_set_psk_use_session_callback(s.p.c, use_psk);
+		(void)SSL_write_early_data(s.p.c, "early", 5, &n);
+		take_early(&s.p);
+		shake(&s.p);
+		chat(&s.p);
+		assert_int_equal(s.p.early, 0);
+		assert_int_equal(s.p.app, 0);
+		end(&s);
+	}
+}
+
+/* The names of the handshake count, not those when a session was tried. */
+static void
+names_set_behind_a_session_are_judged(void **state)
+{
+	struct scene s = ordinary_scene(TLS1_3_VERSION);
+	SSL_CTX *bad = server_ctx(&evil, NULL, TLS1_3_VERSION);
+	SSL_SESSION *session;
+
+	(void)state;
+	attach(&s.p, "pin.test");
+	shake(&s.p);
+	chat(&s.p);
+	session = SSL_get1_session(s.p.c);
+	for (int i = 0; i < 3; i++) {
+		part(&s.p);
+		s.p = join(s.cctx, bad);
+		if (i == 1)
+			attach(&s.p, NULL);
+		if (i == 2)
+			SSL_set_tlsext_host_name(s.p.c, "unlisted.test");
+		assert_int_equal(pinfast_openssl_session_use(s.p.c, session),
+		    PINFAST_EPOLICY);
+		SSL_set_tlsext_host_name(s.p.c, "pin.test");
+		SSL_set1_host(s.p.c, "pin.test");
+		shake(&s.p);
+		chat(&s.p);
+		expect_row("late names", &s.p, DENY,
+		    PINFAST_REASON_PIN_MISMATCH);
+	}
+	SSL_SESSION_free(session);
+	SSL_CTX_free(bad);
+	end(&s);
 }
 
 int
@@ -513,6 +576,8 @@ main(void)
 	    cmocka_unit_test(a_kept_connection_follows_the_policy),
 	    cmocka_unit_test(a_pool_asks_for_every_host),
 	    cmocka_unit_test(an_external_psk_is_no_session_of_ours),
+	    cmocka_unit_test(an_external_psk_lets_no_early_data_out),
+	    cmocka_unit_test(names_set_behind_a_session_are_judged),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
