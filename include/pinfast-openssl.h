@@ -47,7 +47,9 @@ extern "C" {
 struct pinfast_openssl_next {
 	/* What SSL_CTX_set_cert_verify_callback() was given.  It is called in
 	 * place of X509_verify_cert(); the chain that it leaves counts as
-	 * verified only when it returns 1 without having met an error. */
+	 * verified only when it returns 1 without having met an error, has
+	 * left none in the X509_STORE_CTX and its callback in place
+	 * (SSL_set_verify() takes the application's). */
 	int (*verify)(X509_STORE_CTX *store, void *arg);
 	void *verify_arg;
 	/* What SSL_CTX_set_session_ticket_cb() was given (servers).  It must

@@ -80,13 +80,21 @@ static int
 run(struct hook *h)
 {
 	const struct pinfast_openssl_next *next = &h->st->ctx->next;
+	X509_STORE_CTX_verify_cb watch = has_callback(h) ? see : see_errors;
+	int verified;
 
 	h->st->saw_error = 0;
 	h->st->user = X509_STORE_CTX_get_verify_cb(h->xs);
-	X509_STORE_CTX_set_verify_cb(h->xs, has_callback(h) ? see : see_errors);
-	if (next->verify != NULL)
-		return next->verify(h->xs, next->verify_arg);
-	return X509_verify_cert(h->xs);
+	X509_STORE_CTX_set_verify_cb(h->xs, watch);
+	if (next->verify == NULL)
+		return X509_verify_cert(h->xs);
+	verified = next->verify(h->xs, next->verify_arg);
+	/* What another callback was told we cannot know, and some errors
+	 * nobody is told of. */
+	if (X509_STORE_CTX_get_verify_cb(h->xs) != watch ||
+	    X509_STORE_CTX_get_error(h->xs) != X509_V_OK)
+		h->st->saw_error = 1;
+	return verified;
 }
 
 /*
