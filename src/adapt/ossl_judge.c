@@ -77,6 +77,8 @@ pf_ossl_judge_before(struct pf_ossl_judging *j, X509 *leaf)
 	if (alone != NULL && leaf != NULL && sk_X509_push(alone, leaf)) {
 		pf_ossl_certs_init(&certs, alone, j->seen);
 		path = pf_ossl_certs_path(&certs);
+		/* Anybody can show what nobody verified: it is not kept. */
+		path.learned = NULL;
 		refused = pinfast_judge_before(j->conn, &path);
 		j->verdict = pinfast_conn_verdict(j->conn);
 		pf_ossl_certs_fini(&certs);

@@ -30,6 +30,18 @@ pf_ossl_seen_fini(struct pf_ossl_seen *seen)
 	CRYPTO_THREAD_lock_free(seen->lock);
 }
 
+/*
+ * X509_cmp() compares what was signed, byte by byte, or, where one of the two
+ * was made in memory, fingerprints; without those it finds any two alike.
+ */
+static int
+is_same(X509 *a, X509 *b)
+{
+	return X509_cmp(a, b) == 0 &&
+	       ((X509_get_extension_flags(a) | X509_get_extension_flags(b)) &
+	           EXFLAG_NO_FINGERPRINT) == 0;
+}
+
 int
 pf_ossl_seen_get(struct pf_ossl_seen *seen, X509 *cert,
     uint8_t pin[PINFAST_PIN_LEN])
@@ -42,8 +54,7 @@ pf_ossl_seen_get(struct pf_ossl_seen *seen, X509 *cert,
 	for (unsigned i = 0; i < PF_OSSL_SEEN_WAYS && !found; i++) {
 		X509 *other = seen->slot[set][i].cert;
 
-		/* X509_cmp() compares what was signed, byte by byte. */
-		if (other != NULL && X509_cmp(other, cert) == 0) {
+		if (other != NULL && is_same(other, cert)) {
 			memcpy(pin, seen->slot[set][i].pin, PINFAST_PIN_LEN);
 			found = 1;
 		}

@@ -283,6 +283,19 @@ asks_again(SSL *ssl, int verified)
 	return verified > 0 && SSL_want(ssl) == SSL_RETRY_VERIFY;
 }
 
+/* What was seen before has no dates but those that OpenSSL finds good today:
+ * not where the application has another clock, or none. */
+static struct pf_ossl_seen *
+seen(const struct hook *h)
+{
+	unsigned long flags =
+	    X509_VERIFY_PARAM_get_flags(X509_STORE_CTX_get0_param(h->xs));
+
+	if (flags & (X509_V_FLAG_NO_CHECK_TIME | X509_V_FLAG_USE_CHECK_TIME))
+		return NULL;
+	return &h->st->ctx->seen;
+}
+
 static int
 verify(struct hook *h)
 {
@@ -293,7 +306,7 @@ verify(struct hook *h)
 	h->j.conn = h->st->a.conn;
 	h->key = raw_key(h->xs);
 	h->leaf = X509_STORE_CTX_get0_cert(h->xs);
-	h->j.seen = &h->st->ctx->seen;
+	h->j.seen = seen(h);
 	h->j.further = see_further;
 	h->j.had_anchors = h->st->had_anchors;
 	if (pinfast_conn_needs(h->st->a.conn) == PINFAST_NEED_LEAF_ONLY)

@@ -170,6 +170,49 @@ no_failing_allocation_lets_a_byte_out(void **state)
 	}
 }
 
+/* Without memory OpenSSL makes no fingerprint of a certificate, and of those
+ * that were made in memory, as rootA, it compares nothing else. */
+static void
+what_was_seen_is_known_by_more_than_nothing(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_ANY, &rootA);
+	SSL_CTX *good = server_ctx(&leaf, &intA, TLS1_3_VERSION);
+	struct id likeness = {0};
+	SSL_CTX *bad;
+	int reached = 1;
+
+	(void)state;
+	certify(&likeness, "likeness", &rootB, "DNS:pin.test", 30);
+	X509_set_serialNumber(likeness.cert, X509_get_serialNumber(rootA.cert));
+	assert_true(X509_sign(likeness.cert, rootB.key, EVP_sha256()) > 0);
+	bad = server_ctx(&likeness, NULL, TLS1_3_VERSION);
+	for (long n = 0; reached; n++) {
+		SSL_CTX *cctx = pinned_ctx(policy, TLS1_3_VERSION);
+		struct pair p = attached(cctx, good, "pin.test");
+
+		shake(&p);
+		part(&p);
+		p = attached(cctx, bad, "pin.test");
+		from_then_on = 0;
+		/* From where the server's certificate comes in. */
+		(void)SSL_do_handshake(p.c);
+		(void)SSL_do_handshake(p.s);
+		left = n;
+		(void)SSL_do_handshake(p.c);
+		reached = left < 0;
+		left = -1;
+		if (usable(p.c))
+			chat(&p);
+		assert_int_equal(p.app, 0);
+		part(&p);
+		SSL_CTX_free(cctx);
+	}
+	identity_free(&likeness);
+	SSL_CTX_free(good);
+	SSL_CTX_free(bad);
+	pinfast_free(policy);
+}
+
 /* Joins the client to another server, as after SSL_clear(). */
 static void
 join_again(struct pair *p, SSL_CTX *sctx)
@@ -320,6 +363,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(no_failing_allocation_lets_a_byte_out),
+	    cmocka_unit_test(what_was_seen_is_known_by_more_than_nothing),
 	    cmocka_unit_test(without_memory_no_earlier_verdict_counts),
 	    cmocka_unit_test(threads_share_a_context_while_the_policy_changes),
 	};

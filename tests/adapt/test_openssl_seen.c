@@ -155,6 +155,83 @@ an_unpinned_leaf_is_refused_before_anybody_verifies(void **state)
 	}
 }
 
+static int living; /* X509 objects */
+
+static void
+count_birth(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl,
+    void *argp)
+{
+	(void)parent, (void)ptr, (void)data, (void)index, (void)argl;
+	++*(int *)argp;
+}
+
+static void
+count_death(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl,
+    void *argp)
+{
+	(void)parent, (void)ptr, (void)data, (void)index, (void)argl;
+	--*(int *)argp;
+}
+
+/* Nobody vouches for it, so anybody can make it, as large as he likes. */
+static void
+what_nobody_verified_is_not_kept(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	SSL_CTX *cctx = pinned_ctx(policy, TLS1_3_VERSION);
+	int index =
+	    X509_get_ex_new_index(0, &living, count_birth, NULL, count_death);
+	int before = living;
+
+	(void)state;
+	visit(cctx, &evil, NULL, 0, PINFAST_REASON_PIN_MISMATCH);
+	visit(cctx, &self, NULL, 0, PINFAST_REASON_PIN_MISMATCH);
+	assert_int_equal(living, before);
+	visit(cctx, &leaf, &intA, 1, PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(living, before + 1);
+	SSL_CTX_free(cctx);
+	pinfast_free(policy);
+	assert_int_equal(living, before);
+	CRYPTO_free_ex_index(CRYPTO_EX_INDEX_X509, index);
+}
+
+/* The clock is not what verifies: the policy's `pkix: none` has its own. */
+static void
+what_was_seen_has_dates(void **state)
+{
+	struct pinfast_builder *b = begin_policy(1);
+	struct id young = {0};
+	struct pinfast *policy;
+	SSL_CTX *cctx, *sctx;
+
+	(void)state;
+	certify(&young, "young", &intA, "DNS:pin.test,DNS:two.test", 30);
+	X509_gmtime_adj(X509_getm_notBefore(young.cert), 86400);
+	assert_true(X509_sign(young.cert, intA.key, EVP_sha256()) > 0);
+	add_entry(b, "pin.test", PINFAST_ROLE_LEAF, &young);
+	add_entry(b, "two.test", PINFAST_ROLE_LEAF, &young);
+	pinfast_builder_entry_set(b, PINFAST_ENTRY_PKIX_NONE, 1);
+	policy = policy_made(b);
+	cctx = pinned_ctx(policy, TLS1_3_VERSION);
+	sctx = server_ctx(&young, &intA, TLS1_3_VERSION);
+	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(cctx),
+	    X509_V_FLAG_NO_CHECK_TIME);
+	for (int i = 0; i < 3; i++) {
+		struct pair p = join(cctx, sctx);
+
+		SSL_set1_host(p.c, "pin.test");
+		SSL_add1_host(p.c, "two.test");
+		shake(&p);
+		chat(&p);
+		expect_row("young", &p, DENY, PINFAST_REASON_CERTIFICATE_DATES);
+		part(&p);
+	}
+	identity_free(&young);
+	SSL_CTX_free(cctx);
+	SSL_CTX_free(sctx);
+	pinfast_free(policy);
+}
+
 int
 main(void)
 {
@@ -162,6 +239,8 @@ main(void)
 	    cmocka_unit_test(a_likeness_of_what_was_seen_is_another),
 	    cmocka_unit_test(a_seen_certificate_is_verified_again),
 	    cmocka_unit_test(what_was_forgotten_is_hashed_again),
+	    cmocka_unit_test(what_nobody_verified_is_not_kept),
+	    cmocka_unit_test(what_was_seen_has_dates),
 	    cmocka_unit_test(
 	        an_unpinned_leaf_is_refused_before_anybody_verifies),
 	};
