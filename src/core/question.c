@@ -86,7 +86,8 @@ judge_row(struct asking *a, const struct pf_found *row, uint16_t name)
 	struct pf_rule rule;
 
 	pf_rule_read(a->ask.store, row->rule, &rule);
-	if (rule.pin_count == 0 || rule.own.count[PINFAST_ROLE_ANY] > 0 ||
+	if (rule.pin_count == 0 || rule.shadow_count > 0 ||
+	    rule.own.count[PINFAST_ROLE_ANY] > 0 ||
 	    rule.own.count[PINFAST_ROLE_CA] > 0)
 		a->out->beyond_leaf = 1;
 	a->ask.pkix = pkix_under(a, rule.trust);

@@ -153,7 +153,7 @@ struct needing {
 	unsigned needs;
 	unsigned entries;
 	unsigned leaf_only; /* of them are `pkix: none` */
-	unsigned leaf_pins; /* of them have no other pins */
+	unsigned leaf_pins; /* of them have no other pins, nor a shadow set */
 };
 
 static void
@@ -179,7 +179,7 @@ need_rule(void *arg, const struct pinfast_store *store,
 	if (rule->own.count[PINFAST_ROLE_ANY] > 0 ||
 	    rule->own.count[PINFAST_ROLE_CA] > 0)
 		n->needs |= PINFAST_NEED_PATH;
-	else if (rule->pin_count > 0)
+	else if (rule->pin_count > 0 && rule->shadow_count == 0)
 		n->leaf_pins++;
 	if (rule->reject_count > 0)
 		n->needs |= PINFAST_NEED_PATH;

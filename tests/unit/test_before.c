@@ -62,6 +62,8 @@ make_policy(struct pinfast_builder **out)
 	pinfast_builder_entry_set(b, PINFAST_ENTRY_ON_EXPIRY, PINFAST_DENY);
 	entry(b, "trust.test", PINFAST_ROLE_LEAF, LEAF);
 	pinfast_builder_anchor(b, certs[ROOT].item.der);
+	entry(b, "shadow.test", PINFAST_ROLE_LEAF, LEAF);
+	world_pin(b, PINFAST_ROLE_SHADOW_CA, ROOT);
 	*out = b;
 	return world_serve(b);
 }
@@ -87,6 +89,9 @@ static const struct row {
     {"expired.test", NULL, OTHER, 0, 0},
     /* Nobody has said yet which anchors it is verified under. */
     {"trust.test", NULL, OTHER, 0, 0},
+    /* The set that is tried out asks about the whole path. */
+    {"shadow.test", NULL, OTHER, 0, 0},
+    {"leaf.test", "shadow.test", OTHER, 0, 0},
     {"other.test", NULL, OTHER, 0, 0},
     {"a..test", NULL, OTHER, 0, 0},
     {"leaf.test", "cert.test", OTHER, 1, PINFAST_REASON_PIN_MISMATCH},
@@ -189,8 +194,9 @@ a_refusal_says_that_nothing_was_verified(void **state)
 }
 
 static struct pinfast *changing;
+static enum pinfast_role changed; /* the role that is pinned besides */
 
-/* While the leaf is fetched, somebody loads a policy that pins its CA. */
+/* While the leaf is fetched, somebody loads a policy that asks about its CA. */
 static int
 change(void *arg, size_t index, struct pinfast_cert *out)
 {
@@ -199,7 +205,8 @@ change(void *arg, size_t index, struct pinfast_cert *out)
 	struct pinfast_bytes bytes;
 	struct pinfast_store *store;
 
-	entry(b, "leaf.test", PINFAST_ROLE_CA, ROOT);
+	entry(b, "leaf.test", PINFAST_ROLE_LEAF, LEAF);
+	world_pin(b, changed, ROOT);
 	assert_int_equal(pinfast_builder_finish(b, NULL, &bytes), 0);
 	assert_true(bytes.len <= sizeof image);
 	memcpy(image, bytes.data, bytes.len);
@@ -214,21 +221,27 @@ change(void *arg, size_t index, struct pinfast_cert *out)
 static void
 a_policy_that_asks_about_more_is_not_judged_by_the_leaf(void **state)
 {
-	struct pinfast_builder *b;
-	struct pinfast_conn *conn;
-	struct pinfast_cert shown[3];
-	struct pinfast_path path = path_of(shown);
+	static const enum pinfast_role roles[] = {
+	    PINFAST_ROLE_CA, PINFAST_ROLE_ANY, PINFAST_ROLE_SHADOW_CA};
 
 	(void)state;
-	changing = make_policy(&b);
-	conn = world_conn(changing, "leaf.test", 0);
-	memcpy(shown, path3, sizeof shown);
-	shown[0] = certs[OTHER].item;
-	path.cert = change;
-	assert_int_equal(pinfast_judge_before(conn, &path), 0);
-	expect(pinfast_judge_path(conn, path3, 3), 1,
-	    PINFAST_REASON_PIN_MATCHED);
-	world_done(conn, changing, b);
+	for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
+		struct pinfast_builder *b;
+		struct pinfast_conn *conn;
+		struct pinfast_cert shown[3];
+		struct pinfast_path path = path_of(shown);
+
+		changed = roles[i];
+		changing = make_policy(&b);
+		conn = world_conn(changing, "leaf.test", 0);
+		memcpy(shown, path3, sizeof shown);
+		shown[0] = certs[OTHER].item;
+		path.cert = change;
+		assert_int_equal(pinfast_judge_before(conn, &path), 0);
+		expect(pinfast_judge_path(conn, path3, 3), 1,
+		    PINFAST_REASON_PIN_MATCHED);
+		world_done(conn, changing, b);
+	}
 }
 
 static void
