@@ -27,6 +27,7 @@ struct pf_judgement {
 	int64_t boundary; /* when the policy may judge otherwise; 0: never */
 	uint8_t wanted[PF_WANTED][PINFAST_PIN_LEN];
 	uint32_t wanted_count; /* of all wanted pins */
+	uint8_t wanted_certs;  /* bit i: wanted[i] is of a whole certificate */
 	uint8_t beyond_leaf;   /* some rule asks about more than the leaf,
 	                        * or tries another set out on the path */
 };

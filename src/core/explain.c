@@ -49,6 +49,10 @@ say_shown(struct pf_sentence *s, const struct pf_shown *shown)
 		pf_say_pin(s, shown->hash[i]);
 		any = 1;
 	}
+	if (!shown->leaf_cert_known)
+		return;
+	pf_say(s, any ? ", cert-" : "; shown: cert-");
+	pf_say_pin(s, shown->leaf_cert);
 }
 
 static void
@@ -59,6 +63,8 @@ say_wanted(struct pf_sentence *s, const struct pf_judgement *j)
 
 	for (uint32_t i = 0; i < named; i++) {
 		pf_say(s, i > 0 ? ", " : "; wanted: ");
+		if (j->wanted_certs >> i & 1)
+			pf_say(s, "cert-");
 		pf_say_pin(s, j->wanted[i]);
 	}
 	if (j->wanted_count > named) {

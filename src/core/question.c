@@ -31,14 +31,18 @@ static void
 note_wanted(struct pf_judgement *j, const struct pf_rule *rule)
 {
 	j->wanted_count = 0;
+	j->wanted_certs = 0;
 	for (unsigned l = 0; l < PF_LISTS; l++)
 		for (unsigned i = 0; i < rule->own.count[l]; i++) {
-			if (j->wanted_count < PF_WANTED)
-				memcpy(j->wanted[j->wanted_count],
-				    rule->own.pins[l] +
-				        (size_t)i * PINFAST_PIN_LEN,
-				    PINFAST_PIN_LEN);
-			j->wanted_count++;
+			unsigned n = j->wanted_count++;
+
+			if (n >= PF_WANTED)
+				continue;
+			memcpy(j->wanted[n],
+			    rule->own.pins[l] + (size_t)i * PINFAST_PIN_LEN,
+			    PINFAST_PIN_LEN);
+			if (l == PINFAST_ROLE_CERT)
+				j->wanted_certs |= (uint8_t)(1U << n);
 		}
 }
 

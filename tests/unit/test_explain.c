@@ -116,6 +116,41 @@ a_mismatch_names_four_wanted_keys_and_counts_the_rest(void **state)
 	end(b, policy);
 }
 
+/* The hash of a whole certificate is nobody's key. */
+static void
+pins_of_certificates_are_named_as_such(void **state)
+{
+	struct pinfast_builder *b = begin();
+	struct pinfast *policy;
+	struct pinfast_conn *conn;
+	struct pinfast_verdict v;
+	char only[256];
+
+	(void)state;
+	pinfast_builder_pin(b, PINFAST_ROLE_CERT, certs[OTHER].cert_pin);
+	policy = world_serve(b);
+	conn = world_conn(policy, "a.test", 443);
+	v = pinfast_judge_path(conn, path3, 3);
+	snprintf(only, sizeof only, "; shown: %s; wanted: %s; ",
+	    certs[LEAF].cert_pin, certs[OTHER].cert_pin);
+	SAYS(conn, "denied a.test:443: ", only);
+	pinfast_conn_free(conn);
+	end(b, policy);
+	b = begin();
+	pinfast_builder_pin(b, PINFAST_ROLE_CERT, certs[OTHER].cert_pin);
+	pinfast_builder_pin(b, PINFAST_ROLE_LEAF, certs[INTER].pin);
+	policy = world_serve(b);
+	conn = world_conn(policy, "a.test", 443);
+	v = pinfast_judge_path(conn, path3, 3);
+	(void)v;
+	snprintf(only, sizeof only, "; shown: %s, %s; wanted: %s, %s; ",
+	    certs[LEAF].pin, certs[LEAF].cert_pin, certs[INTER].pin,
+	    certs[OTHER].cert_pin);
+	SAYS(conn, "denied a.test:443: ", only);
+	pinfast_conn_free(conn);
+	end(b, policy);
+}
+
 static void
 what_time_and_report_mode_did_is_said(void **state)
 {
@@ -212,6 +247,7 @@ main(void)
 	    cmocka_unit_test(an_allow_is_short),
 	    cmocka_unit_test(
 	        a_mismatch_names_four_wanted_keys_and_counts_the_rest),
+	    cmocka_unit_test(pins_of_certificates_are_named_as_such),
 	    cmocka_unit_test(what_time_and_report_mode_did_is_said),
 	    cmocka_unit_test(every_reason_that_has_a_remedy_tells_it),
 	    cmocka_unit_test(a_complaint_that_is_too_long_is_cut),
