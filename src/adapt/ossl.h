@@ -157,7 +157,9 @@ enum pf_ossl_searched pf_ossl_search(X509_STORE_CTX *xs,
 struct pf_ossl_judging {
 	X509_STORE_CTX *xs;
 	struct pinfast_conn *conn;
-	struct pf_ossl_seen *seen;        /* NULL: remember nothing */
+	struct pf_ossl_seen *seen; /* NULL: remember nothing */
+	X509 *hashed; /* leaf whose pin is known before it is verified */
+	uint8_t hashed_pin[PINFAST_PIN_LEN];
 	X509_STORE_CTX_verify_cb further; /* of further paths; NULL: none */
 	int one_path;                     /* 1: look for no further paths */
 	int had_anchors;                  /* this connection object had some */

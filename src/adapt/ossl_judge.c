@@ -1,5 +1,7 @@
 #include "adapt/ossl.h"
 
+#include <string.h>
+
 #include "core/spki.h"
 
 static int
@@ -66,22 +68,36 @@ pf_ossl_judge_leaf(struct pf_ossl_judging *j, X509 *cert,
 	sk_X509_free(alone);
 }
 
+struct before {
+	struct pf_ossl_certs certs; /* first: what its own callbacks get */
+	struct pf_ossl_judging *j;
+};
+
+/* Anybody can show what nobody verified: it is kept for this time only. */
+static void
+keep_leaf(void *arg, size_t index, const uint8_t pin[PINFAST_PIN_LEN])
+{
+	struct before *b = arg;
+
+	b->j->hashed = sk_X509_value(b->certs.chain, (int)index);
+	memcpy(b->j->hashed_pin, pin, PINFAST_PIN_LEN);
+}
+
 int
 pf_ossl_judge_before(struct pf_ossl_judging *j, X509 *leaf)
 {
 	STACK_OF(X509) *alone = sk_X509_new_null();
-	struct pf_ossl_certs certs;
+	struct before b = {.j = j};
 	struct pinfast_path path;
 	int refused = 0;
 
 	if (alone != NULL && leaf != NULL && sk_X509_push(alone, leaf)) {
-		pf_ossl_certs_init(&certs, alone, j->seen);
-		path = pf_ossl_certs_path(&certs);
-		/* Anybody can show what nobody verified: it is not kept. */
-		path.learned = NULL;
+		pf_ossl_certs_init(&b.certs, alone, j->seen);
+		path = pf_ossl_certs_path(&b.certs);
+		path.learned = keep_leaf;
 		refused = pinfast_judge_before(j->conn, &path);
 		j->verdict = pinfast_conn_verdict(j->conn);
-		pf_ossl_certs_fini(&certs);
+		pf_ossl_certs_fini(&b.certs);
 	}
 	sk_X509_free(alone);
 	return refused;
@@ -93,6 +109,11 @@ judge_path(struct pf_ossl_judging *j, STACK_OF(X509) * chain)
 	struct pf_ossl_certs certs;
 	struct pinfast_path path;
 
+	/* Now that it is verified it may be remembered. */
+	if (j->hashed != NULL && j->hashed == sk_X509_value(chain, 0) &&
+	    j->seen != NULL)
+		pf_ossl_seen_put(j->seen, j->hashed, j->hashed_pin);
+	j->hashed = NULL;
 	pf_ossl_certs_init(&certs, chain, j->seen);
 	path = pf_ossl_certs_path(&certs);
 	j->verdict = pinfast_judge_path_lazy(j->conn, &path);
