@@ -37,12 +37,24 @@ ssl_of(X509_STORE_CTX *xs)
 	    SSL_get_ex_data_X509_STORE_CTX_idx());
 }
 
+/* NULL: the application took our callback over into a context of its own, and
+ * did not say whose it is. */
+static struct pf_ossl *
+state_of(X509_STORE_CTX *xs)
+{
+	SSL *ssl = ssl_of(xs);
+
+	return ssl != NULL ? pf_ossl_of(ssl) : NULL;
+}
+
 /* Sees every error before the application's callback can hide it. */
 static int
 see(int ok, X509_STORE_CTX *xs)
 {
-	struct pf_ossl *st = pf_ossl_of(ssl_of(xs));
+	struct pf_ossl *st = state_of(xs);
 
+	if (st == NULL)
+		return 0;
 	if (!ok)
 		st->saw_error = 1;
 	return st->user(ok, xs);
@@ -52,8 +64,10 @@ see(int ok, X509_STORE_CTX *xs)
 static int
 see_errors(int ok, X509_STORE_CTX *xs)
 {
-	if (!ok)
-		pf_ossl_of(ssl_of(xs))->saw_error = 1;
+	struct pf_ossl *st = state_of(xs);
+
+	if (!ok && st != NULL)
+		st->saw_error = 1;
 	return ok;
 }
 
@@ -276,11 +290,13 @@ judge_leaf_only(struct hook *h)
 	return conclude(h, 1);
 }
 
-/* Is the application still making up its mind (SSL_set_retry_verify())? */
+/* Is the application still making up its mind (SSL_set_retry_verify())?  A
+ * server goes on as if it had not asked. */
 static int
 asks_again(SSL *ssl, int verified)
 {
-	return verified > 0 && SSL_want(ssl) == SSL_RETRY_VERIFY;
+	return verified > 0 && !SSL_is_server(ssl) &&
+	       SSL_want(ssl) == SSL_RETRY_VERIFY;
 }
 
 /* What was seen before has no dates but those that OpenSSL finds good today:

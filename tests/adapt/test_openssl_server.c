@@ -277,6 +277,46 @@ a_server_needs_a_label(void **state)
 	pinfast_free(policy);
 }
 
+static int
+ask_again(int ok, X509_STORE_CTX *xs)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(xs,
+	    SSL_get_ex_data_X509_STORE_CTX_idx());
+
+	assert_int_equal(SSL_set_retry_verify(ssl), 1);
+	return ok;
+}
+
+/* OpenSSL asks a client's callback again, never a server's. */
+static void
+a_server_does_not_wait_for_another_try(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		const struct id *shown = i & 2 ? &stranger : &client;
+		struct pinfast *policy = policy_with(&client);
+		SSL_CTX *sctx = pinned_server(policy, versions[i & 1]);
+		SSL_CTX *cctx = client_ctx(shown, versions[i & 1]);
+		struct pair p;
+
+		SSL_CTX_set_verify(sctx, SSL_VERIFY_PEER, ask_again);
+		p = join(cctx, sctx);
+		assert_int_equal(pinfast_openssl_attach_server(p.s, "partner",
+		                     NULL),
+		    0);
+		shake(&p);
+		chat(&p);
+		assert_int_equal(p.app, i & 2 ? 0 : 16);
+		expect(pinfast_openssl_result(p.s), i & 2 ? DENY : ALLOW,
+		    i & 2 ? PINFAST_REASON_PIN_MISMATCH
+		          : PINFAST_REASON_PIN_MATCHED);
+		part(&p);
+		SSL_CTX_free(cctx);
+		SSL_CTX_free(sctx);
+		pinfast_free(policy);
+	}
+}
+
 int
 main(void)
 {
@@ -286,6 +326,7 @@ main(void)
 	    cmocka_unit_test(a_clients_session_is_judged_again),
 	    cmocka_unit_test(a_cached_session_is_refused_once_at_most),
 	    cmocka_unit_test(a_server_needs_a_label),
+	    cmocka_unit_test(a_server_does_not_wait_for_another_try),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
