@@ -126,12 +126,6 @@ pf_ossl_block(SSL *ssl)
 	SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 }
 
-int
-pf_ossl_over(const SSL *ssl)
-{
-	return SSL_get_state(ssl) == TLS_ST_OK;
-}
-
 void
 pf_ossl_raise(struct pf_ossl *st, int32_t reason)
 {
@@ -190,27 +184,6 @@ pf_ossl_begin(SSL *ssl, struct pf_ossl *st)
 	return error;
 }
 
-struct pinfast_verdict
-pf_ossl_end(SSL *ssl, struct pf_ossl *st)
-{
-	int first = !st->a.complete;
-	int resumed = SSL_session_reused(ssl) &&
-	              (st->a.server || pf_ossl_session_tagged(ssl));
-	struct pinfast_verdict verdict;
-
-	if (first && st->a.server && resumed && !st->a.by_tag &&
-	    st->a.conn != NULL)
-		pf_ossl_session_served(ssl, st);
-	verdict = pf_attached_end(&st->a, resumed);
-	if (!first)
-		return verdict;
-	if (verdict.decision != PINFAST_ALLOW)
-		pf_ossl_block(ssl);
-	else
-		pf_ossl_session_tag(ssl, st);
-	return verdict;
-}
-
 /* Has the connection an object with all its names? */
 static int
 has_begun(SSL *ssl, struct pf_ossl *st)
@@ -231,8 +204,11 @@ on_start(SSL *ssl)
 	struct pf_ossl *st = pf_ossl_make(ssl);
 
 	/* In a renegotiation old evidence stands until there is other. */
-	if (SSL_get_state(ssl) != TLS_ST_BEFORE)
+	if (SSL_get_state(ssl) != TLS_ST_BEFORE) {
+		if (st != NULL)
+			st->renegotiates = st->a.complete;
 		return;
+	}
 	if (SSL_is_server(ssl)) {
 		(void)has_begun(ssl, st);
 		return;
@@ -247,27 +223,12 @@ on_start(SSL *ssl)
 }
 
 static void
-on_done(SSL *ssl)
-{
-	struct pf_ossl *st = pf_ossl_make(ssl);
-	struct pinfast_verdict verdict = {0, PINFAST_REASON_NOT_JUDGED};
-
-	/* It also stops for early data, which a passed tag has let out. */
-	if (!pf_ossl_over(ssl))
-		return;
-	if (st != NULL)
-		verdict = pf_ossl_end(ssl, st);
-	if (verdict.decision != PINFAST_ALLOW)
-		pf_ossl_block(ssl);
-}
-
-static void
 watch(SSL *ssl, int where)
 {
 	if (where & SSL_CB_HANDSHAKE_START)
 		on_start(ssl);
 	if (where & SSL_CB_HANDSHAKE_DONE)
-		on_done(ssl);
+		pf_ossl_done(ssl);
 }
 
 /* OpenSSL declares the connection const and lets it be changed. */
@@ -399,8 +360,9 @@ attach(SSL *ssl, const char *host, uint16_t port, int server,
 			return pf_attached_refuse(diag, PINFAST_ENOMEM,
 			    "out of memory");
 		}
-		st->ctx = ctx;
 	}
+	/* SSL_set_SSL_CTX() may have put another in its place. */
+	st->ctx = ctx;
 	pf_attached_fini(&st->a);
 	st->doomed = 0;
 	error = pf_attached_init(&st->a, ctx->policy, host, port, server);

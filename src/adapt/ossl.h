@@ -1,8 +1,9 @@
 /*
  * What the files of the OpenSSL adapter share.  ossl.c attaches and answers,
- * ossl_verify.c is called in the middle of a handshake, ossl_judge.c asks the
- * judge, ossl_path.c looks for further paths, ossl_certs.c hands certificates
- * to the judge, ossl_seen.c remembers their pins, ossl_session.c keeps tags.
+ * ossl_settle.c ends handshakes, ossl_verify.c is called in the middle of a
+ * handshake, ossl_judge.c asks the judge, ossl_path.c looks for further paths,
+ * ossl_certs.c hands certificates to the judge, ossl_seen.c remembers their
+ * pins, ossl_session.c keeps tags.
  */
 #ifndef PF_OSSL_H
 #define PF_OSSL_H
@@ -49,6 +50,9 @@ struct pf_ossl {
 	int saw_error;   /* verification met an error, whoever forgave it */
 	int had_anchors; /* the entry had anchors of its own */
 	int doomed;      /* attaching failed: it denies, whatever comes */
+	int renegotiates;
+	uint8_t
+	    random[SSL3_RANDOM_SIZE]; /* of the handshake that was settled */
 	X509_STORE_CTX_verify_cb user;
 };
 
@@ -63,14 +67,19 @@ struct pf_ossl *pf_ossl_make(SSL *ssl);
 /* Begins a handshake: a new connection object with its names. */
 enum pinfast_error pf_ossl_begin(SSL *ssl, struct pf_ossl *st);
 
-/* Ends one: the verdict is final, the session gets its tag. */
+/* Ends one: the verdict is final, the session gets its tag.  Asked again, it
+ * says the same, unless another handshake was made meanwhile. */
 struct pinfast_verdict pf_ossl_end(SSL *ssl, struct pf_ossl *st);
+
+/* What the end of a handshake brings about. */
+void pf_ossl_done(SSL *ssl);
 
 /* From here on this SSL neither sends nor receives application bytes. */
 void pf_ossl_block(SSL *ssl);
 
 /* Is the handshake over?  True before SSL_is_init_finished() is, in a
- * new-session callback. */
+ * new-session callback, and while what comes after the handshake comes in
+ * pieces. */
 int pf_ossl_over(const SSL *ssl);
 
 /* The address that is verified, for OPENSSL_free(); NULL: none. */

@@ -143,11 +143,279 @@ what_an_own_verification_forgave_is_not_verified(void **state)
 	}
 }
 
+/* It takes our callback over, and says nothing of the SSL. */
+static int
+verify_aside(X509_STORE_CTX *xs, void *arg)
+{
+	X509_STORE_CTX *aside = X509_STORE_CTX_new();
+	int verified;
+
+	(void)arg;
+	X509_STORE_CTX_init(aside, X509_STORE_CTX_get0_store(xs),
+	    X509_STORE_CTX_get0_cert(xs), X509_STORE_CTX_get0_untrusted(xs));
+	X509_STORE_CTX_set_verify_cb(aside, X509_STORE_CTX_get_verify_cb(xs));
+	verified = X509_verify_cert(aside);
+	X509_STORE_CTX_set0_verified_chain(xs,
+	    X509_STORE_CTX_get1_chain(aside));
+	X509_STORE_CTX_free(aside);
+	return verified;
+}
+
+static const struct aside_row {
+	const char *name;
+	const struct id *shown;
+	int (*callback)(int ok, X509_STORE_CTX *xs);
+	int allow;
+	int32_t reason;
+} aside_rows[] = {
+    {"honest", &leaf, NULL, ALLOW, PINFAST_REASON_PIN_MATCHED},
+    {"nobody's", &self, NULL, DENY, PINFAST_REASON_PKIX_FAILED},
+    {"honest, with a callback", &leaf, pass_on, DENY,
+        PINFAST_REASON_PKIX_FAILED},
+    {"nobody's, with a callback", &self, forgive, DENY,
+        PINFAST_REASON_PKIX_FAILED},
+};
+
+static void
+an_own_verification_may_go_aside(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof aside_rows / sizeof *aside_rows; i++) {
+		const struct aside_row *r = &aside_rows[i];
+		struct pinfast_openssl_next next = {.verify = verify_aside};
+		struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, r->shown);
+		SSL_CTX *cctx = bare_ctx(TLS1_3_VERSION);
+		SSL_CTX *sctx = server_ctx(r->shown, &intA, TLS1_3_VERSION);
+		struct pair p;
+
+		SSL_CTX_set_verify(cctx, SSL_VERIFY_PEER, r->callback);
+		assert_int_equal(pinfast_openssl_init(cctx, policy, &next,
+		                     NULL),
+		    0);
+		p = attached(cctx, sctx, "pin.test");
+		shake(&p);
+		chat(&p);
+		expect_row(r->name, &p, r->allow, r->reason);
+		part(&p);
+		SSL_CTX_free(cctx);
+		SSL_CTX_free(sctx);
+		pinfast_free(policy);
+	}
+}
+
+/* ---------------------------------------------------- their own callbacks */
+
+static int infos;
+
+static void
+count_info(const SSL *ssl, int where, int value)
+{
+	(void)ssl, (void)where, (void)value;
+	infos++;
+}
+
+/* The same SSL meets another server. */
+static void
+join_again(struct pair *p, SSL_CTX *sctx)
+{
+	BIO *one, *two;
+
+	SSL_shutdown(p->c);
+	assert_int_equal(SSL_clear(p->c), 1);
+	SSL_set_session(p->c, NULL);
+	SSL_set_connect_state(p->c);
+	SSL_free(p->s);
+	p->s = SSL_new(sctx);
+	SSL_set_accept_state(p->s);
+	assert_int_equal(BIO_new_bio_pair(&one, 65536, &two, 65536), 1);
+	SSL_set_bio(p->c, one, one);
+	SSL_set_bio(p->s, two, two);
+	p->app = 0;
+	p->shaken = 0;
+}
+
+/* The second server shows no certificate (RFC 5246, appendix A.5), and an
+ * information callback has taken our place. */
+static void
+an_unnoticed_handshake_has_no_verdict(void **state)
+{
+	struct scene s = ordinary_scene(TLS1_2_VERSION);
+	SSL_CTX *nobody = server_ctx(&evil, NULL, TLS1_2_VERSION);
+
+	(void)state;
+	SSL_CTX_set_cipher_list(nobody, "ADH-AES256-GCM-SHA384:@SECLEVEL=0");
+	SSL_CTX_set_dh_auto(nobody, 1);
+	part(&s.p);
+	SSL_CTX_set_cipher_list(s.cctx, "ALL:aNULL:@SECLEVEL=0");
+	s.p = attached(s.cctx, s.sctx, "pin.test");
+	SSL_set_info_callback(s.p.c, count_info);
+	shake(&s.p);
+	chat(&s.p);
+	expect_row("noticed by its certificate", &s.p, ALLOW,
+	    PINFAST_REASON_PIN_MATCHED);
+	join_again(&s.p, nobody);
+	shake(&s.p);
+	assert_true(s.p.shaken);
+	expect(pinfast_openssl_result(s.p.c), DENY,
+	    PINFAST_REASON_NO_CERTIFICATE);
+	chat(&s.p);
+	expect_row("unnoticed", &s.p, DENY, PINFAST_REASON_NO_CERTIFICATE);
+	join_again(&s.p, s.sctx);
+	shake(&s.p);
+	chat(&s.p);
+	expect_row("noticed again", &s.p, ALLOW, PINFAST_REASON_PIN_MATCHED);
+	SSL_CTX_free(nobody);
+	end(&s);
+}
+
+static void
+the_context_that_was_put_in_place_is_told(void **state)
+{
+	struct scene s = ordinary_scene(TLS1_3_VERSION);
+	SSL_CTX *second = bare_ctx(TLS1_3_VERSION);
+	SSL_CTX *third = bare_ctx(TLS1_3_VERSION);
+
+	(void)state;
+	SSL_CTX_set_info_callback(third, count_info);
+	assert_int_equal(pinfast_openssl_init(second, s.policy, NULL, NULL), 0);
+	assert_int_equal(pinfast_openssl_init(third, s.policy, NULL, NULL), 0);
+	attach(&s.p, "pin.test");
+	SSL_set_SSL_CTX(s.p.c, second);
+	shake(&s.p);
+	chat(&s.p);
+	expect_row("second", &s.p, ALLOW, PINFAST_REASON_PIN_MATCHED);
+	SSL_set_SSL_CTX(s.p.c, third);
+	SSL_CTX_free(second);
+	join_again(&s.p, s.sctx);
+	SSL_set_info_callback(s.p.c, NULL);
+	attach(&s.p, "pin.test");
+	infos = 0;
+	shake(&s.p);
+	chat(&s.p);
+	expect_row("third", &s.p, ALLOW, PINFAST_REASON_PIN_MATCHED);
+	assert_true(infos > 0);
+	SSL_CTX_free(third);
+	end(&s);
+}
+
+/* -------------------------------------------------- a connection that is kept
+ */
+
+/* The server's bytes, one after the other, and the client asks each time. */
+static void
+ask_at_every_byte(struct pair *p, BIO *from, BIO *to)
+{
+	char byte;
+
+	while (BIO_read(from, &byte, 1) == 1) {
+		(void)BIO_write(to, &byte, 1);
+		(void)SSL_read(p->c, &byte, 1);
+		expect(pinfast_openssl_result(p->c), ALLOW,
+		    PINFAST_REASON_PIN_MATCHED);
+	}
+}
+
+static BIO *
+bytes_kept(void)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+
+	assert_non_null(bio);
+	BIO_set_mem_eof_return(bio, -1);
+	return bio;
+}
+
+static void
+carry(BIO *from, BIO *to)
+{
+	char buffer[8192];
+	int n;
+
+	while ((n = BIO_read(from, buffer, sizeof buffer)) > 0)
+		assert_int_equal(BIO_write(to, buffer, n), n);
+}
+
+static int
+write_large_ticket(SSL *ssl, void *arg)
+{
+	static const char data[2000];
+
+	(void)arg;
+	return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), data,
+	    sizeof data);
+}
+
+/* It comes in several records (RFC 8446, 5.1). */
+static void
+a_ticket_in_pieces_changes_nothing(void **state)
+{
+	struct scene s = ordinary_scene(TLS1_3_VERSION);
+	BIO *up = bytes_kept(), *down = bytes_kept(), *held = bytes_kept();
+
+	(void)state;
+	SSL_CTX_set_session_ticket_cb(s.sctx, write_large_ticket, NULL, NULL);
+	SSL_CTX_set_max_send_fragment(s.sctx, 512);
+	part(&s.p);
+	s.p = attached(s.cctx, s.sctx, "pin.test");
+	BIO_up_ref(up);
+	SSL_set_bio(s.p.c, down, up);
+	SSL_set_bio(s.p.s, up, held);
+	(void)SSL_do_handshake(s.p.c);
+	(void)SSL_do_handshake(s.p.s);
+	carry(held, down);
+	assert_int_equal(SSL_do_handshake(s.p.c), 1);
+	assert_int_equal(SSL_do_handshake(s.p.s), 1);
+	assert_true(BIO_ctrl_pending(held) > 4000);
+	ask_at_every_byte(&s.p, held, down);
+	chat(&s.p);
+	assert_int_equal(s.p.app, 16);
+	end(&s);
+}
+
+/* RFC 5746: the server asks, and the client may go on writing meanwhile. */
+static void
+a_renegotiation_half_way_changes_nothing(void **state)
+{
+	struct scene s = ordinary_scene(TLS1_2_VERSION);
+	char byte;
+
+	(void)state;
+	attach(&s.p, "pin.test");
+	shake(&s.p);
+	chat(&s.p);
+	for (int full = 0; full < 2; full++) {
+		assert_int_equal(full ? SSL_renegotiate(s.p.s)
+		                      : SSL_renegotiate_abbreviated(s.p.s),
+		    1);
+		(void)SSL_do_handshake(s.p.s);
+		(void)SSL_read(s.p.c, &byte, 1);
+		assert_true(SSL_renegotiate_pending(s.p.c));
+		expect(pinfast_openssl_result(s.p.c), ALLOW,
+		    PINFAST_REASON_PIN_MATCHED);
+		for (int i = 0; i < 4; i++) {
+			(void)SSL_do_handshake(s.p.s);
+			(void)SSL_read(s.p.c, &byte, 1);
+			(void)SSL_read(s.p.s, &byte, 1);
+		}
+		assert_false(SSL_renegotiate_pending(s.p.c));
+		s.p.app = 0;
+		chat(&s.p);
+		expect_row("renegotiated", &s.p, ALLOW,
+		    PINFAST_REASON_PIN_MATCHED);
+	}
+	end(&s);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_an_own_verification_forgave_is_not_verified),
+	    cmocka_unit_test(an_own_verification_may_go_aside),
+	    cmocka_unit_test(an_unnoticed_handshake_has_no_verdict),
+	    cmocka_unit_test(the_context_that_was_put_in_place_is_told),
+	    cmocka_unit_test(a_ticket_in_pieces_changes_nothing),
+	    cmocka_unit_test(a_renegotiation_half_way_changes_nothing),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
