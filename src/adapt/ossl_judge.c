@@ -25,19 +25,17 @@ STACK_OF(X509) * pf_ossl_use_anchors(struct pf_ossl_judging *j, int *bad)
 	int count;
 
 	*bad = 0;
-	if (!(pinfast_conn_needs(j->conn) & PINFAST_NEED_TRUST)) {
-		/* An earlier try had other anchors. */
-		if (j->had_anchors)
-			pinfast_conn_trust(j->conn, NULL, NULL);
-		j->had_anchors = 0;
+	/* An earlier try may have had other anchors. */
+	if (!(pinfast_conn_needs(j->conn) & PINFAST_NEED_TRUST) &&
+	    !j->had_anchors)
 		return NULL;
-	}
-	j->had_anchors = 1;
 	anchors = sk_X509_new_null();
+	/* A policy that is loaded right now may bring some, or take them. */
 	count = anchors == NULL
 	            ? -1
 	            : pinfast_conn_trust(j->conn, add_anchor, anchors);
-	*bad = count <= 0;
+	j->had_anchors = count != 0;
+	*bad = count < 0;
 	if (count > 0) {
 		X509_STORE_CTX_set0_trusted_stack(j->xs, anchors);
 		X509_STORE_CTX_set_flags(j->xs, X509_V_FLAG_PARTIAL_CHAIN);
