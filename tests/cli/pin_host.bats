@@ -131,6 +131,24 @@ $(pin leaf)" ]
 	gives 3 'shared.pem'
 }
 
+@test "the system's anchors: its folder first, then its bundle" {
+	local server
+	server=127.0.0.1:$(cat good)
+	mkdir -p hashed none
+	cp root.pem "hashed/$(openssl x509 -in root.pem -noout -hash).0"
+	export SSL_CERT_DIR=$PWD/hashed SSL_CERT_FILE=$PWD/missing.pem
+	run pinfast pin --plain "$server"
+	gives 0 "$(pin leaf)"
+	cat self.pem root.pem >bundle.pem
+	export SSL_CERT_DIR=$PWD/none SSL_CERT_FILE=$PWD/bundle.pem
+	run pinfast pin --plain "$server" "$server" "127.0.0.1:$(cat both)"
+	gives 0 "$(pin leaf)" "$(pin rsa)"
+	export SSL_CERT_FILE=$PWD/self.pem
+	run pinfast pin --plain "$server"
+	gives 3 'does not verify'
+	[[ $output != *sha256/* ]]
+}
+
 # --------------------------------------------------------- what is not printed
 
 @test "what does not verify is not printed" {
