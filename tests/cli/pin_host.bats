@@ -250,7 +250,7 @@ broken() {
 	"$PINFAST" pin --ca-file root.pem --plain --timeout 60 \
 	    "127.0.0.1:$(cat good)" "127.0.0.1:$PORT" >said 2>&1 3>&- &
 	local job=$!
-	sleep 0.7
+	sleep 1.5
 	kill -INT "$job"
 	local status=0
 	wait "$job" || status=$?

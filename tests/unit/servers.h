@@ -28,7 +28,7 @@
 #include "identity.h"
 #include "probe/probe.h"
 
-#define PATIENCE_MS 400
+#define PATIENCE_MS 800
 
 enum manner {
 	DEAD,    /* nothing listens */

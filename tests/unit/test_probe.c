@@ -83,8 +83,8 @@ broken_servers_are_named_by_stage(void **state)
 		int timed_out;
 		const char *why;
 	} rows[] = {{DEAD, PF_STAGE_CONNECT, 0, "refused"},
-	    {SILENT, PF_STAGE_HANDSHAKE, 1, "no TLS handshake in 0.4 s"},
-	    {DRIP, PF_STAGE_HANDSHAKE, 1, "no TLS handshake in 0.4 s"},
+	    {SILENT, PF_STAGE_HANDSHAKE, 1, "no TLS handshake in 0.8 s"},
+	    {DRIP, PF_STAGE_HANDSHAKE, 1, "no TLS handshake in 0.8 s"},
 	    {GARBAGE, PF_STAGE_HANDSHAKE, 0, "is not TLS"},
 	    {ALERT, PF_STAGE_HANDSHAKE, 0, "handshake failure"},
 	    {FLOOD, PF_STAGE_HANDSHAKE, 0, "more than 1 MiB"},
