@@ -46,8 +46,9 @@ pf_dial_sentence(int error)
 	case ECONNREFUSED:
 		return "nothing listens there (connection refused); is the "
 		       "port right, and the server running?";
-	case ENETUNREACH:
 	case EHOSTUNREACH:
+		return "the network says that this address cannot be reached";
+	case ENETUNREACH:
 	case EADDRNOTAVAIL:
 	case EAFNOSUPPORT:
 		return "there is no route to this address from here";
