@@ -79,6 +79,12 @@ def smtp(conn, options):
     tls(conn, options)
 
 
+def dial(host, port):
+    """Also where no /etc/hosts says who localhost is."""
+    address = "127.0.0.1" if host == "localhost" else host
+    return socket.create_connection((address, port))
+
+
 def connect(conn, options):
     request = line(conn).split()
     known = None
@@ -97,7 +103,7 @@ def connect(conn, options):
         return
     host, _, port = request[1].decode().rpartition(":")
     print("asked for %s" % request[1].decode(), flush=True)
-    far = socket.create_connection((host.strip("[]"), int(port)))
+    far = dial(host.strip("[]"), int(port))
     conn.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
     relay(conn, far)
 
@@ -128,7 +134,7 @@ def socks5(conn, options):
             exactly(conn, 4 if kind == 1 else 16))
     port = int.from_bytes(exactly(conn, 2), "big")
     print("asked for %s:%d" % (host, port), flush=True)
-    far = socket.create_connection((host, port))
+    far = dial(host, port)
     conn.sendall(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
     relay(conn, far)
 
