@@ -99,7 +99,7 @@ as_c(const struct pinfast_store *store, size_t *len)
 static int
 is_stdout(const char *output)
 {
-	return strcmp(output, "-") == 0;
+	return output != NULL && strcmp(output, "-") == 0;
 }
 
 static int

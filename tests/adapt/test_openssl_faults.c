@@ -265,8 +265,10 @@ without_memory_no_earlier_verdict_counts(void **state)
 		(void)SSL_do_handshake(p.c);
 		reached = left < 0;
 		left = -1;
-		shake(&p);
-		chat(&p);
+		if (!reached || OPENSSL_VERSION_NUMBER < 0x30200000L) {
+			shake(&p);
+			chat(&p);
+		}
 		assert_int_equal(p.app, 0);
 		assert_int_not_equal(pinfast_openssl_result(p.c).decision,
 		    PINFAST_ALLOW);

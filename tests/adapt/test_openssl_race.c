@@ -1,5 +1,7 @@
 /* The OpenSSL adapter when a policy is loaded between two of its questions. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include "pair.h"
 
 #include <dlfcn.h>
