@@ -15,8 +15,8 @@
 #define ERROR_BASE 100
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int ssl_index = -1;
-static int ctx_index = -1;
+static _Atomic int ssl_index = -1; /* read without the lock */
+static _Atomic int ctx_index = -1;
 static int error_library;
 
 #define ERROR_STRING(name, value, word, text)                                  \
@@ -379,14 +379,18 @@ static int
 set_reference(SSL *ssl, char *host)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+	int is_address;
 
 	X509_VERIFY_PARAM_set_hostflags(param,
 	    X509_VERIFY_PARAM_get_hostflags(param) |
 	        X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
 	        X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-	if (X509_VERIFY_PARAM_set1_ip_asc(param, host))
+	/* It complains about what is no address. */
+	ERR_set_mark();
+	is_address = X509_VERIFY_PARAM_set1_ip_asc(param, host);
+	ERR_pop_to_mark();
+	if (is_address)
 		return X509_VERIFY_PARAM_set1_host(param, NULL, 0);
-	ERR_clear_error();
 	if (!X509_VERIFY_PARAM_set1_ip(param, NULL, 0) ||
 	    !X509_VERIFY_PARAM_set1_host(param, host, 0))
 		return 0;

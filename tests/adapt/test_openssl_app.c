@@ -406,12 +406,31 @@ a_renegotiation_half_way_changes_nothing(void **state)
 	end(&s);
 }
 
+/* Attaching leaves the errors that wait for somebody else. */
+static void
+attaching_leaves_the_error_queue_alone(void **state)
+{
+	const char *const hosts[] = {"pin.test", "192.0.2.7", NULL};
+	struct scene s = ordinary_scene(TLS1_3_VERSION);
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		ERR_clear_error();
+		ERR_raise(ERR_LIB_USER, 7);
+		attach(&s.p, hosts[i]);
+		assert_int_equal(ERR_GET_REASON(ERR_get_error()), 7);
+		assert_int_equal(ERR_get_error(), 0);
+	}
+	end(&s);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_an_own_verification_forgave_is_not_verified),
 	    cmocka_unit_test(an_own_verification_may_go_aside),
+	    cmocka_unit_test(attaching_leaves_the_error_queue_alone),
 	    cmocka_unit_test(an_unnoticed_handshake_has_no_verdict),
 	    cmocka_unit_test(the_context_that_was_put_in_place_is_told),
 	    cmocka_unit_test(a_ticket_in_pieces_changes_nothing),
