@@ -162,7 +162,10 @@ decide_chain(const struct pf_renewal *r, struct pf_question *q)
 	snprintf(q->why, sizeof q->why,
 	    "%sthe chain does not reach an anchor (%s): give all of it, or "
 	    "its anchors with --ca-file",
-	    q->effect == PF_FINE ? "the key is pinned, but " : "", error);
+	    q->answer.verdict.reason == PINFAST_REASON_PIN_MATCHED
+	        ? "the key is pinned, but "
+	        : "",
+	    error);
 	q->effect = PF_UNSURE;
 	return 1;
 }

@@ -231,9 +231,9 @@ write_policy(const struct asking *a)
 		pf_complain(NULL,
 		    "the policy has no backup pin yet: make a key with "
 		    "`pinfast keygen backup.key` and say --backup backup.key");
-	return no_backup  ? PF_EXIT_NO
-	       : left_out ? PF_EXIT_UNDECIDED
-	                  : PF_EXIT_FINE;
+	return left_out    ? PF_EXIT_UNDECIDED
+	       : no_backup ? PF_EXIT_NO
+	                   : PF_EXIT_FINE;
 }
 
 /* ------------------------------------------------------------------ asking */

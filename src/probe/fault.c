@@ -59,6 +59,7 @@ alerted(struct flight *f, int number, struct pf_probe_result *result)
 {
 	int wants = f->wants_client;
 
+	f->alert = number;
 	result->alert = SSL_alert_desc_string_long(number);
 	snprintf(result->why, sizeof result->why,
 	    "it ended the handshake with the alert \"%s\"%s", result->alert,

@@ -67,6 +67,8 @@ struct flight {
 	int fd;
 	int busy, through_proxy, in_clear; /* the layers that are behind us */
 	int wants_client, possession, too_many;
+	enum pf_probe_key shown; /* the kind of the leaf that was shown */
+	int alert;               /* the server's (RFC 8446 6); 0: none */
 	size_t dropped, read;
 	SSL *ssl;
 	struct pf_dialogue *dialogue;

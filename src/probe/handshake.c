@@ -53,11 +53,12 @@ on_certificates(X509_STORE_CTX *xs, void *arg)
 	(void)arg;
 	if (f == NULL)
 		return 0;
+	f->shown = pf_run_kind(X509_STORE_CTX_get0_cert(xs));
 	f->too_many = sk_X509_num(X509_STORE_CTX_get0_untrusted(xs)) >
 	              PF_PROBE_MAX_PRESENTED;
 	if (f->too_many)
 		return 0;
-	pf_run_other(f, pf_run_kind(X509_STORE_CTX_get0_cert(xs)));
+	pf_run_other(f, f->shown);
 	X509_VERIFY_PARAM_set_auth_level(param, AUTH_LEVEL);
 	if (f->run->o->now != 0)
 		X509_VERIFY_PARAM_set_time(param, (time_t)f->run->o->now);

@@ -156,6 +156,23 @@ kind_of(const struct pf_probe_result *result)
 	return pf_run_kind(sk_X509_value(result->presented, 0));
 }
 
+/*
+ * Asked for the other kind of key, and nothing came of it: has the server
+ * none?  It says so with one of these alerts, or, as Schannel does, by hanging
+ * up without a word.  Every other failure is one: a key of that kind may be
+ * behind it.
+ */
+static int
+has_none(const struct flight *f)
+{
+	if (f->stage != PF_STAGE_HANDSHAKE || f->shown == f->asked)
+		return 0;
+	return f->alert == SSL_AD_HANDSHAKE_FAILURE ||
+	       f->alert == SSL_AD_ILLEGAL_PARAMETER ||
+	       f->alert == SSL_AD_INSUFFICIENT_SECURITY ||
+	       (f->alert == 0 && f->read == 0);
+}
+
 static void
 tell(struct flight *f, enum pf_step step, struct pf_probe_result *result)
 {
@@ -178,8 +195,8 @@ tell(struct flight *f, enum pf_step step, struct pf_probe_result *result)
 	if (f->asked == PF_PROBE_ANY || result->timed_out ||
 	    result->interrupted)
 		return;
-	result->absent = step == PF_STEP_DONE ? kind_of(result) != f->asked
-	                                      : f->stage == PF_STAGE_HANDSHAKE;
+	result->absent =
+	    step == PF_STEP_DONE ? kind_of(result) != f->asked : has_none(f);
 }
 
 static void launch(struct pf_run *run, struct pf_batch *batch,

@@ -67,6 +67,26 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 	    '0 backup pins' '1 ok, 0 reported, 0 undecided, 0 denied'
 }
 
+# What the second handshake, for the other kind of key, may hide.
+@test "only a server that says so has no key of the other kind" {
+	for manner in again-no again-closing; do
+		manner_server $manner --far "$(cat good)"
+		echo "$PORT" >again
+		run check $(at www.example.test:443 again)
+		gives 0 'ok         www.example.test:443'
+	done
+	manner_server again-broken --far "$(cat good)"
+	echo "$PORT" >again
+	run check $(at www.example.test:443 again)
+	gives 3 'undecided  www.example.test:443' 'internal error'
+	for i in $(seq 101); do cat int.pem; done >many.pem
+	tls_server 127.0.0.1 -cert leaf.pem -key leaf.key -cert_chain int.pem \
+	    -dcert rsa.pem -dkey rsa.key -dcert_chain many.pem
+	echo "$PORT" >again
+	run check $(at www.example.test:443 again)
+	gives 3 'undecided  www.example.test:443' 'more than 100 certificates'
+}
+
 @test "another key is denied, and the keys are named" {
 	run check $(at www.example.test:443 old)
 	gives 1 'denied     www.example.test:443' \

@@ -7,6 +7,8 @@ The first line that it prints is its port.  Manners: silent, drip, garbage,
 closing, alert; smtp (STARTTLS), smtp-refusing, smtp-injecting,
 smtp-injecting-late; connect, connect-refusing, connect-auth (an HTTP proxy,
 user u:p), socks5, socks5-auth.  Proxies connect to the address asked for.
+again-no, again-broken, again-closing: the first connection goes to --far, all
+others get a handshake_failure, an internal_error, or nothing.
 """
 import argparse
 import base64
@@ -15,6 +17,7 @@ import ssl
 import threading
 import time
 
+AGAIN = {"again-no": 40, "again-broken": 80}
 ALERT = b"\x15\x03\x03\x00\x02\x02\x28"
 
 
@@ -139,9 +142,21 @@ def socks5(conn, options):
     relay(conn, far)
 
 
+def again(conn, options):
+    options.count += 1
+    if options.count == 1:
+        relay(conn, dial("127.0.0.1", options.far))
+        return
+    conn.recv(10000)
+    if options.manner in AGAIN:
+        conn.sendall(ALERT[:-1] + bytes([AGAIN[options.manner]]))
+
+
 def serve(conn, options):
     manner = options.manner
-    if manner == "silent":
+    if manner.startswith("again"):
+        again(conn, options)
+    elif manner == "silent":
         time.sleep(60)
     elif manner == "drip":
         conn.sendall(b"\x16\x03\x03\x40\x00")
@@ -175,8 +190,10 @@ def main():
     parser.add_argument("manner")
     parser.add_argument("--cert")
     parser.add_argument("--key")
+    parser.add_argument("--far", type=int)
     parser.add_argument("--family", type=int, default=4)
     options = parser.parse_args()
+    options.count = 0
     listener = socket.socket(
         socket.AF_INET if options.family == 4 else socket.AF_INET6)
     listener.bind(("127.0.0.1" if options.family == 4 else "::1", 0))
