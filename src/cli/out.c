@@ -182,8 +182,11 @@ pf_usage(const char *command, const char *text, const char *word)
 {
 	fprintf(stderr, "pinfast %s: %s", command, text);
 	if (word != NULL) {
+		/* The value of an option may be a secret. */
+		size_t len = word[0] == '-' ? strcspn(word, "=") : strlen(word);
+
 		fputs(" `", stderr);
-		pf_print_safe(stderr, word, strlen(word));
+		pf_print_safe(stderr, word, len);
 		putc('`', stderr);
 	}
 	fprintf(stderr, "\nTry `pinfast %s --help`.\n", command);

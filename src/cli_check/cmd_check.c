@@ -1,6 +1,8 @@
+#define _DEFAULT_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli_live/live_command.h"
 #include "cli_check/renewal.h"
@@ -93,6 +95,27 @@ read_option(int argc, char *argv[], int *i, struct options *o)
 	return -1;
 }
 
+/* Is what would be written over something that is read or written? */
+static int
+same_file(const char *a, const char *b)
+{
+	struct stat one, two;
+
+	if (a == NULL || b == NULL)
+		return 0;
+	if (strcmp(a, b) == 0)
+		return 1;
+	return stat(a, &one) == 0 && stat(b, &two) == 0 &&
+	       one.st_dev == two.st_dev && one.st_ino == two.st_ino;
+}
+
+static int
+overwrites(const struct options *o, const char *output)
+{
+	return same_file(output, o->policy) ||
+	       same_file(output, o->reach.ca_file);
+}
+
 /* Nothing that would be ignored is taken. */
 static int
 refuse_mixture(const struct options *o)
@@ -110,10 +133,13 @@ refuse_mixture(const struct options *o)
 		    "--new-cert and --csr connect to nothing and take only "
 		    "--ca-file, --time and --json",
 		    NULL);
-	if (o->junit != NULL && o->prometheus != NULL &&
-	    strcmp(o->junit, o->prometheus) == 0)
+	if (same_file(o->junit, o->prometheus))
 		return pf_usage("check", "two outputs cannot share the file",
 		    o->junit);
+	if (overwrites(o, o->junit) || overwrites(o, o->prometheus))
+		return pf_usage("check",
+		    "an output would overwrite the policy or the anchors",
+		    NULL);
 	return -1;
 }
 

@@ -87,6 +87,26 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 	gives 3 'undecided  www.example.test:443' 'more than 100 certificates'
 }
 
+@test "an output does not overwrite what is read" {
+	before=$(cksum policy.yaml root.pem)
+	touch out.prom
+	for option in --junit --prometheus; do
+		run check "$option" policy.yaml
+		gives 2 'would overwrite the policy'
+		run check "$option" ./root.pem
+		gives 2 'would overwrite the policy or the anchors'
+	done
+	run check --prometheus out.prom --junit ./out.prom
+	gives 2 'cannot share'
+	[ "$before" = "$(cksum policy.yaml root.pem)" ]
+}
+
+@test "a secret in a misspelt option is not repeated" {
+	run check --Proxy=http://me:s3cret@127.0.0.1:1
+	gives 2 'no such option `--Proxy`'
+	[[ $output != *s3cret* ]]
+}
+
 @test "another key is denied, and the keys are named" {
 	run check $(at www.example.test:443 old)
 	gives 1 'denied     www.example.test:443' \
