@@ -247,6 +247,26 @@ attached(SSL_CTX *cctx, SSL_CTX *sctx, const char *host)
 	return p;
 }
 
+/* Joins the client to another server, after SSL_clear(). */
+static inline void
+join_again(struct pair *p, SSL_CTX *sctx)
+{
+	BIO *one, *two;
+
+	SSL_shutdown(p->c);
+	assert_int_equal(SSL_clear(p->c), 1);
+	SSL_set_session(p->c, NULL);
+	SSL_set_connect_state(p->c);
+	SSL_free(p->s);
+	p->s = SSL_new(sctx);
+	SSL_set_accept_state(p->s);
+	assert_int_equal(BIO_new_bio_pair(&one, 65536, &two, 65536), 1);
+	SSL_set_bio(p->c, one, one);
+	SSL_set_bio(p->s, two, two);
+	p->app = 0;
+	p->shaken = 0;
+}
+
 /* Whatever the server's application can read. */
 static inline void
 drain(struct pair *p)

@@ -214,26 +214,6 @@ count_info(const SSL *ssl, int where, int value)
 	infos++;
 }
 
-/* The same SSL meets another server. */
-static void
-join_again(struct pair *p, SSL_CTX *sctx)
-{
-	BIO *one, *two;
-
-	SSL_shutdown(p->c);
-	assert_int_equal(SSL_clear(p->c), 1);
-	SSL_set_session(p->c, NULL);
-	SSL_set_connect_state(p->c);
-	SSL_free(p->s);
-	p->s = SSL_new(sctx);
-	SSL_set_accept_state(p->s);
-	assert_int_equal(BIO_new_bio_pair(&one, 65536, &two, 65536), 1);
-	SSL_set_bio(p->c, one, one);
-	SSL_set_bio(p->s, two, two);
-	p->app = 0;
-	p->shaken = 0;
-}
-
 /* The second server shows no certificate (RFC 5246, appendix A.5), and an
  * information callback has taken our place. */
 static void

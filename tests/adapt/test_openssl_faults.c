@@ -213,26 +213,6 @@ what_was_seen_is_known_by_more_than_nothing(void **state)
 	pinfast_free(policy);
 }
 
-/* Joins the client to another server, as after SSL_clear(). */
-static void
-join_again(struct pair *p, SSL_CTX *sctx)
-{
-	BIO *one, *two;
-
-	SSL_shutdown(p->c);
-	SSL_clear(p->c);
-	SSL_set_session(p->c, NULL);
-	SSL_set_connect_state(p->c);
-	SSL_free(p->s);
-	p->s = SSL_new(sctx);
-	SSL_set_accept_state(p->s);
-	assert_int_equal(BIO_new_bio_pair(&one, 65536, &two, 65536), 1);
-	SSL_set_bio(p->c, one, one);
-	SSL_set_bio(p->s, two, two);
-	p->app = 0;
-	p->shaken = 0;
-}
-
 /* The second server needs no certificate (RFC 5246, appendix A.5). */
 static void
 without_memory_no_earlier_verdict_counts(void **state)
