@@ -312,6 +312,23 @@ seen(const struct hook *h)
 	return &h->st->ctx->seen;
 }
 
+/* With the anchors that count, in place. */
+static int
+verify_under(struct hook *h, int bad)
+{
+	int verified;
+
+	if (pf_ossl_judge_before(&h->j, h->leaf)) {
+		h->st->a.by_peer = 1;
+		return conclude(h, 0);
+	}
+	verified = bad ? 0 : run(h);
+	if (asks_again(h->ssl, verified))
+		return verified;
+	judge(h, verified);
+	return conclude(h, verified);
+}
+
 static int
 verify(struct hook *h)
 {
@@ -329,18 +346,9 @@ verify(struct hook *h)
 		return judge_leaf_only(h);
 	anchors = pf_ossl_use_anchors(&h->j, &bad);
 	h->st->had_anchors = h->j.had_anchors;
-	if (pf_ossl_judge_before(&h->j, h->leaf)) {
-		sk_X509_pop_free(anchors, X509_free);
-		h->st->a.by_peer = 1;
-		return conclude(h, 0);
-	}
-	verified = bad ? 0 : run(h);
-	if (asks_again(h->ssl, verified)) {
-		sk_X509_pop_free(anchors, X509_free);
-		return verified;
-	}
-	judge(h, verified);
-	verified = conclude(h, verified);
+	verified = verify_under(h, bad);
+	if (anchors != NULL)
+		X509_STORE_CTX_set0_trusted_stack(h->xs, NULL);
 	sk_X509_pop_free(anchors, X509_free);
 	return verified;
 }
