@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* CAs draw serial numbers at random (RFC 5280 does not, CA/B BR 7.1 does). */
+/* CAs draw serial numbers at random (CA/B Baseline Requirements 7.1). */
 static unsigned
 set_of(const X509 *cert)
 {
