@@ -1,19 +1,14 @@
 #include "adapt/ossl.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
-#include "base/bytes.h"
-#include "os/file.h"
+#include "adapt/blob.h"
 
-/* A serialised session: magic, length of the tag, tag, SSL_SESSION in DER. */
-#define MAGIC "PFS1"
-#define HEAD 8
-#define MAX_FILE (256 * 1024)
+/* What marks a serialised session of OpenSSL's. */
+static const char magic[] = "PFS1";
 
 /* What an SSL_SESSION carries: its tag, and behind it the bytes of the
  * serialised session that the tag was made for, if there were such. */
@@ -154,10 +149,10 @@ pinfast_openssl_session_write(SSL *ssl, SSL_SESSION *session, uint8_t *out,
     size_t size)
 {
 	struct pf_ossl *st = ssl == NULL ? NULL : pf_ossl_of(ssl);
-	struct pinfast_bytes blob = {NULL, 0};
+	struct pf_blob blob;
 	uint8_t tag[PINFAST_TAG_MAX];
 	unsigned char *der = NULL;
-	size_t tag_len, all = 0;
+	size_t all = 0;
 	int len;
 
 	if (session == NULL && ssl != NULL)
@@ -168,17 +163,12 @@ pinfast_openssl_session_write(SSL *ssl, SSL_SESSION *session, uint8_t *out,
 	len = i2d_SSL_SESSION(session, &der);
 	if (len <= 0)
 		return 0;
-	blob.data = der;
-	blob.len = (size_t)len;
-	if (pinfast_conn_tag(st->a.conn, blob, tag, &tag_len) == PINFAST_OK) {
-		all = HEAD + tag_len + blob.len;
-		if (out != NULL && size >= all) {
-			memcpy(out, MAGIC, 4);
-			pf_put_le32(out + 4, (uint32_t)tag_len);
-			memcpy(out + HEAD, tag, tag_len);
-			memcpy(out + HEAD + tag_len, der, blob.len);
-		}
-	}
+	blob.session.data = der;
+	blob.session.len = (size_t)len;
+	blob.tag.data = tag;
+	if (pinfast_conn_tag(st->a.conn, blob.session, tag, &blob.tag.len) ==
+	    PINFAST_OK)
+		all = pf_blob_write(magic, &blob, out, size);
 	OPENSSL_clear_free(der, (size_t)len);
 	return all;
 }
@@ -199,18 +189,18 @@ before(SSL *ssl)
 
 /* The session passed: ssl offers it. */
 static enum pinfast_error
-offer(SSL *ssl, struct pf_ossl *st, struct pinfast_bytes tag,
-    struct pinfast_bytes blob)
+offer(SSL *ssl, struct pf_ossl *st, const struct pf_blob *blob)
 {
-	const unsigned char *at = blob.data;
-	SSL_SESSION *session = d2i_SSL_SESSION(NULL, &at, (long)blob.len);
+	struct pinfast_bytes der = blob->session;
+	const unsigned char *at = der.data;
+	SSL_SESSION *session = d2i_SSL_SESSION(NULL, &at, (long)der.len);
 	struct tag *kept;
 
-	if (session == NULL || at != blob.data + blob.len) {
+	if (session == NULL || at != der.data + der.len) {
 		SSL_SESSION_free(session);
 		return PINFAST_EFORMAT;
 	}
-	kept = make_tag(tag.data, tag.len, blob.data, blob.len);
+	kept = make_tag(blob->tag.data, blob->tag.len, der.data, der.len);
 	if (kept == NULL || !SSL_set_session(ssl, session)) {
 		OPENSSL_free(kept);
 		SSL_SESSION_free(session);
@@ -226,24 +216,21 @@ enum pinfast_error
 pinfast_openssl_session_read(SSL *ssl, const uint8_t *data, size_t len)
 {
 	struct pf_ossl *st = before(ssl);
-	struct pinfast_bytes tag, blob;
+	struct pf_blob blob;
 	enum pinfast_error error;
 
 	if (st == NULL || data == NULL)
 		return PINFAST_EUSAGE;
 	SSL_set_session(ssl, NULL);
 	st->a.by_tag = 0;
-	if (len < HEAD || memcmp(data, MAGIC, 4) != 0 ||
-	    pf_le32(data + 4) >= len - HEAD)
-		return PINFAST_EFORMAT;
-	tag.data = data + HEAD;
-	tag.len = pf_le32(data + 4);
-	blob.data = tag.data + tag.len;
-	blob.len = len - HEAD - tag.len;
-	if (pinfast_judge_tag(st->a.conn, tag, blob).decision != PINFAST_ALLOW)
+	error = pf_blob_read(magic, data, len, &blob);
+	if (error != PINFAST_OK)
+		return error;
+	if (pinfast_judge_tag(st->a.conn, blob.tag, blob.session).decision !=
+	    PINFAST_ALLOW)
 		return PINFAST_EPOLICY;
 	ERR_set_mark();
-	error = offer(ssl, st, tag, blob);
+	error = offer(ssl, st, &blob);
 	ERR_pop_to_mark();
 	if (error != PINFAST_OK)
 		SSL_set_session(ssl, NULL);
@@ -277,7 +264,7 @@ pinfast_openssl_session_save(SSL *ssl, SSL_SESSION *session, const char *path,
 	bytes = OPENSSL_malloc(len);
 	if (bytes != NULL &&
 	    pinfast_openssl_session_write(ssl, session, bytes, len) == len)
-		error = pf_file_write(path, bytes, len, 0600, diag);
+		error = pf_blob_save(path, bytes, len, diag);
 	else
 		pf_attached_refuse(diag, error, "out of memory");
 	OPENSSL_clear_free(bytes, len);
@@ -288,20 +275,13 @@ enum pinfast_error
 pinfast_openssl_session_load(SSL *ssl, const char *path,
     struct pinfast_diag *diag)
 {
-	enum pinfast_error error;
-	struct stat status;
 	struct pf_content file;
+	enum pinfast_error error = pf_blob_load(path, diag, &file);
 
-	error = pf_file_read(path, MAX_FILE, PF_FILE_OURS, diag, &file);
 	if (error != PINFAST_OK)
 		return error;
-	if (stat(path, &status) != 0 || (status.st_mode & 077) != 0)
-		error = pf_attached_refuse(diag, PINFAST_EUNSAFE,
-		    "others may read the session's secrets: chmod 600");
-	else
-		error = pinfast_openssl_session_read(ssl, file.data, file.len);
-	OPENSSL_cleanse(file.data, file.len);
-	free(file.data);
+	error = pinfast_openssl_session_read(ssl, file.data, file.len);
+	pf_blob_forget(&file);
 	return error;
 }
 

@@ -58,6 +58,7 @@ struct pf_pool {
 	size_t last[PF_POOL_BUCKETS];
 };
 
+/* An empty one. */
 void pf_pool_init(struct pf_pool *pool);
 
 /* release, called for each object, may be NULL. */

@@ -62,6 +62,9 @@ check_stat(const char *path, const struct stat *st, size_t max,
 		return say(diag, PINFAST_EUNSAFE, path,
 		    "everybody may write this file; run `chmod o-w` on it "
 		    "and check what it says");
+	if (trust == PF_FILE_SECRET && (st->st_mode & 077) != 0)
+		return say(diag, PINFAST_EUNSAFE, path,
+		    "others may read the secrets in this file: chmod 600");
 	if (st->st_size < 0 || (uint64_t)st->st_size > max)
 		return say_limit(diag, path, max);
 	return PINFAST_OK;

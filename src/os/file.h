@@ -12,7 +12,8 @@
 /* Who may have written what is read. */
 enum pf_file_trust {
 	PF_FILE_ANY = 0,
-	PF_FILE_OURS = 1 /* refuse what others may write */
+	PF_FILE_OURS = 1,  /* refuse what others may write */
+	PF_FILE_SECRET = 2 /* refuse what others may read or write */
 };
 
 /* A file's bytes and a NUL behind them, for free(). */
