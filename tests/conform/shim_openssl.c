@@ -1,58 +1,22 @@
 /*
- * The OpenSSL adapter for the conformance table: one connection a line.  It
- * is an application as one would write it, and on demand a careless one.
+ * The OpenSSL adapter for the conformance table: how OpenSSL does each step of
+ * the application in shim_run.c.
  */
-#define _POSIX_C_SOURCE 200809L
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <openssl/err.h>
-#include <openssl/sha.h>
 #include <openssl/ssl.h>
 
 #include "pinfast-openssl.h"
-#include "shim.h"
-
-static struct shim_answer *now; /* for callbacks */
-static const char *user_callback;
-static time_t clock_ahead; /* seconds; the whole program's clock is wrong */
-static int hash_broken;
-
-/* In the place of the C library's, also for the libraries. */
-__attribute__((visibility("default"))) time_t
-time(time_t *out)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_REALTIME, &at);
-	at.tv_sec += clock_ahead;
-	if (out != NULL)
-		*out = at.tv_sec;
-	return at.tv_sec;
-}
-
-/* It knows the answers, and later it fails. */
-static int
-breaking_sha256(void *arg, const void *data, size_t len,
-    uint8_t out[PINFAST_PIN_LEN])
-{
-	(void)arg;
-	return hash_broken || SHA256(data, len, out) == NULL;
-}
+#include "shim_run.h"
 
 static int
 on_verify(int ok, X509_STORE_CTX *xs)
 {
 	(void)xs;
-	now->verify_calls++;
-	if (strcmp(user_callback, "override") == 0)
-		return 1;
-	return strcmp(user_callback, "refuse") == 0 ? 0 : ok;
+	return shim_user_verify(ok);
 }
 
 static int
@@ -68,9 +32,9 @@ on_info(const SSL *ssl, int where, int value)
 {
 	(void)ssl;
 	if ((where & SSL_CB_WRITE_ALERT) == SSL_CB_WRITE_ALERT)
-		now->alert_sent = value & 0xff;
+		shim_now()->alert_sent = value & 0xff;
 	if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT)
-		now->alert_got = value & 0xff;
+		shim_now()->alert_got = value & 0xff;
 }
 
 static void
@@ -108,456 +72,321 @@ note_errors(struct shim_answer *answer)
 	}
 }
 
-static SSL_CTX *
-make_ctx(const struct shim_request *r, int server)
+static void
+use_own(SSL_CTX *ctx, const struct shim_request *r)
+{
+	const char *cert = shim_get(r, "cert", "");
+	const char *key = shim_get(r, "key", "");
+
+	if (shim_has(r, "tickets", "no"))
+		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+	if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1 ||
+	    SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+		fprintf(stderr, "shim-openssl: cannot use %s, %s\n", cert, key);
+}
+
+static void *
+ctx_new(const struct shim_request *r, int server)
 {
 	SSL_CTX *ctx =
 	    SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
-	int version = strcmp(shim_get(r, "tls", "1.3"), "1.2") == 0
-	                  ? TLS1_2_VERSION
-	                  : TLS1_3_VERSION;
+	int version =
+	    shim_has(r, "tls", "1.2") ? TLS1_2_VERSION : TLS1_3_VERSION;
 	const char *trust = shim_get(r, "trust", NULL);
 	const char *ciphers = shim_get(r, "ciphers", NULL);
 
+	ERR_clear_error();
 	if (ctx == NULL || !SSL_CTX_set_min_proto_version(ctx, version) ||
 	    !SSL_CTX_set_max_proto_version(ctx, version))
 		abort();
 	if (trust != NULL && !SSL_CTX_load_verify_locations(ctx, trust, NULL))
 		fprintf(stderr, "shim-openssl: cannot read %s\n", trust);
 	if (ciphers != NULL)
-		SSL_CTX_set_cipher_list(ctx, ciphers);
+		SSL_CTX_set_cipher_list(ctx, "ALL:@SECLEVEL=0");
 	if (shim_int(r, "partial", 0))
 		X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx),
 		    X509_V_FLAG_PARTIAL_CHAIN);
 	if (shim_has(r, "psk", "1"))
 		SSL_CTX_set_psk_client_callback(ctx, on_psk);
-	user_callback = shim_get(r, "usercb", "none");
 	SSL_CTX_set_verify(ctx,
-	    strcmp(shim_get(r, "verify", "on"), "off") == 0 ? SSL_VERIFY_NONE
-	                                                    : SSL_VERIFY_PEER,
-	    strcmp(user_callback, "none") == 0 ? NULL : on_verify);
+	    shim_has(r, "verify", "off") ? SSL_VERIFY_NONE : SSL_VERIFY_PEER,
+	    shim_user_has() ? on_verify : NULL);
 	SSL_CTX_set_info_callback(ctx, on_info);
+	if (server)
+		use_own(ctx, r);
 	return ctx;
 }
 
 static void
-set_sni(SSL *ssl, const char *name)
+ctx_free(void *ctx)
 {
+	SSL_CTX_free(ctx);
+}
+
+static enum pinfast_error
+init(void *ctx, struct pinfast *policy, struct pinfast_diag *diag)
+{
+	return pinfast_openssl_init(ctx, policy, NULL, diag);
+}
+
+static void *
+open_tls(void *ctx, const struct shim_request *r, int fd, void *outer,
+    int server)
+{
+	SSL *ssl = SSL_new(ctx);
+	BIO *bio;
+
+	(void)r;
+	if (ssl == NULL)
+		abort();
+	if (server)
+		SSL_set_accept_state(ssl);
+	else
+		SSL_set_connect_state(ssl);
+	if (outer == NULL) {
+		if (!SSL_set_fd(ssl, fd))
+			abort();
+		return ssl;
+	}
+	bio = BIO_new(BIO_f_ssl());
+	if (bio == NULL)
+		abort();
+	BIO_set_ssl(bio, outer, BIO_NOCLOSE);
+	SSL_set_bio(ssl, bio, bio);
+	return ssl;
+}
+
+static void
+close_tls(void *tls)
+{
+	SSL_shutdown(tls);
+	SSL_free(tls);
+}
+
+static void
+tell_name(void *tls, const char *how, const char *name)
+{
+	SSL *ssl = tls;
 	char copy[300]; /* OpenSSL's macro takes no const */
 
 	snprintf(copy, sizeof copy, "%s", name);
-	SSL_set_tlsext_host_name(ssl, copy);
-}
-
-/* What the application tells OpenSSL and pinfast about the host. */
-static enum pinfast_error
-attach(SSL *ssl, const struct shim_request *r, struct pinfast_diag *diag)
-{
-	const char *name = shim_get(r, "name", NULL);
-	const char *sni = shim_get(r, "sni", NULL);
-	uint16_t port = (uint16_t)shim_int(r, "nameport", 443);
-
-	if (sni != NULL && strcmp(sni, "same") != 0)
-		set_sni(ssl, sni);
-	if (name != NULL && shim_has(r, "how", "sni"))
-		set_sni(ssl, name);
-	if (name != NULL && shim_has(r, "how", "verify-host"))
+	if (strcmp(how, "sni") == 0)
+		SSL_set_tlsext_host_name(ssl, copy);
+	else if (strcmp(how, "verify-host") == 0)
 		SSL_set1_host(ssl, name);
-	if (name != NULL && shim_has(r, "how", "verify-ip"))
+	else
 		X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name);
-	if (shim_has(r, "how", "auto"))
-		return PINFAST_OK;
-	if (shim_get(r, "how", NULL) == NULL || shim_has(r, "how", "explicit"))
-		return pinfast_openssl_attach(ssl, name, port, diag);
-	return pinfast_openssl_attach(ssl, NULL, port, diag);
 }
 
-struct blob {
+static enum pinfast_error
+attach(void *tls, struct pinfast *policy, const char *host, uint16_t port,
+    struct pinfast_diag *diag)
+{
+	(void)policy; /* the SSL_CTX has it */
+	return pinfast_openssl_attach(tls, host, port, diag);
+}
+
+static enum pinfast_error
+attach_server(void *tls, struct pinfast *policy, const char *label,
+    struct pinfast_diag *diag)
+{
+	(void)policy;
+	return pinfast_openssl_attach_server(tls, label, diag);
+}
+
+static void
+overwrite(void *ctx, void *tls, const char *what)
+{
+	if (strcmp(what, "overwrite") == 0)
+		SSL_CTX_set_cert_verify_callback(ctx, yes_to_all, NULL);
+	else
+		SSL_set_info_callback(tls, on_nothing);
+}
+
+static int
+handshake(void *tls, int server, struct shim_answer *answer)
+{
+	int done;
+
+	(void)server;
+	done = SSL_do_handshake(tls) == 1;
+	note_errors(answer);
+	return done;
+}
+
+static int
+resumed(void *tls)
+{
+	return SSL_session_reused(tls);
+}
+
+static int
+write_tls(void *tls, const void *data, int len)
+{
+	return SSL_write(tls, data, len);
+}
+
+static int
+read_tls(void *tls, void *data, int size)
+{
+	return SSL_read(tls, data, size);
+}
+
+static struct pinfast_verdict
+result(void *tls)
+{
+	return pinfast_openssl_result(tls);
+}
+
+static struct pinfast_verdict
+recheck(void *tls, const char *host, uint16_t port)
+{
+	return pinfast_openssl_recheck(tls, host, port);
+}
+
+static size_t
+explain(void *tls, char *text, size_t size)
+{
+	return pinfast_openssl_explain(tls, text, size);
+}
+
+static struct pinfast_conn *
+conn(void *tls)
+{
+	return pinfast_openssl_conn(tls);
+}
+
+/* ----------------------------------------------------------------- sessions */
+
+struct session {
+	SSL_SESSION *memory; /* or, when this is NULL, serialised */
 	size_t len;
 	uint8_t bytes[];
 };
 
 static void
-drop_session(void *what)
+session_drop(void *what)
 {
-	SSL_SESSION_free(what);
+	struct session *session = what;
+
+	SSL_SESSION_free(session->memory);
+	free(session);
 }
 
-static void
-save_session(SSL *ssl, const struct shim_request *r)
+static void *
+session_keep(void *tls, int mode)
 {
-	const char *name = shim_get(r, "save", NULL);
-	struct blob *blob;
-	size_t len;
+	size_t len = 0;
+	struct session *session;
 
-	if (name == NULL)
-		return;
-	if (!shim_int(r, "ser", 0)) {
-		SSL_SESSION *session = SSL_get1_session(ssl);
-
-		if (session != NULL)
-			shim_keep(name, session, drop_session);
-		return;
-	}
-	len = pinfast_openssl_session_write(ssl, NULL, NULL, 0);
-	blob = malloc(sizeof *blob + len);
-	if (blob == NULL)
+	if (mode & SHIM_SER)
+		len = pinfast_openssl_session_write(tls, NULL, NULL, 0);
+	session = calloc(1, sizeof *session + len);
+	if (session == NULL)
 		abort();
-	blob->len = pinfast_openssl_session_write(ssl, NULL, blob->bytes, len);
-	if (len > 0 && blob->len == len)
-		shim_keep(name, blob, free);
+	if (mode & SHIM_SER)
+		session->len = pinfast_openssl_session_write(tls, NULL,
+		    session->bytes, len);
 	else
-		free(blob);
+		session->memory = SSL_get1_session(tls);
+	if (session->memory != NULL || session->len > 0)
+		return session;
+	free(session);
+	return NULL;
 }
 
-/* Asks whether it may be offered, or lets the handshake find out. */
 static enum pinfast_error
-offer(SSL *ssl, const struct shim_request *r, SSL_SESSION *session)
+offer(SSL *ssl, SSL_SESSION *session, int mode)
 {
-	if (shim_int(r, "asksession", shim_int(r, "early", 0)) &&
-	    !shim_int(r, "rash", 0))
+	if (mode & SHIM_ASK)
 		return pinfast_openssl_session_use(ssl, session);
 	SSL_set_session(ssl, session);
 	return PINFAST_OK;
 }
 
-static void
-use_session(SSL *ssl, const struct shim_request *r, struct shim_answer *answer)
+static enum pinfast_error
+session_offer(void *tls, void *kept, int mode)
 {
-	const char *name = shim_get(r, "use", NULL);
-	void *kept = name == NULL ? NULL : shim_kept(name);
-	enum pinfast_error error = PINFAST_OK;
+	struct session *session = kept;
+	enum pinfast_error error;
+	unsigned char *der = NULL;
+	const unsigned char *at;
+	SSL_SESSION *copy;
+	int len;
 
-	if (kept == NULL)
-		return;
-	if (shim_int(r, "ser", 0)) {
-		struct blob *blob = kept;
-
-		error =
-		    pinfast_openssl_session_read(ssl, blob->bytes, blob->len);
-	} else if (shim_int(r, "plain", 0)) {
-		/* An application that knows nothing of tags, and stores. */
-		unsigned char *der = NULL;
-		int len = i2d_SSL_SESSION(kept, &der);
-		const unsigned char *at = der;
-		SSL_SESSION *copy = d2i_SSL_SESSION(NULL, &at, len);
-
-		error = offer(ssl, r, copy);
-		SSL_SESSION_free(copy);
-		OPENSSL_free(der);
-	} else {
-		error = offer(ssl, r, kept);
-	}
-	if (pinfast_openssl_conn(ssl) != NULL)
-		answer->session =
-		    pinfast_conn_verdict(pinfast_openssl_conn(ssl)).reason;
-	if (error != PINFAST_OK)
-		snprintf(answer->error, sizeof answer->error, "session: %s",
-		    shim_error_name(error));
+	if (mode & SHIM_SER)
+		return pinfast_openssl_session_read(tls, session->bytes,
+		    session->len);
+	if (!(mode & SHIM_PLAIN))
+		return offer(tls, session->memory, mode);
+	len = i2d_SSL_SESSION(session->memory, &der);
+	at = der;
+	copy = d2i_SSL_SESSION(NULL, &at, len);
+	error = offer(tls, copy, mode);
+	SSL_SESSION_free(copy);
+	OPENSSL_free(der);
+	return error;
 }
 
-static const char payload[] = "0123456789abcdef0123456789abcdef";
-
-static void
-talk(SSL *ssl, int send, struct shim_answer *answer)
+static int
+early(void *tls, const void *data, int len)
 {
-	char buffer[64];
-	int n;
-
-	if (send > 32)
-		send = 32;
-	n = SSL_write(ssl, payload, send);
-	if (n > 0)
-		answer->sent += n;
-	for (int left = n; left > 0; left -= n) {
-		n = SSL_read(ssl, buffer, left);
-		if (n <= 0)
-			return;
-		answer->got += n;
-	}
-}
-
-static void
-send_early(SSL *ssl, int send, struct shim_answer *answer)
-{
-	SSL_SESSION *session = SSL_get0_session(ssl);
+	SSL_SESSION *session = SSL_get0_session(tls);
 	size_t written = 0;
 
 	if (session == NULL || SSL_SESSION_get_max_early_data(session) == 0)
-		return;
-	if (SSL_write_early_data(ssl, payload, (size_t)send, &written) == 1)
-		answer->early += (int)written;
-}
-
-/* The pool asks again: another policy, another host, or both. */
-static void
-recheck(SSL *ssl, const struct shim_request *r, struct shim_answer *answer)
-{
-	const char *store = shim_get(r, "recheck", NULL);
-	const char *host = shim_get(r, "rehost", NULL);
-
-	if (store == NULL && host == NULL)
-		return;
-	answer->rechecked = 1;
-	answer->first = answer->verdict;
-	if (store != NULL && shim_reload(r, store, answer) != 0)
-		return;
-	if (host != NULL)
-		answer->verdict = pinfast_openssl_recheck(ssl, host,
-		    (uint16_t)shim_int(r, "rehostport",
-		        shim_int(r, "nameport", 443)));
-	else
-		answer->verdict = pinfast_openssl_result(ssl);
-	if (answer->verdict.decision == PINFAST_ALLOW)
-		talk(ssl, shim_int(r, "send", 16), answer);
-}
-
-/* An application that hands the judge a certificate when all is over: the one
- * that the peer has shown, as if it had been verified. */
-static void
-judge_late(SSL *ssl, const struct shim_request *r, struct shim_answer *answer)
-{
-	struct pinfast_cert cert = {0};
-	X509 *leaf = SSL_get0_peer_certificate(ssl);
-	unsigned char *der = NULL;
-	int len = leaf == NULL ? 0 : i2d_X509(leaf, &der);
-
-	if (strcmp(shim_get(r, "late", "no"), "judge") != 0)
-		return;
-	cert.der.data = der;
-	cert.der.len = len > 0 ? (size_t)len : 0;
-	answer->verdict =
-	    pinfast_judge_path(pinfast_openssl_conn(ssl), &cert, 1);
-	OPENSSL_free(der);
-}
-
-static void
-shake(SSL *ssl, const struct shim_request *r, int server,
-    struct shim_answer *answer)
-{
-	int careless = strcmp(shim_get(r, "ask", "yes"), "no") == 0;
-	int send = shim_int(r, "send", 16);
-
-	if (shim_int(r, "early", 0))
-		send_early(ssl, send, answer);
-	hash_broken = shim_has(r, "hash", "breaks");
-	answer->hs = (server ? SSL_accept(ssl) : SSL_connect(ssl)) == 1;
-	note_errors(answer);
-	answer->resumed = SSL_session_reused(ssl);
-	if (careless)
-		talk(ssl, send, answer);
-	answer->verdict = pinfast_openssl_result(ssl);
-	hash_broken = 0;
-	pinfast_openssl_explain(ssl, answer->explain, sizeof answer->explain);
-	if (answer->verdict.decision != PINFAST_ALLOW) {
-		judge_late(ssl, r, answer);
-		return;
-	}
-	if (!careless && answer->early == 0)
-		talk(ssl, send, answer);
-	else if (answer->early > 0 &&
-	         SSL_get_early_data_status(ssl) == SSL_EARLY_DATA_REJECTED)
-		talk(ssl, send, answer); /* a server may decline it at will */
-	else if (answer->early > 0)
-		answer->got = SSL_read(ssl, answer->error, answer->early);
-	answer->error[0] = '\0';
-	save_session(ssl, r);
-	recheck(ssl, r, answer);
-	judge_late(ssl, r, answer);
-}
-
-/* Asks the proxy for the origin and reads its answer, no byte more. */
-static int
-ask_proxy(SSL *outer, const char *name)
-{
-	char text[400], c;
-	int newlines = 0;
-
-	snprintf(text, sizeof text, "CONNECT %s:443 HTTP/1.1\r\n\r\n", name);
-	if (SSL_write(outer, text, (int)strlen(text)) <= 0)
-		return -1;
-	while (newlines < 2) {
-		if (SSL_read(outer, &c, 1) != 1)
-			return -1;
-		if (c == '\n')
-			newlines++;
-		else if (c != '\r')
-			newlines = 0;
-	}
-	return 0;
-}
-
-/* An HTTPS proxy is pinned for itself; 0: it leads to the origin. */
-static int
-go_through(SSL *outer, SSL *ssl, const struct shim_request *r, int fd,
-    struct shim_answer *answer)
-{
-	BIO *bio = BIO_new(BIO_f_ssl());
-
-	if (bio == NULL || !SSL_set_fd(outer, fd))
-		abort();
-	BIO_set_ssl(bio, outer, BIO_NOCLOSE);
-	SSL_set_bio(ssl, bio, bio);
-	if (pinfast_openssl_attach(outer, shim_get(r, "proxy", NULL), 3128,
-	        NULL) != PINFAST_OK)
-		return -1;
-	(void)SSL_connect(outer);
-	note_errors(answer);
-	answer->verdict = pinfast_openssl_result(outer);
-	if (answer->verdict.decision != PINFAST_ALLOW)
-		return -1;
-	return ask_proxy(outer, shim_get(r, "name", ""));
+		return 0;
+	if (SSL_write_early_data(tls, data, (size_t)len, &written) != 1)
+		return 0;
+	return (int)written;
 }
 
 static int
-run(SSL_CTX *ctx, int is_new, const struct shim_request *r, int fd,
-    struct shim_answer *answer)
+early_declined(void *tls)
 {
-	struct pinfast *policy = shim_policy(r, answer);
-	struct pinfast_diag diag = {0};
-	enum pinfast_error error;
-	SSL *ssl, *outer = NULL;
-	int server = strcmp(r->verb, "accept") == 0;
-
-	if (policy == NULL)
-		return -1;
-	clock_ahead = shim_int(r, "clock", 0);
-	if (shim_get(r, "hash", NULL) != NULL &&
-	    pinfast_use_sha256(policy, breaking_sha256, NULL) != PINFAST_OK)
-		abort();
-	error = is_new ? pinfast_openssl_init(ctx, policy, NULL, &diag)
-	               : PINFAST_OK;
-	if (error != PINFAST_OK) {
-		answer->attach = shim_error_name(error);
-		return -1;
-	}
-	ssl = SSL_new(ctx);
-	if (ssl == NULL || !SSL_set_fd(ssl, fd))
-		abort();
-	if (shim_get(r, "proxy", NULL) != NULL) {
-		outer = SSL_new(ctx);
-		if (outer == NULL)
-			abort();
-		if (go_through(outer, ssl, r, fd, answer) != 0) {
-			SSL_free(ssl);
-			SSL_free(outer);
-			return 0;
-		}
-	}
-	error = server ? pinfast_openssl_attach_server(ssl,
-	                     shim_get(r, "label", ""), &diag)
-	               : attach(ssl, r, &diag);
-	answer->attach = error == PINFAST_OK ? "ok" : shim_error_name(error);
-	if (shim_has(r, "hook", "overwrite"))
-		SSL_CTX_set_cert_verify_callback(ctx, yes_to_all, NULL);
-	if (shim_has(r, "hook", "info"))
-		SSL_set_info_callback(ssl, on_nothing);
-	if (error == PINFAST_OK || shim_int(r, "anyway", 0)) {
-		if (!server)
-			use_session(ssl, r, answer);
-		shake(ssl, r, server, answer);
-		SSL_shutdown(ssl);
-	} else {
-		answer->verdict = pinfast_openssl_result(ssl);
-		pinfast_openssl_explain(ssl, answer->explain,
-		    sizeof answer->explain);
-		snprintf(answer->error, sizeof answer->error, "%.280s",
-		    diag.text);
-	}
-	SSL_free(ssl);
-	SSL_free(outer);
-	return 0;
+	return SSL_get_early_data_status(tls) == SSL_EARLY_DATA_REJECTED;
 }
 
-static void
-do_connect(const struct shim_request *r, struct shim_answer *answer)
+static size_t
+leaf(void *tls, uint8_t *der, size_t size)
 {
-	SSL_CTX *ctx = make_ctx(r, 0);
-	int fd = shim_connect(shim_get(r, "addr", "127.0.0.1"),
-	    shim_int(r, "port", 0));
+	X509 *cert = SSL_get0_peer_certificate(tls);
+	int len = cert == NULL ? 0 : i2d_X509(cert, NULL);
 
-	if (fd < 0 || (shim_int(r, "starttls", 0) && shim_starttls(fd) != 0))
-		snprintf(answer->error, sizeof answer->error, "cannot connect");
-	else
-		run(ctx, 1, r, fd, answer);
-	if (fd >= 0)
-		close(fd);
-	SSL_CTX_free(ctx);
-}
-
-static void
-drop_ctx(void *ctx)
-{
-	SSL_CTX_free(ctx);
-}
-
-/* A server's SSL_CTX lives as long as its policy, and so does what it needs to
- * resume sessions: its ticket keys and its cache. */
-static SSL_CTX *
-server_ctx(const struct shim_request *r, int *is_new)
-{
-	char name[120];
-	SSL_CTX *ctx;
-	const char *cert = shim_get(r, "cert", "");
-	const char *key = shim_get(r, "key", "");
-
-	snprintf(name, sizeof name, "ctx:%.99s", shim_get(r, "handle", ""));
-	ctx = shim_kept(name);
-	*is_new = ctx == NULL;
-	if (ctx != NULL)
-		return ctx;
-	ctx = make_ctx(r, 1);
-	shim_keep(name, ctx, drop_ctx);
-	if (shim_has(r, "tickets", "no"))
-		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
-	if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1 ||
-	    SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
-		fprintf(stderr, "shim-openssl: cannot use %s, %s\n", cert, key);
-	return ctx;
-}
-
-static void
-do_accept(const struct shim_request *r, struct shim_answer *answer)
-{
-	int is_new, port = 0;
-	SSL_CTX *ctx = server_ctx(r, &is_new);
-	int listener = shim_listen(shim_get(r, "addr", "127.0.0.1"), &port);
-	int fd;
-
-	if (listener < 0)
-		abort();
-	printf("{\"id\":\"%s\",\"port\":%d}\n", answer->id, port);
-	fflush(stdout);
-	fd = accept(listener, NULL, NULL);
-	close(listener);
-	if (fd < 0)
-		snprintf(answer->error, sizeof answer->error, "nobody came");
-	else
-		run(ctx, is_new, r, fd, answer);
-	if (fd >= 0)
-		close(fd);
+	if (len <= 0 || (size_t)len > size)
+		return 0;
+	i2d_X509(cert, &der);
+	return (size_t)len;
 }
 
 int
 main(void)
 {
-	static char line[8192];
+	static const struct shim_library openssl = {
+	    .ctx_new = ctx_new,
+	    .ctx_free = ctx_free,
+	    .init = init,
+	    .open = open_tls,
+	    .close = close_tls,
+	    .tell_name = tell_name,
+	    .attach = attach,
+	    .attach_server = attach_server,
+	    .overwrite = overwrite,
+	    .handshake = handshake,
+	    .resumed = resumed,
+	    .write = write_tls,
+	    .read = read_tls,
+	    .result = result,
+	    .recheck = recheck,
+	    .explain = explain,
+	    .conn = conn,
+	    .session_keep = session_keep,
+	    .session_drop = session_drop,
+	    .session_offer = session_offer,
+	    .early = early,
+	    .early_declined = early_declined,
+	    .leaf = leaf,
+	};
 
-	signal(SIGPIPE, SIG_IGN); /* peers hang up */
-	while (fgets(line, sizeof line, stdin) != NULL) {
-		struct shim_request request;
-		struct shim_answer answer;
-
-		if (!shim_parse(line, &request))
-			continue;
-		shim_answer_init(&answer, &request);
-		now = &answer;
-		ERR_clear_error();
-		if (strcmp(request.verb, "accept") == 0)
-			do_accept(&request, &answer);
-		else
-			do_connect(&request, &answer);
-		shim_print(&answer);
-	}
-	return 0;
+	return shim_main(&openssl);
 }
