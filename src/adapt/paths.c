@@ -445,6 +445,10 @@ find_first(struct pf_paths *p)
 	memset(&w, 0, sizeof w);
 	w.p = p;
 	w.any = 1;
+	/* Nothing can be built upon it, and its key is not to be had. */
+	if (leaf != NULL && !leaf->is_walked &&
+	    !(pinfast_conn_needs(p->conn) & PINFAST_NEED_TRUST))
+		return judge(p, &leaf, 1);
 	search(&w);
 	if (w.end == END_FOUND)
 		return w.verdict;
