@@ -66,6 +66,12 @@ enum pf_adapter_cap {
 	PF_CAN_RELOAD = 512
 };
 
+/* A host that a connection may be for. */
+struct pf_expected {
+	const char *host;
+	uint16_t port; /* 0: unknown */
+};
+
 /*
  * ctx is the library's shared object (SSL_CTX, credentials), tls one
  * connection (SSL, gnutls_session_t).  Functions that a library does not
@@ -86,6 +92,32 @@ struct pf_adapter {
 	    uint16_t port);
 	size_t (*explain)(void *tls, char *text, size_t size);
 	struct pinfast_conn *(*conn)(void *tls);
+	/*
+	 * For libpinfast-curl, which meets connections that somebody else has
+	 * made.  symbol names a function of the TLS library, function is that
+	 * one as this adapter calls it: who calls another one has another copy
+	 * of the library, and its objects must not be touched.
+	 */
+	const char *symbol;
+	void (*function)(void);
+	/*
+	 * After init(), where connections are judged inside their handshake:
+	 * the connections of ctx are for one of these hosts, the one that they
+	 * ask for (SNI); one that asks for nothing is for the first that is an
+	 * address.  One that asks for another host is judged by that name.
+	 */
+	enum pinfast_error (*expect)(void *ctx, const struct pf_expected *hosts,
+	    size_t count, struct pinfast_diag *diag);
+	/*
+	 * Where they cannot be: tls has completed its handshake, or resumed a
+	 * session, and nobody attached it.  Has the library verify chain and
+	 * name now, under the anchors that the application gave it or those of
+	 * the entry, and judges that and further paths.  Keeps nothing, and
+	 * leaves tls as it was.  conn is new and for this host; the caller
+	 * settles it.
+	 */
+	struct pinfast_verdict (*judge)(void *tls, struct pinfast_conn *conn,
+	    const char *host);
 };
 
 /* Each adapter library exports one function, pinfast_adapter_NAME. */
