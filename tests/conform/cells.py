@@ -1,7 +1,7 @@
 """Which cells the conformance tables make: computed, never typed."""
 import collections
 
-import tables
+from rows import VERSIONS, flows_of, needs_of, options, words
 
 # What a policy's pins are as TLSA records: their certificate usages.
 USAGES = {'leaf': '1', 'leaf2': '1', 'ca': '0', 'any': '01', 'none': '3'}
@@ -9,41 +9,50 @@ USAGES = {'leaf': '1', 'leaf2': '1', 'ca': '0', 'any': '01', 'none': '3'}
 ORACLE_OPTIONS = {'tls', 'partial', 'nameport', 'sni', 'ciphers', 'needs'}
 # Flows of one handshake; in all others a session or a connection comes back.
 FIRST = ('full', 'mtls')
-Cell = collections.namedtuple('Cell', 'adapter row flow tls pin')
+# refused: the capability that the row needs and the adapter lacks, or None.
+Cell = collections.namedtuple('Cell', 'adapter row flow tls pin refused')
 
 
 def caps_of(table, adapter):
     """What an adapter can, as a set."""
-    return set(table.adapters[adapter]['caps'].split(','))
+    return set(words(table.adapters[adapter]['caps']))
 
 
-def for_oracle(row, caps):
+def is_oracle(table, adapter):
+    """Does it judge by keys alone?"""
+    return 'oracle' in caps_of(table, adapter)
+
+
+def for_oracle(row, flow, lacks):
     """Can pins alone, without a policy, say what this row says?"""
-    options = tables.options(row)
-    needs = set(options.get('needs', '').split(',')) - {''}
-    return (set(options) <= ORACLE_OPTIONS and needs <= caps and
+    return (flow == 'full' and lacks is None and
+            set(options(row)) <= ORACLE_OPTIONS and
             all(row[pin].split(':')[0] in USAGES for pin in ('right', 'wrong')))
 
 
 def versions_of(row, flow, caps):
     """The TLS versions that a row's flow runs in."""
-    return [tls for tls in ('1.2', '1.3')
+    return [tls for tls in VERSIONS
             if 'tls' + tls.replace('.', '') in caps and
             not (flow.endswith('early') and tls == '1.2') and
-            tables.options(row).get('tls', tls) == tls]
+            options(row).get('tls', tls) == tls]
+
+
+def cells_of_row(table, adapter, row):
+    """Every cell that an adapter has of a row; none on axes that it lacks."""
+    caps = caps_of(table, adapter)
+    lacks = next((cap for cap in needs_of(row) if cap not in caps), None)
+    for flow in flows_of(row):
+        if not set(words(table.flows[flow]['axis'])) <= caps or \
+                'oracle' in caps and not for_oracle(row, flow, lacks):
+            continue
+        for tls in versions_of(row, flow, caps):
+            for pin in ('right', 'wrong'):
+                yield Cell(adapter, row['id'], flow, tls, pin, lacks)
 
 
 def cells_of(table, adapter, names=()):
     """Every cell of an adapter, or of some of its rows."""
-    caps = caps_of(table, adapter)
     for row in table.rows.values():
-        if names and row['id'] not in names:
-            continue
-        if 'oracle' in caps and not for_oracle(row, caps):
-            continue
-        for flow in tables.flows_of(row):
-            if 'oracle' in caps and flow != 'full':
-                continue
-            for tls in versions_of(row, flow, caps):
-                for pin in ('right', 'wrong'):
-                    yield Cell(adapter, row['id'], flow, tls, pin)
+        if not names or row['id'] in names:
+            yield from cells_of_row(table, adapter, row)

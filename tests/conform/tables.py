@@ -2,11 +2,11 @@
 import os
 import re
 
+import adapters
 import units
+from rows import VERSIONS, TableError, flows_of, options
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ALL = ('full', 'resume-mem', 'resume-ser', 'renew-mem', 'tighten-mem',
-       'tighten-ser', 'reuse')
 ROW = ('id', 'scenarios', 'chain', 'peer', 'trust', 'name', 'right', 'wrong',
        'flows', 'want_right', 'want_wrong', 'control', 'options', 'what')
 # Scenarios that may wait, and the reasons that wait with them.
@@ -17,14 +17,9 @@ WANTS = {'attach', 'first', 'needs', 'session'}
 CHAINS = {'firstchain', 'proxychain'}
 OURS = WANTS | CHAINS | {'host', 'tls', 'firstname', 'otherring'}
 SECOND = {'clock', 'late', 'recheck', 'rehost'}
-VERSIONS = ('1.2', '1.3')
 
 
-class TableError(Exception):
-    """A table breaks a rule; the text says where and which."""
-
-
-def read(path, fields):
+def lines(path, fields):
     """Rows of a table as dictionaries; `#` begins a comment line."""
     rows = []
     with open(os.path.join(HERE, path), encoding='utf-8') as f:
@@ -46,21 +41,6 @@ def index(rows, key):
         if row[key] in out:
             raise TableError(f'{row["at"]}: {row[key]} is there twice')
         out[row[key]] = row
-    return out
-
-
-def options(row):
-    """The row's options as a dictionary."""
-    if row['options'] == '-':
-        return {}
-    return dict(o.split('=', 1) for o in row['options'].split(' '))
-
-
-def flows_of(row):
-    """The names of the flows a row runs in."""
-    out = []
-    for flow in row['flows'].split(','):
-        out.extend(ALL if flow == 'all' else [flow])
     return out
 
 
@@ -103,32 +83,43 @@ def check_control(row, rows):
                          f'{", ".join(sorted(" ".join(a) for a in alone))}')
 
 
-def reasons():
-    """Every reason of the judge, by the name that programs print."""
+def header():
+    """The public header, which names every error and reason."""
     path = os.path.join(HERE, '..', '..', 'include', 'pinfast.h')
     with open(path, encoding='utf-8') as f:
-        return frozenset(re.findall(r'X\([A-Z_]+, \d+, "([a-z-]+)",', f.read()))
+        return f.read()
+
+
+def reasons():
+    """Every reason of the judge, by the name that programs print."""
+    return frozenset(re.findall(r'X\([A-Z_]+, \d+, "([a-z-]+)",', header()))
 
 
 class Tables:
     """All tables, checked."""
 
-    def __init__(self, rows='rows.tsv', later='later.tsv',
-                 units='units.tsv'):
-        self.rows = index(read(rows, ROW), 'id')
+    def __init__(self, **files):
+        """files: another file in the place of a table's own, by its name."""
+        def read(name, fields):
+            return lines(files.get(name.partition('.')[0], name), fields)
+        self.rows = index(read('rows.tsv', ROW), 'id')
         self.chains = index(read('world/chains.tsv',
                                  ('chain', 'key', 'certs')), 'chain')
         self.scripts = index(read('peer/scripts.tsv',
                                   ('peer', 'steps', 'for')), 'peer')
         self.flows = index(read('flows.tsv',
-                                ('flow', 'first', 'second', 'what')), 'flow')
+                                ('flow', 'first', 'second', 'what',
+                                 'axis')), 'flow')
         self.adapters = index(read('adapters.tsv',
-                                   ('adapter', 'shim', 'caps', 'refusals')),
+                                   ('adapter', 'shim', 'caps', 'without')),
                               'adapter')
+        self.caps = index(read('caps.tsv', ('cap', 'kind', 'what')), 'cap')
+        self.refusals = read('refusals.tsv', ('adapter', 'cap', 'attach',
+                                              'reason', 'why'))
         self.scenarios = index(read('scenarios.tsv', ('scenario', 'what')),
                                'scenario')
-        self.later = index(read(later, ('scenario', 'why')), 'scenario')
-        self.units = index(read(units, ('scenario', 'test')), 'scenario')
+        self.later = index(read('later.tsv', ('scenario', 'why')), 'scenario')
+        self.units = index(read('units.tsv', ('scenario', 'test')), 'scenario')
         self.trust = index(read('world/trust.tsv', ('trust', 'certs')),
                            'trust')
         self.check()
@@ -160,6 +151,7 @@ class Tables:
         self.check_reasons()
         self.check_units()
         self.check_scenarios()
+        adapters.check(self, header())
 
     def check_unused(self, used):
         """What no row names is a mistake of the table."""
