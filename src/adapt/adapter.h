@@ -26,6 +26,7 @@ struct pf_attached {
 	uint8_t by_peer;  /* this handshake's certificate or key was judged */
 	uint8_t by_tag;   /* the session that it offers passed by its tag */
 	uint8_t complete; /* settled: the handshake is over */
+	uint8_t doomed;   /* attaching failed: it denies, whatever comes */
 	char host[PINFAST_HOST_LEN];
 };
 
@@ -37,11 +38,64 @@ void pf_attached_fini(struct pf_attached *a);
 /* Before a handshake: evidence of an earlier one counts no more. */
 PINFAST_CHECK enum pinfast_error pf_attached_begin(struct pf_attached *a);
 
+/* The same, unless one has begun already that is not over. */
+PINFAST_CHECK enum pinfast_error pf_attached_ready(struct pf_attached *a);
+
+/*
+ * The anchors of the entry, before each verification: fn gets each of them
+ * (pinfast_conn_trust()), also of a policy that is loaded right now.
+ *
+ * returns how many there are; 0: the application's count; -1: they cannot be
+ *         had, and the chain counts as not verified
+ */
+PINFAST_CHECK int pf_attached_trust(struct pf_attached *a, pinfast_anchor_fn fn,
+    void *arg);
+
+/* A session is about to be offered, or taken up again: 1: it may be. */
+PINFAST_CHECK int pf_attached_resume(struct pf_attached *a,
+    struct pinfast_bytes tag, struct pinfast_bytes blob);
+
+/*
+ * Servers: sessions of another label, or of what the policy asked of this one
+ * before, must not even be looked at.  id: H(label, terms).
+ */
+PINFAST_CHECK enum pinfast_error pf_attached_session_id(struct pf_attached *a,
+    uint8_t id[32]);
+
 /* The handshake is over.  resumed: the library resumed a session. */
 struct pinfast_verdict pf_attached_end(struct pf_attached *a, int resumed);
 
 /* While the handshake goes on: a deny is final, a go-ahead is not yet. */
 struct pinfast_verdict pf_attached_so_far(const struct pf_attached *a);
+
+/*
+ * What a connection that is kept can still say of its peer.  Both may be NULL.
+ *
+ * covers    does the leaf, which was verified, name this host?
+ * complete  pinfast_conn_complete() with the path that was verified
+ */
+struct pf_kept {
+	int (*covers)(void *arg, const char *host);
+	enum pinfast_error (*complete)(void *arg);
+	void *arg;
+};
+
+/*
+ * Asks again under today's policy, after a handshake that ended in a go-ahead
+ * (anything else stays what it is).  host: NULL, or another one that the
+ * connection is to be used for as well.
+ */
+PINFAST_CHECK struct pinfast_verdict pf_attached_recheck(struct pf_attached *a,
+    const char *host, uint16_t port, const struct pf_kept *kept);
+
+/* Says why in a sentence, as pinfast_conn_explain().  a may be NULL. */
+size_t pf_attached_explain(const struct pf_attached *a, char *text,
+    size_t size);
+
+/* Attaching failed: from here on it denies, whatever the application makes of
+ * the error.  Returns error. */
+enum pinfast_error pf_attached_doom(struct pf_attached *a,
+    struct pinfast_diag *diag, enum pinfast_error error, const char *text);
 
 /* Writes why an adapter call failed; returns error. */
 enum pinfast_error pf_attached_refuse(struct pinfast_diag *diag,

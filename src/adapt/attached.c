@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/sha256.h"
 #include "os/file.h"
 
 enum pinfast_error
@@ -50,6 +51,46 @@ pf_attached_begin(struct pf_attached *a)
 	    a->port, now, &a->conn);
 }
 
+enum pinfast_error
+pf_attached_ready(struct pf_attached *a)
+{
+	if (a->conn == NULL || a->complete)
+		return pf_attached_begin(a);
+	return PINFAST_OK;
+}
+
+int
+pf_attached_trust(struct pf_attached *a, pinfast_anchor_fn fn, void *arg)
+{
+	int count = pinfast_conn_trust(a->conn, fn, arg);
+
+	return count < 0 ? -1 : count;
+}
+
+int
+pf_attached_resume(struct pf_attached *a, struct pinfast_bytes tag,
+    struct pinfast_bytes blob)
+{
+	a->by_tag =
+	    pinfast_judge_tag(a->conn, tag, blob).decision == PINFAST_ALLOW;
+	return a->by_tag;
+}
+
+enum pinfast_error
+pf_attached_session_id(struct pf_attached *a, uint8_t id[32])
+{
+	uint8_t text[8 + 32 + PINFAST_HOST_LEN] = "pinfast";
+	enum pinfast_error error = pf_attached_begin(a);
+
+	if (error != PINFAST_OK)
+		return error;
+	/* Without a policy every client is refused anyway. */
+	(void)pinfast_conn_terms(a->conn, text + 8);
+	memcpy(text + 40, a->host, sizeof a->host);
+	pf_sha256(text, sizeof text, id);
+	return PINFAST_OK;
+}
+
 static struct pinfast_verdict
 not_judged(void)
 {
@@ -85,6 +126,70 @@ pf_attached_so_far(const struct pf_attached *a)
 	if (a->conn != NULL)
 		verdict = pinfast_conn_verdict(a->conn);
 	return verdict.decision == PINFAST_ALLOW ? not_judged() : verdict;
+}
+
+/* For keys that nobody asked about before, the path may still be there. */
+static struct pinfast_verdict
+ask_again(struct pf_attached *a, const char *host, uint16_t port,
+    const struct pf_kept *kept)
+{
+	int64_t now = pf_clock_now();
+	struct pinfast_verdict verdict =
+	    pinfast_conn_recheck(a->conn, host, port, now, 1);
+
+	if (verdict.reason != PINFAST_REASON_TAG_INCOMPLETE ||
+	    kept->complete == NULL || kept->complete(kept->arg) != PINFAST_OK)
+		return verdict;
+	return pinfast_conn_recheck(a->conn, host, port, now, 1);
+}
+
+struct pinfast_verdict
+pf_attached_recheck(struct pf_attached *a, const char *host, uint16_t port,
+    const struct pf_kept *kept)
+{
+	struct pinfast_verdict verdict = not_judged();
+	char name[PINFAST_HOST_LEN];
+
+	if (a->conn == NULL || !a->complete || a->doomed)
+		return verdict;
+	verdict = pinfast_conn_verdict(a->conn);
+	if (verdict.decision != PINFAST_ALLOW)
+		return verdict;
+	if (host == NULL)
+		return ask_again(a, NULL, 0, kept);
+	verdict.decision = 0;
+	verdict.reason = PINFAST_REASON_HOST_INVALID;
+	if (pinfast_host_canonical(host, name) != PINFAST_OK)
+		return verdict;
+	verdict.reason = PINFAST_REASON_PKIX_FAILED;
+	if (strcmp(name, a->host) != 0 &&
+	    (kept->covers == NULL || !kept->covers(kept->arg, name)))
+		return verdict;
+	return ask_again(a, name, port, kept);
+}
+
+size_t
+pf_attached_explain(const struct pf_attached *a, char *text, size_t size)
+{
+	static const char nothing[] = "nothing has judged this connection";
+
+	if (a != NULL && a->conn != NULL)
+		return pinfast_conn_explain(a->conn, text, size);
+	if (size > 0) {
+		size_t len = size < sizeof nothing ? size : sizeof nothing;
+
+		memcpy(text, nothing, len);
+		text[len - 1] = '\0';
+	}
+	return sizeof nothing - 1;
+}
+
+enum pinfast_error
+pf_attached_doom(struct pf_attached *a, struct pinfast_diag *diag,
+    enum pinfast_error error, const char *text)
+{
+	a->doomed = 1;
+	return pf_attached_refuse(diag, error, text);
 }
 
 enum pinfast_error

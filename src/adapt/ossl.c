@@ -9,8 +9,6 @@
 #include <openssl/err.h>
 #include <openssl/sha.h>
 
-#include "os/file.h"
-
 /* Reason codes of the error queue: a reason of the judge, and this. */
 #define ERROR_BASE 100
 
@@ -216,7 +214,7 @@ on_start(SSL *ssl)
 	/* Whoever holds an external PSK (RFC 8446, 2.2) shows no certificate,
 	 * and early data would go out before that is noticed. */
 	SSL_set_psk_use_session_callback(ssl, NULL);
-	if (has_begun(ssl, st) && !st->doomed)
+	if (has_begun(ssl, st) && !st->a.doomed)
 		pf_ossl_session_check(ssl, st);
 	else
 		SSL_set_session(ssl, NULL);
@@ -364,7 +362,6 @@ attach(SSL *ssl, const char *host, uint16_t port, int server,
 	/* SSL_set_SSL_CTX() may have put another in its place. */
 	st->ctx = ctx;
 	pf_attached_fini(&st->a);
-	st->doomed = 0;
 	error = pf_attached_init(&st->a, ctx->policy, host, port, server);
 	watch_ssl(ssl, st);
 	*out = st;
@@ -398,15 +395,6 @@ set_reference(SSL *ssl, char *host)
 	       SSL_set_tlsext_host_name(ssl, host);
 }
 
-/* From here on it denies, whatever the application makes of the error. */
-static enum pinfast_error
-doom(struct pf_ossl *st, struct pinfast_diag *diag, enum pinfast_error error,
-    const char *text)
-{
-	st->doomed = 1;
-	return pf_attached_refuse(diag, error, text);
-}
-
 enum pinfast_error
 pinfast_openssl_attach(SSL *ssl, const char *host, uint16_t port,
     struct pinfast_diag *diag)
@@ -419,13 +407,14 @@ pinfast_openssl_attach(SSL *ssl, const char *host, uint16_t port,
 	/* Names that must be learned may be set until the handshake. */
 	if (host != NULL && (!set_reference(ssl, st->a.host) ||
 	                        pf_ossl_begin(ssl, st) != PINFAST_OK))
-		return doom(st, diag, PINFAST_ENOMEM, "out of memory");
+		return pf_attached_doom(&st->a, diag, PINFAST_ENOMEM,
+		    "out of memory");
 	if (SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE ||
 	    (host != NULL &&
 	        pinfast_conn_needs(st->a.conn) == PINFAST_NEED_LEAF_ONLY))
 		return PINFAST_OK;
 	SSL_set_verify(ssl, SSL_VERIFY_PEER, SSL_get_verify_callback(ssl));
-	return doom(st, diag, PINFAST_EUNSAFE,
+	return pf_attached_doom(&st->a, diag, PINFAST_EUNSAFE,
 	    "certificate verification is off (SSL_VERIFY_NONE): set "
 	    "SSL_VERIFY_PEER, or write `pkix: none` into the host's entry");
 }
@@ -445,31 +434,44 @@ pinfast_openssl_attach_server(SSL *ssl, const char *label,
 	    SSL_get_verify_callback(ssl));
 	error = pf_ossl_session_serve(ssl, st);
 	if (error != PINFAST_OK)
-		return doom(st, diag, error,
+		return pf_attached_doom(&st->a, diag, error,
 		    "the session id context could not be set");
 	return PINFAST_OK;
 }
 
-/* Asks again; for keys that nobody asked about before, the chain is there. */
-static struct pinfast_verdict
-ask_again(SSL *ssl, struct pf_ossl *st, const char *host, uint16_t port)
+static int
+covers(void *arg, const char *host)
 {
-	struct pinfast_verdict verdict =
-	    pinfast_conn_recheck(st->a.conn, host, port, pf_clock_now(), 1);
+	X509 *leaf = SSL_get0_peer_certificate(arg);
+
+	return leaf != NULL && pf_ossl_covers(leaf, host,
+	                           X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+	                               X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+}
+
+static enum pinfast_error
+complete(void *arg)
+{
+	struct pf_ossl *st = pf_ossl_of(arg);
 	struct pf_ossl_certs certs;
 	struct pinfast_path path;
 	enum pinfast_error error;
 
-	if (verdict.reason != PINFAST_REASON_TAG_INCOMPLETE ||
-	    SSL_get0_verified_chain(ssl) == NULL)
-		return verdict;
-	pf_ossl_certs_init(&certs, SSL_get0_verified_chain(ssl), NULL);
+	if (SSL_get0_verified_chain(arg) == NULL)
+		return PINFAST_ENOTFOUND;
+	pf_ossl_certs_init(&certs, SSL_get0_verified_chain(arg), NULL);
 	path = pf_ossl_certs_path(&certs);
 	error = pinfast_conn_complete(st->a.conn, &path);
 	pf_ossl_certs_fini(&certs);
-	if (error != PINFAST_OK)
-		return verdict;
-	return pinfast_conn_recheck(st->a.conn, host, port, pf_clock_now(), 1);
+	return error;
+}
+
+static struct pinfast_verdict
+recheck(SSL *ssl, struct pf_ossl *st, const char *host, uint16_t port)
+{
+	struct pf_kept kept = {covers, complete, ssl};
+
+	return pf_attached_recheck(&st->a, host, port, &kept);
 }
 
 struct pinfast_verdict
@@ -485,7 +487,7 @@ pinfast_openssl_result(SSL *ssl)
 	if (st != NULL)
 		verdict = pf_ossl_end(ssl, st);
 	if (verdict.decision == PINFAST_ALLOW)
-		verdict = ask_again(ssl, st, NULL, 0);
+		verdict = recheck(ssl, st, NULL, 0);
 	if (verdict.decision != PINFAST_ALLOW)
 		pf_ossl_block(ssl);
 	return verdict;
@@ -496,40 +498,18 @@ pinfast_openssl_recheck(SSL *ssl, const char *host, uint16_t port)
 {
 	struct pinfast_verdict verdict = pinfast_openssl_result(ssl);
 	struct pf_ossl *st = ssl == NULL ? NULL : pf_ossl_of(ssl);
-	char name[PINFAST_HOST_LEN];
-	X509 *leaf;
 
 	if (verdict.decision != PINFAST_ALLOW || host == NULL)
 		return verdict;
-	verdict.decision = 0;
-	verdict.reason = PINFAST_REASON_HOST_INVALID;
-	if (pinfast_host_canonical(host, name) != PINFAST_OK)
-		return verdict;
-	leaf = SSL_get0_peer_certificate(ssl);
-	verdict.reason = PINFAST_REASON_PKIX_FAILED;
-	if (strcmp(name, st->a.host) != 0 &&
-	    (leaf == NULL || !pf_ossl_covers(leaf, name,
-	                         X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
-	                             X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)))
-		return verdict;
-	return ask_again(ssl, st, name, port);
+	return recheck(ssl, st, host, port);
 }
 
 size_t
 pinfast_openssl_explain(SSL *ssl, char *text, size_t size)
 {
-	static const char nothing[] = "nothing has judged this connection";
 	struct pf_ossl *st = ssl == NULL ? NULL : pf_ossl_of(ssl);
 
-	if (st != NULL && st->a.conn != NULL)
-		return pinfast_conn_explain(st->a.conn, text, size);
-	if (size > 0) {
-		size_t len = size < sizeof nothing ? size : sizeof nothing;
-
-		memcpy(text, nothing, len);
-		text[len - 1] = '\0';
-	}
-	return sizeof nothing - 1;
+	return pf_attached_explain(st != NULL ? &st->a : NULL, text, size);
 }
 
 struct pinfast_conn *

@@ -49,7 +49,6 @@ struct pf_ossl {
 	void (*info)(const SSL *ssl, int where, int value);
 	int saw_error;   /* verification met an error, whoever forgave it */
 	int had_anchors; /* the entry had anchors of its own */
-	int doomed;      /* attaching failed: it denies, whatever comes */
 	int renegotiates;
 	uint8_t
 	    random[SSL3_RANDOM_SIZE]; /* of the handshake that was settled */

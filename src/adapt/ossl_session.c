@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include <openssl/err.h>
-#include <openssl/evp.h>
 
 #include "adapt/blob.h"
 
@@ -360,17 +359,10 @@ pf_ossl_session_serve_ctx(SSL_CTX *ctx)
 enum pinfast_error
 pf_ossl_session_serve(SSL *ssl, struct pf_ossl *st)
 {
-	uint8_t text[8 + 32 + PINFAST_HOST_LEN] = "pinfast";
-	uint8_t id[EVP_MAX_MD_SIZE];
-	unsigned len;
+	uint8_t id[32];
 
-	if (pf_ossl_begin(ssl, st) != PINFAST_OK)
-		return PINFAST_ENOMEM;
-	/* Without a policy every client is refused anyway. */
-	(void)pinfast_conn_terms(st->a.conn, text + 8);
-	memcpy(text + 40, st->a.host, sizeof st->a.host);
-	if (EVP_Digest(text, sizeof text, id, &len, EVP_sha256(), NULL) != 1 ||
-	    !SSL_set_session_id_context(ssl, id, len))
+	if (pf_attached_session_id(&st->a, id) != PINFAST_OK ||
+	    !SSL_set_session_id_context(ssl, id, sizeof id))
 		return PINFAST_ENOMEM;
 	return PINFAST_OK;
 }

@@ -379,7 +379,7 @@ pf_ossl_verify(X509_STORE_CTX *xs, void *arg)
 		X509_STORE_CTX_set_error(xs, X509_V_ERR_OUT_OF_MEM);
 		return refuse(&h, PINFAST_REASON_NOT_JUDGED);
 	}
-	if (h.st->doomed)
+	if (h.st->a.doomed)
 		return refuse(&h, PINFAST_REASON_NOT_JUDGED);
 	return verify(&h);
 }
