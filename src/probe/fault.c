@@ -54,8 +54,24 @@ known(int reason)
 	}
 }
 
-static enum pf_step
-alerted(struct flight *f, int number, struct pf_probe_result *result)
+int
+pf_fault_is_no(int alert)
+{
+	return alert == SSL_AD_HANDSHAKE_FAILURE ||
+	       alert == SSL_AD_ILLEGAL_PARAMETER ||
+	       alert == SSL_AD_INSUFFICIENT_SECURITY;
+}
+
+enum pf_step
+pf_fault_closed(struct pf_probe_result *result)
+{
+	return pf_fault(result,
+	    "it closed the connection in the middle of the handshake; is this "
+	    "a port for TLS?");
+}
+
+enum pf_step
+pf_fault_alert(struct flight *f, int number, struct pf_probe_result *result)
 {
 	int wants = f->wants_client;
 
@@ -89,12 +105,10 @@ pf_fault_tls(struct flight *f, int ssl_error, int system_error,
 		if (ssl_error == SSL_ERROR_SYSCALL && system_error != 0 &&
 		    system_error != ECONNRESET && system_error != EPIPE)
 			return pf_fault(result, strerror(system_error));
-		return pf_fault(result,
-		    "it closed the connection in the middle of the handshake; "
-		    "is this a port for TLS?");
+		return pf_fault_closed(result);
 	}
 	if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason >= ALERTS)
-		return alerted(f, reason - ALERTS, result);
+		return pf_fault_alert(f, reason - ALERTS, result);
 	if (ERR_GET_LIB(error) == ERR_LIB_SSL && known(reason) != NULL)
 		return pf_fault(result, known(reason));
 	snprintf(result->why, sizeof result->why, "the handshake failed: %s",

@@ -42,7 +42,8 @@ descend(struct flight *f, struct pf_probe_result *result)
 		free(f->dialogue);
 		f->dialogue = NULL;
 		pf_run_enter(f, PF_STAGE_HANDSHAKE);
-		return pf_handshake_begin(f, result);
+		return f->brief ? pf_hello_begin(f, result)
+		                : pf_handshake_begin(f, result);
 	}
 	if (f->dialogue == NULL)
 		f->dialogue = malloc(sizeof *f->dialogue);
@@ -92,7 +93,8 @@ pf_flight_move(struct flight *f, uint32_t events,
 	case PF_STAGE_CONNECT:
 		return connected(f, events, result);
 	case PF_STAGE_HANDSHAKE:
-		return pf_handshake_move(f, result);
+		return f->brief ? pf_hello_move(f, result)
+		                : pf_handshake_move(f, result);
 	case PF_STAGE_PROXY:
 	case PF_STAGE_STARTTLS:
 		step = pf_talk_move(f, result);

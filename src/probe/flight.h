@@ -1,9 +1,8 @@
 /*
  * One connection of a run, from the name to the end of the handshake.  Shared
  * by the files of this folder: run.c starts connections and watches the
- * clock, flight.c moves one on, talk.c is what
- * is said before TLS, handshake.c is its TLS, fault.c says what
- * went wrong.
+ * clock, flight.c moves one on, talk.c is what is said before TLS, handshake.c
+ * is its TLS, hello.c asks in short, fault.c says what went wrong.
  */
 #ifndef PF_FLIGHT_H
 #define PF_FLIGHT_H
@@ -11,6 +10,9 @@
 #include "net/resolver.h"
 #include "probe/probe.h"
 #include "wire/dialogue.h"
+
+/* What pays only when there are more questions for a kind of key. */
+#define PF_PROBE_FEW 4
 
 struct flight;
 
@@ -31,6 +33,14 @@ struct pf_batch {
 	struct pf_batch *next; /* of those with addresses to start */
 };
 
+/* A ClientHello without a name. */
+#define PF_HELLO_MAX 1024
+struct pf_hello {
+	size_t len;        /* 0: not made yet */
+	size_t extensions; /* where they begin */
+	uint8_t data[PF_HELLO_MAX];
+};
+
 struct pf_run {
 	const struct pf_probe_options *o;
 	int timeout_ms;
@@ -40,6 +50,8 @@ struct pf_run {
 	int exhausted;   /* there are no more probes */
 	SSL_CTX *ctx[3]; /* by enum pf_probe_key, made when wanted */
 	unsigned asked[3];
+	struct pf_hello hello[3];
+	unsigned brief, plain_no; /* short questions; what came of them */
 	int epoll;
 	int64_t clock;                /* ms, as of the last look */
 	struct pf_resolver *resolver; /* made for the first name */
@@ -66,6 +78,9 @@ struct flight {
 	enum pf_probe_key asked, other; /* other: to be asked afterwards */
 	int fd;
 	int busy, through_proxy, in_clear; /* the layers that are behind us */
+	int brief;                         /* asks in short, without an SSL */
+	int again; /* the answer was more than no: to be asked at length */
+	uint8_t answer[7];
 	int wants_client, possession, too_many;
 	enum pf_probe_key shown; /* the kind of the leaf that was shown */
 	int alert;               /* the server's (RFC 8446 6); 0: none */
@@ -110,6 +125,7 @@ void pf_talk_late(const struct flight *f, struct pf_probe_result *result);
 /* handshake.c */
 SSL_CTX *pf_handshake_new(const struct pf_probe_options *o,
     enum pf_probe_key key);
+SSL_CTX *pf_handshake_ctx(struct pf_run *run, enum pf_probe_key key);
 enum pf_step pf_handshake_begin(struct flight *f,
     struct pf_probe_result *result);
 enum pf_step pf_handshake_move(struct flight *f,
@@ -117,8 +133,18 @@ enum pf_step pf_handshake_move(struct flight *f,
 /* What the handshake has shown so far. */
 void pf_handshake_tell(struct flight *f, struct pf_probe_result *result);
 
+/* hello.c: asks whether there is a key of this kind.  FAILED: there is none;
+ * DONE: nobody knows yet. */
+enum pf_step pf_hello_begin(struct flight *f, struct pf_probe_result *result);
+enum pf_step pf_hello_move(struct flight *f, struct pf_probe_result *result);
+
 /* fault.c: writes why, and fails. */
 enum pf_step pf_fault(struct pf_probe_result *result, const char *why);
+enum pf_step pf_fault_alert(struct flight *f, int number,
+    struct pf_probe_result *result);
+enum pf_step pf_fault_closed(struct pf_probe_result *result);
+/* Does this alert say that there is no key of the kind that was asked for? */
+int pf_fault_is_no(int alert);
 enum pf_step pf_fault_tls(struct flight *f, int ssl_error, int system_error,
     struct pf_probe_result *result);
 void pf_fault_timeout(const struct flight *f, struct pf_probe_result *result);

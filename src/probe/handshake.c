@@ -15,7 +15,6 @@
 
 /* A chain signed with MD5 or SHA-1 is none, as for every OpenSSL client. */
 #define AUTH_LEVEL 1
-#define FEW 4
 
 void
 pf_probe_verify(X509_STORE_CTX *xs, struct pf_probe_pkix *pkix)
@@ -222,17 +221,25 @@ set_socket(struct flight *f)
 	return 1;
 }
 
-/* A context of its own for a kind costs as much as telling FEW connections. */
+SSL_CTX *
+pf_handshake_ctx(struct pf_run *run, enum pf_probe_key key)
+{
+	if (run->ctx[key] == NULL)
+		run->ctx[key] = pf_handshake_new(run->o, key);
+	return run->ctx[key];
+}
+
+/* A context of its own for a kind costs as much as telling a few. */
 static SSL *
 ssl_for(struct pf_run *run, enum pf_probe_key key)
 {
-	SSL_CTX **ctx = &run->ctx[key];
+	SSL_CTX *ctx = run->asked[key] > PF_PROBE_FEW
+	                   ? pf_handshake_ctx(run, key)
+	                   : run->ctx[key];
 	SSL *ssl;
 
-	if (*ctx == NULL && run->asked[key]++ >= FEW)
-		*ctx = pf_handshake_new(run->o, key);
-	if (*ctx != NULL)
-		return SSL_new(*ctx);
+	if (ctx != NULL)
+		return SSL_new(ctx);
 	ssl = SSL_new(run->ctx[PF_PROBE_ANY]);
 	if (ssl != NULL && SSL_set_cipher_list(ssl, asks[key].ciphers) &&
 	    SSL_set1_sigalgs_list(ssl, asks[key].signatures) &&

@@ -81,6 +81,7 @@ struct pf_probe_result {
 	const char *alert; /* the server's (RFC 8446 6); NULL: none */
 	enum pf_probe_key asked;
 	int absent;          /* asked for the other kind: the server has none */
+	int silent;          /* and says so by hanging up without a word */
 	const char *version; /* "TLSv1.3"; NULL: not agreed */
 	STACK_OF(X509) * presented; /* leaf first; NULL: none seen */
 	STACK_OF(X509) * path;      /* verified, with its anchor; or NULL */

@@ -167,10 +167,7 @@ has_none(const struct flight *f)
 {
 	if (f->stage != PF_STAGE_HANDSHAKE || f->shown == f->asked)
 		return 0;
-	return f->alert == SSL_AD_HANDSHAKE_FAILURE ||
-	       f->alert == SSL_AD_ILLEGAL_PARAMETER ||
-	       f->alert == SSL_AD_INSUFFICIENT_SECURITY ||
-	       (f->alert == 0 && f->read == 0);
+	return pf_fault_is_no(f->alert) || (f->alert == 0 && f->read == 0);
 }
 
 static void
@@ -197,10 +194,40 @@ tell(struct flight *f, enum pf_step step, struct pf_probe_result *result)
 		return;
 	result->absent =
 	    step == PF_STEP_DONE ? kind_of(result) != f->asked : has_none(f);
+	result->silent = result->absent && f->read == 0;
 }
 
 static void launch(struct pf_run *run, struct pf_batch *batch,
-    const struct pf_address *address, enum pf_probe_key asked);
+    const struct pf_address *address, enum pf_probe_key asked, int at_length);
+
+/*
+ * In short where TLS begins at once, as long as every second one says no:
+ * those that have not answered count as if they would not.
+ */
+static int
+is_brief(struct pf_run *run, const struct pf_batch *batch,
+    enum pf_probe_key asked)
+{
+	if (asked == PF_PROBE_ANY || run->asked[asked]++ < PF_PROBE_FEW ||
+	    run->brief > 2 * run->plain_no + PF_PROBE_FEW ||
+	    batch->probe->starttls != 0)
+		return 0;
+	run->brief++;
+	return 1;
+}
+
+/* A short question was not enough. */
+static void
+ask_again(struct flight *f)
+{
+	struct pf_run *run = f->run;
+	struct pf_batch *batch = f->batch;
+	struct pf_address address = f->address;
+	enum pf_probe_key asked = f->asked;
+
+	flight_free(f);
+	launch(run, batch, &address, asked, 1);
+}
 
 /* A connection is over: its result, and what waited for it. */
 static void
@@ -211,6 +238,11 @@ finish(struct flight *f, enum pf_step step, struct pf_probe_result *result)
 	struct pf_address address = f->address;
 	enum pf_probe_key other = f->other;
 
+	if (f->again) {
+		ask_again(f);
+		return;
+	}
+	run->plain_no += f->brief && f->stage == PF_STAGE_HANDSHAKE;
 	tell(f, step, result);
 	batch->left += other != PF_PROBE_ANY;
 	deliver(run, batch, result);
@@ -219,7 +251,7 @@ finish(struct flight *f, enum pf_step step, struct pf_probe_result *result)
 		(void)SSL_shutdown(f->ssl);
 	flight_free(f);
 	if (other != PF_PROBE_ANY)
-		launch(run, batch, &address, other);
+		launch(run, batch, &address, other, 0);
 }
 
 /* Dials, at another address of the proxy when one of them fails. */
@@ -253,7 +285,7 @@ settle(struct flight *f, enum pf_step step, struct pf_probe_result *result)
 
 static void
 launch(struct pf_run *run, struct pf_batch *batch,
-    const struct pf_address *address, enum pf_probe_key asked)
+    const struct pf_address *address, enum pf_probe_key asked, int at_length)
 {
 	struct pf_probe_result result = {.stage = PF_STAGE_CONNECT};
 	struct flight *f = flight_new(run, batch);
@@ -269,6 +301,7 @@ launch(struct pf_run *run, struct pf_batch *batch,
 	}
 	f->address = *address;
 	f->asked = asked;
+	f->brief = !at_length && is_brief(run, batch, asked);
 	step = dial(f, &result);
 	fd.fd = f->fd;
 	/* The server is idle while the other handshake is verified. */
@@ -292,7 +325,7 @@ pf_run_other(struct flight *f, enum pf_probe_key kind)
 		return;
 	}
 	f->batch->left++;
-	launch(f->run, f->batch, &f->address, other);
+	launch(f->run, f->batch, &f->address, other, 0);
 }
 
 /* ------------------------------------------------------------------ probes */
@@ -316,7 +349,7 @@ launch_ready(struct pf_run *run)
 
 	if (batch->started == batch->count)
 		run->ready = batch->next;
-	launch(run, batch, address, PF_PROBE_ANY);
+	launch(run, batch, address, PF_PROBE_ANY, 0);
 }
 
 static void

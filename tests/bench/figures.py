@@ -28,6 +28,7 @@ JARS = "/usr/share/java/okhttp.jar:/usr/share/java/okio.jar"
 COMPILES = 5
 PINS = 101
 SCANS = 7
+CHECKED = 1000
 
 samples = {}
 skipped = {}
@@ -125,7 +126,7 @@ def make_chain(work):
     signer = None
     for name, ext in (("root", "basicConstraints=critical,CA:TRUE"),
                       ("int", "basicConstraints=critical,CA:TRUE"),
-                      ("leaf", "subjectAltName=DNS:www.example.test")):
+                      ("leaf", "subjectAltName=DNS:www.example.test,DNS:*.many.test")):
         openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout",
                 "-out", name + ".key")
         openssl("req", "-new", "-key", name + ".key", "-subj", "/CN=" + name,
@@ -149,6 +150,29 @@ def on_cpu(cpu, *args):
             else args)
 
 
+def check_many(build, work, port, count):
+    """The command that checks this many servers, with a compiled policy."""
+    policy, store = work + "/many.yaml", "%s/many%d" % (work, count)
+    pin = run(build + "/pinfast", "pin", "--plain", work + "/leaf.pem").strip()
+    backup = base64.b64encode(hashlib.sha256(b"backup").digest()).decode()
+    with open(policy, "w") as f:
+        f.write("pinfast: 1\nhosts:\n")
+        for i in range(count):
+            f.write("  - { name: h%d.many.test, leaf: [%s, sha256/%s] }\n"
+                    % (i, pin, backup))
+    run(build + "/pinfast", "compile", "--quiet", policy, "-o", store)
+    return (build + "/pinfast", "check", store, "--ca-file",
+            work + "/root.pem", "--connect-to", "::127.0.0.1:" + port)
+
+
+def whole(build, work, command):
+    """Processor time in ms and memory in MiB of a whole process."""
+    run(*on_cpu(1, build + "/scan", "whole", work + "/whole", *command))
+    with open(work + "/whole") as f:
+        cpu, peak = f.read().split()
+    return float(cpu), float(peak) / 1024
+
+
 def asking(build, work):
     """Loopback servers: the engine and whole processes, each in turns with a
     plain client of OpenSSL."""
@@ -159,14 +183,21 @@ def asking(build, work):
                work + "/leaf.key"), stdout=subprocess.PIPE, text=True)
     try:
         port = server.stdout.readline().strip()
+        check = check_many(build, work, port, 1000)
         for _ in range(SCANS):
             for mode in ("plain", "engine", "both"):
                 name, _, cpu, _ = run(*on_cpu(
                     1, build + "/scan", mode, port, "1000", root)).split()
                 samples.setdefault("scan-" + name, []).append(float(cpu))
-        for count in ("100", "10000"):
-            out = run(*on_cpu(1, build + "/scan", "both", port, count, root))
-            samples["scan-memory-" + count] = [float(out.split()[3]) / 1024]
+            cpu, _ = whole(build, work, check)
+            samples.setdefault("check", []).append(cpu / 1000)
+        for count in (100, 10000):
+            out = run(*on_cpu(1, build + "/scan", "both", port, str(count),
+                              root))
+            samples["scan-memory-%d" % count] = [float(out.split()[3]) / 1024]
+            _, peak = whole(build, work,
+                            check_many(build, work, port, count))
+            samples["check-memory-%d" % count] = [peak]
         where = "www.example.test:443:127.0.0.1:" + port
         turns(PINS, {
             "pin-host": (build + "/pinfast", "pin", "--ca-file", root,
@@ -287,6 +318,10 @@ def make_rows():
         "epoll client of OpenSSL that verifies", "ms of CPU", 1 / 0.9)
     row("asking a server, both kinds of keys", "scan-both", "scan-plain",
         "epoll client of OpenSSL that verifies", "ms of CPU", 1 / 0.9)
+    row("pinfast check of 1,000 servers, a server", "check", "scan-plain",
+        "epoll client of OpenSSL that verifies", "ms of CPU", 1 / 0.9)
+    row("pinfast check of 10,000 servers, memory", "check-memory-10000",
+        "check-memory-100", "100 servers", "MiB", 1.1)
     row("memory for 10,000 servers", "scan-memory-10000", "scan-memory-100",
         "100 servers", "MiB", 1.1)
     row("pinfast pin HOST, whole process", "pin-host", "pin-host-floor",

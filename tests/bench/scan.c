@@ -9,6 +9,7 @@
  *   scan both   PORT COUNT ROOT      and ask for one of the other kind
  *   scan one    PORT ROOT            one connection, its pin: the floor of
  *                                    `pinfast pin HOST`
+ *   scan whole FILE COMMAND...       runs it; "CPU-MS PEAK-KIB" into FILE
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -17,7 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -305,6 +308,29 @@ one(const char *port, const char *root)
 	SSL_shutdown(ssl);
 }
 
+/* Run from a small process: what the parent had counts for the child. */
+static void
+whole(const char *file, char *command[])
+{
+	struct rusage used;
+	int status;
+	pid_t pid = fork();
+	FILE *out;
+
+	if (pid == 0) {
+		execv(command[0], command);
+		die(command[0]);
+	}
+	if (wait4(pid, &status, 0, &used) != pid || status != 0)
+		die(command[0]);
+	out = fopen(file, "w");
+	fprintf(out, "%.3f %ld\n",
+	    (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e3 +
+	        (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e3,
+	    used.ru_maxrss);
+	fclose(out);
+}
+
 /* In KiB; getrusage() would count what the parent had before exec. */
 static long
 peak(void)
@@ -330,6 +356,10 @@ main(int argc, char *argv[])
 		serve(argv[2], argv[3]);
 	if (argc == 4 && strcmp(argv[1], "one") == 0) {
 		one(argv[2], argv[3]);
+		return 0;
+	}
+	if (argc > 3 && strcmp(argv[1], "whole") == 0) {
+		whole(argv[2], argv + 3);
 		return 0;
 	}
 	if (argc != 5)

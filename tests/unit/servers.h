@@ -48,6 +48,11 @@ struct server {
 	SSL_CTX *ctx;
 	pthread_t thread;
 	int got; /* application bytes that came */
+	int accepted;
+	/* What those get who ask for RSA alone; NULL: an answer. */
+	const char *to_rsa;
+	size_t to_rsa_len;
+	int then_waits, kept_open[256]; /* and the connection stays open */
 };
 
 static struct id root, ecdsa, rsa, self;
@@ -135,16 +140,43 @@ serve(struct server *s, int fd)
 	}
 }
 
+static inline int
+asks_for_rsa(int fd)
+{
+	static const char signatures[] = "\x08\x04\x08\x05\x08\x06\x08\x09"
+	                                 "\x08\x0a\x08\x0b\x04\x01\x05\x01"
+	                                 "\x06\x01\x02\x01";
+	char hello[4096];
+	ssize_t len = recv(fd, hello, sizeof hello, MSG_PEEK);
+
+	return len > 0 && memmem(hello, (size_t)len, signatures,
+	                      sizeof signatures - 1) != NULL;
+}
+
 static inline void *
 serving(void *arg)
 {
 	struct server *s = arg;
+	char hello[4096];
 	int fd;
 
 	while ((fd = accept(s->listener, NULL, NULL)) >= 0) {
-		serve(s, fd);
-		close(fd);
+		s->accepted++;
+		if (s->to_rsa == NULL || !asks_for_rsa(fd)) {
+			serve(s, fd);
+			close(fd);
+			continue;
+		}
+		(void)!read(fd, hello, sizeof hello);
+		(void)!write(fd, s->to_rsa, s->to_rsa_len);
+		if (s->then_waits)
+			s->kept_open[s->accepted] = fd;
+		else
+			close(fd);
 	}
+	for (size_t i = 0; i < 256; i++)
+		if (s->kept_open[i] > 0)
+			close(s->kept_open[i]);
 	return NULL;
 }
 
@@ -202,7 +234,8 @@ end(struct server *s)
 struct kept {
 	enum pf_probe_stage stage;
 	enum pf_probe_key asked;
-	int absent, ok, timed_out, interrupted, wants_client, presented, path;
+	int absent, silent, ok, timed_out, interrupted, wants_client, presented,
+	    path;
 	char why[PF_PROBE_WHY], address[PF_ADDRESS_TEXT], version[16],
 	    error[160];
 	const struct pf_probe *probe;
@@ -222,6 +255,7 @@ keep(void *arg, const struct pf_probe *probe, const struct pf_probe_result *r)
 	k->stage = r->stage;
 	k->asked = r->asked;
 	k->absent = r->absent;
+	k->silent = r->silent;
 	k->ok = r->pkix.ok;
 	k->timed_out = r->timed_out;
 	k->interrupted = r->interrupted;
