@@ -40,8 +40,14 @@ conn(void *tls)
 const struct pf_adapter *
 FAKE_SYMBOL(void)
 {
-	static const struct pf_adapter adapter = {FAKE_ABI, FAKE_SIZE,
-	    FAKE_NAME, "nothing", 0, NULL, attach, result, NULL, explain, conn};
+	static const struct pf_adapter adapter = {.abi = FAKE_ABI,
+	    .size = FAKE_SIZE,
+	    .name = FAKE_NAME,
+	    .library = "nothing",
+	    .attach = attach,
+	    .result = result,
+	    .explain = explain,
+	    .conn = conn};
 
 	return &adapter;
 }
