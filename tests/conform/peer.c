@@ -14,6 +14,7 @@
  */
 #define _POSIX_C_SOURCE 200809L
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -471,6 +472,7 @@ serve(void *arg)
 	struct request *r = arg;
 	struct result out;
 	struct timeval limit = {10, 0};
+	int on = 1;
 	int fd = r->port > 0 ? dial(r->port) : accept(r->listener, NULL, NULL);
 
 	memset(&out, 0, sizeof out);
@@ -480,6 +482,7 @@ serve(void *arg)
 	if (fd < 0) {
 		snprintf(out.error, sizeof out.error, "nobody came");
 	} else {
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 		talk(r, fd, &out);
 		close(fd);

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -297,12 +298,14 @@ address(const char *addr, int port, struct sockaddr_storage *out,
 	return inet_pton(AF_INET, addr, &v4->sin_addr) == 1;
 }
 
-/* Nobody waits for ever. */
+/* Nobody waits for ever, nor for the other side to acknowledge. */
 static void
 set_deadline(int fd)
 {
 	struct timeval limit = {10, 0};
+	int on = 1;
 
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
