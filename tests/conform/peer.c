@@ -308,8 +308,26 @@ static void
 forget_chain(void)
 {
 	gnutls_privkey_deinit(signer);
+	for (unsigned i = 0; i < sent_count; i++)
+		gnutls_pcert_deinit(&sent[i]);
 	free(sent);
 	sent = NULL;
+}
+
+static void
+drop_session(gnutls_session_t s)
+{
+	void *certs = NULL, *anon = NULL, *psk = NULL;
+
+	gnutls_credentials_get(s, GNUTLS_CRD_CERTIFICATE, &certs);
+	gnutls_credentials_get(s, GNUTLS_CRD_ANON, &anon);
+	gnutls_credentials_get(s, GNUTLS_CRD_PSK, &psk);
+	gnutls_deinit(s);
+	gnutls_certificate_free_credentials(certs);
+	if (anon != NULL)
+		gnutls_anon_free_server_credentials(anon);
+	if (psk != NULL)
+		gnutls_psk_free_server_credentials(psk);
 }
 
 static int
@@ -397,7 +415,7 @@ tunnel(gnutls_session_t outer, const struct request *r, struct result *out)
 	gnutls_transport_set_pull_timeout_function(s, pull_timeout);
 	if (shake(s, out))
 		exchange(s, r, out);
-	gnutls_deinit(s);
+	drop_session(s);
 }
 
 /* A mail server before TLS (RFC 3207); 0: the client wants it. */
@@ -434,7 +452,7 @@ talk(const struct request *r, int fd, struct result *out)
 		else
 			exchange(s, r, out);
 	}
-	gnutls_deinit(s);
+	drop_session(s);
 	forget_chain();
 }
 
