@@ -200,11 +200,46 @@ not_after(void *arg, size_t index)
 	return end;
 }
 
+static const struct pinfast_bytes nothing;
+
+static int
+known(void *arg, size_t index, uint8_t pin[PINFAST_PIN_LEN])
+{
+	const struct pf_paths *p = arg;
+
+	if (p->has_leaf_pin && p->path[index] == p->leaf) {
+		memcpy(pin, p->leaf_pin, PINFAST_PIN_LEN);
+		return 1;
+	}
+	return p->seen != NULL &&
+	       pf_seen_get(p->seen, p->path[index]->der, nothing, pin);
+}
+
+static void
+learned(void *arg, size_t index, const uint8_t pin[PINFAST_PIN_LEN])
+{
+	const struct pf_paths *p = arg;
+
+	if (p->seen != NULL)
+		pf_seen_put(p->seen, p->path[index]->der, nothing, pin);
+}
+
+/* Anybody can show what nobody verified: it is kept for this time only. */
+static void
+keep_leaf(void *arg, size_t index, const uint8_t pin[PINFAST_PIN_LEN])
+{
+	struct pf_paths *p = arg;
+
+	(void)index;
+	p->has_leaf_pin = 1;
+	memcpy(p->leaf_pin, pin, PINFAST_PIN_LEN);
+}
+
 struct pinfast_path
 pf_paths_last(struct pf_paths *p)
 {
 	struct pinfast_path path = {
-	    p->count, p, cert_of, not_after, NULL, NULL};
+	    p->count, p, cert_of, not_after, known, learned};
 
 	return path;
 }
@@ -218,6 +253,9 @@ judge(struct pf_paths *p, const struct pf_link *const *path, size_t count)
 	p->count = count < PINFAST_PATH_MAX ? count : PINFAST_PATH_MAX;
 	for (size_t i = 0; i < p->count; i++)
 		p->path[i] = path[i];
+	/* Now that it is verified it may be remembered. */
+	if (p->has_leaf_pin && p->count > 0 && p->path[0] == p->leaf)
+		learned(p, 0, p->leaf_pin);
 	lazy = pf_paths_last(p);
 	lazy.count = count;
 	return pinfast_judge_path_lazy(p->conn, &lazy);
@@ -244,6 +282,7 @@ pf_paths_before(struct pf_paths *p)
 	p->path[0] = p->leaf;
 	p->count = 1;
 	lazy = pf_paths_last(p);
+	lazy.learned = p->seen != NULL ? keep_leaf : NULL;
 	return pinfast_judge_before(p->conn, &lazy);
 }
 

@@ -16,6 +16,7 @@
 #ifndef PF_PATHS_H
 #define PF_PATHS_H
 
+#include "adapt/seen.h"
 #include "core/spki.h"
 #include "pinfast.h"
 
@@ -83,7 +84,7 @@ const struct pf_link *pf_pool_find(const struct pf_pool *pool,
 /* ------------------------------------------------------------------ judging */
 
 /*
- * One verification.  Zeroed first; all but path and count is the adapter's.
+ * One verification.  Zeroed first; path and what follows is not the adapter's.
  *
  * leaf     what the peer showed
  * sent     what it sent behind the leaf; NULL: nothing
@@ -98,6 +99,9 @@ const struct pf_link *pf_pool_find(const struct pf_pool *pool,
  *          key_oid, key_params and key_bits (out->der is set already).  What
  *          it points at lives until the next call for the same index, or until
  *          the call that judges returns.  0: done
+ * seen     pins that were found out before: view is asked only about what is
+ *          new.  NULL: remember nothing, also where the library does not look
+ *          at dates (a leaf that is known counts as valid today)
  * path     after judging: the path that was judged last, count certificates
  */
 struct pf_paths {
@@ -111,8 +115,11 @@ struct pf_paths {
 	    size_t count);
 	int (*view)(void *arg, size_t index, const struct pf_link *link,
 	    struct pinfast_cert *out);
+	struct pf_seen *seen;
 	const struct pf_link *path[PINFAST_PATH_MAX];
 	size_t count;
+	int has_leaf_pin; /* found out before the leaf was verified */
+	uint8_t leaf_pin[PINFAST_PIN_LEN];
 };
 
 /* Before the library verifies: is it certain that the leaf's key will be

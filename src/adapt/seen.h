@@ -1,0 +1,50 @@
+/*
+ * What was found out about certificates before: the pin of one about which
+ * both parsers agreed, or that one was verified to be issued by another.  Both
+ * are true for ever of exactly these bytes.  Hides where it is kept and what
+ * is forgotten when there is no room.  Keeps nothing that is large, and what
+ * nobody has verified must not be put in: anybody can show that.
+ */
+#ifndef PF_SEEN_H
+#define PF_SEEN_H
+
+#include <pthread.h>
+
+#include "pinfast.h"
+
+#define PF_SEEN_SETS 32
+#define PF_SEEN_WAYS 2
+#define PF_SEEN_MAX 8192 /* bytes of one */
+
+/* Any number of threads use one. */
+struct pf_seen {
+	pthread_mutex_t lock;
+	unsigned next; /* the way that is overwritten next */
+	struct {
+		uint8_t *bytes; /* both, one behind the other */
+		size_t len;
+		size_t other_len;
+		uint8_t value[PINFAST_PIN_LEN];
+	} slot[PF_SEEN_SETS][PF_SEEN_WAYS];
+};
+
+/* One without anything in it: of a process, or cleared memory for _init(). */
+#define PF_SEEN_EMPTY                                                          \
+	{                                                                      \
+		.lock = PTHREAD_MUTEX_INITIALIZER                              \
+	}
+void pf_seen_init(struct pf_seen *seen);
+void pf_seen_fini(struct pf_seen *seen);
+
+/*
+ * What was put in for these bytes, and these others (len 0: there are none).
+ * 1: value has been written, 0: nothing is known
+ */
+int pf_seen_get(struct pf_seen *seen, struct pinfast_bytes bytes,
+    struct pinfast_bytes other, uint8_t value[PINFAST_PIN_LEN]);
+
+/* Keeps a copy, when there is memory. */
+void pf_seen_put(struct pf_seen *seen, struct pinfast_bytes bytes,
+    struct pinfast_bytes other, const uint8_t value[PINFAST_PIN_LEN]);
+
+#endif
