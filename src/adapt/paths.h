@@ -16,7 +16,7 @@
 #ifndef PF_PATHS_H
 #define PF_PATHS_H
 
-#include "adapt/seen.h"
+#include "adapt/remember.h"
 #include "core/spki.h"
 #include "pinfast.h"
 

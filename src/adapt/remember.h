@@ -5,8 +5,8 @@
  * is forgotten when there is no room.  Keeps nothing that is large, and what
  * nobody has verified must not be put in: anybody can show that.
  */
-#ifndef PF_SEEN_H
-#define PF_SEEN_H
+#ifndef PF_REMEMBER_H
+#define PF_REMEMBER_H
 
 #include <pthread.h>
 

@@ -1,4 +1,4 @@
-#include "adapt/seen.h"
+#include "adapt/remember.h"
 
 #include <stdlib.h>
 #include <string.h>
