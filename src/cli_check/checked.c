@@ -25,6 +25,7 @@ pf_checked_add(struct pf_checked *checked, const struct pf_checked_row *row)
 	}
 	checked->rows = grown;
 	checked->rows[checked->count++] = *row;
+	checked->looked += !row->absent;
 	return 1;
 }
 
@@ -32,7 +33,7 @@ static int
 has_route(const struct pf_checked *checked)
 {
 	for (size_t i = 0; i < checked->count; i++)
-		if (!checked->rows[i].no_route)
+		if (!checked->rows[i].no_route && !checked->rows[i].absent)
 			return 1;
 	return 0;
 }
@@ -55,6 +56,26 @@ fold_row(struct pf_checked *c, const struct pf_checked_row *row)
 		c->shadow = row->shadow;
 }
 
+static int
+compare_text(const char *a, const char *b)
+{
+	return strcmp(a != NULL ? a : "", b != NULL ? b : "");
+}
+
+/* Connections end in any order, and are told in one. */
+static int
+compare_rows(const void *a, const void *b)
+{
+	const struct pf_checked_row *one = a, *two = b;
+	int order = strcmp(one->address, two->address);
+
+	if (order == 0)
+		order = compare_text(one->key, two->key);
+	if (order == 0)
+		order = strcmp(one->pin, two->pin);
+	return order != 0 ? order : compare_text(one->why, two->why);
+}
+
 void
 pf_checked_fold(struct pf_checked *c)
 {
@@ -62,12 +83,14 @@ pf_checked_fold(struct pf_checked *c)
 	 * all there is. */
 	int skip = has_route(c);
 
-	c->status = c->count > 0 ? PF_CHECKED_OK : PF_CHECKED_UNDECIDED;
-	c->up = c->pin_match = c->count > 0;
+	c->status = c->looked > 0 ? PF_CHECKED_OK : PF_CHECKED_UNDECIDED;
+	c->up = c->pin_match = c->looked > 0;
 	c->not_after = 0;
 	c->shadow = 0;
+	if (c->count > 1)
+		qsort(c->rows, c->count, sizeof *c->rows, compare_rows);
 	for (size_t i = 0; i < c->count; i++)
-		if (!skip || !c->rows[i].no_route)
+		if (!c->rows[i].absent && (!skip || !c->rows[i].no_route))
 			fold_row(c, &c->rows[i]);
 }
 
@@ -78,7 +101,7 @@ pf_checked_fini(struct pf_checked *checked)
 		free(checked->rows[i].why);
 	free(checked->rows);
 	checked->rows = NULL;
-	checked->count = 0;
+	checked->count = checked->looked = 0;
 }
 
 long

@@ -25,6 +25,7 @@ struct pf_checked_row {
 	const char *stage;   /* where it failed; NULL: it did not */
 	enum pf_checked_status status;
 	int no_route; /* from here: says nothing about the server */
+	int absent;   /* there is no key of this kind; why says more */
 	int judged;
 	int reason; /* enum pinfast_reason, when judged */
 	int shadow; /* the same of the shadow set; 0: none judged */
@@ -51,6 +52,7 @@ struct pf_checked {
 	                      latter: nobody showed them; -1: not known */
 	struct pf_checked_row *rows;
 	size_t count;
+	size_t looked; /* rows that are not absent */
 	/* Made of the rows by pf_checked_fold(): */
 	enum pf_checked_status status;
 	int up;            /* every connection was made */
@@ -69,6 +71,7 @@ void pf_checked_fini(struct pf_checked *checked);
 struct pf_checked_sum {
 	unsigned long count[PF_CHECKED_DENIED + 1];
 	unsigned long not_checked; /* entries that name no server */
+	int without_probes;        /* it was a store that was asked for them */
 	int64_t now;
 	int64_t valid_until; /* of the policy; 0: always */
 	int interrupted;

@@ -24,6 +24,8 @@ addresses(const struct pf_checked *c)
 	for (size_t i = 0; i < c->count; i++) {
 		size_t k = 0;
 
+		if (c->rows[i].address[0] == '\0')
+			continue;
 		while (strcmp(c->rows[k].address, c->rows[i].address) != 0)
 			k++;
 		count += k == i;
@@ -35,7 +37,8 @@ static int
 has_key(const struct pf_checked *c, const char *key)
 {
 	for (size_t i = 0; i < c->count; i++)
-		if (c->rows[i].key != NULL && strcmp(c->rows[i].key, key) == 0)
+		if (!c->rows[i].absent && c->rows[i].key != NULL &&
+		    strcmp(c->rows[i].key, key) == 0)
 			return 1;
 	return 0;
 }
@@ -45,7 +48,10 @@ print_summary(const struct pf_checked *c, int64_t now)
 {
 	unsigned count = addresses(c);
 
-	printf("%u address%s", count, count == 1 ? "" : "es");
+	if (count == 0)
+		fputs("no address", stdout);
+	else
+		printf("%u address%s", count, count == 1 ? "" : "es");
 	if (has_key(c, "ecdsa"))
 		fputs(", ecdsa", stdout);
 	if (has_key(c, "rsa"))
@@ -109,6 +115,9 @@ pf_checked_print_sum(const struct pf_checked_sum *sum)
 	    n[PF_CHECKED_OK], n[PF_CHECKED_REPORTED], n[PF_CHECKED_UNDECIDED],
 	    n[PF_CHECKED_DENIED], sum->not_checked,
 	    sum->not_checked == 1 ? "entry" : "entries");
+	if (sum->not_checked > 0 && sum->without_probes)
+		fputs(" (a store holds no `probe`: check the policy's text)",
+		    stdout);
 	if (sum->valid_until != 0)
 		print_days("policy", sum->now, sum->valid_until);
 	if (sum->interrupted)
@@ -143,6 +152,8 @@ json_row(struct pf_json *j, const struct pf_checked_row *row)
 		pf_json_string(j, "failed-at", row->stage);
 	if (row->no_route)
 		pf_json_bool(j, "no-route", 1);
+	if (row->absent)
+		pf_json_bool(j, "absent", 1);
 	if (row->judged) {
 		pf_json_string(j, "decision",
 		    row->status == PF_CHECKED_DENIED ? "deny" : "allow");

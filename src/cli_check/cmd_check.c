@@ -86,6 +86,13 @@ read_option(int argc, char *argv[], int *i, struct options *o)
 		return taken > 0 ? -1 : PF_EXIT_USAGE;
 	} else if (argv[*i][0] == '-' && argv[*i][1] != '\0') {
 		return pf_usage("check", "no such option", argv[*i]);
+	} else if (strstr(argv[*i], "://") != NULL ||
+	           (o->policy != NULL && strchr(argv[*i], '@') != NULL)) {
+		/* It may hold a password: it is not repeated. */
+		return pf_usage("check",
+		    "an argument is a URL; name a policy and HOST[:PORT], and "
+		    "write --proxy in front of a proxy's",
+		    NULL);
 	} else if (o->policy == NULL) {
 		o->policy = argv[*i];
 	} else {
@@ -116,6 +123,16 @@ overwrites(const struct options *o, const char *output)
 	       same_file(output, o->reach.ca_file);
 }
 
+/* A file takes the place of what had its name: a link would be lost, or who
+ * made it could choose what is overwritten. */
+static int
+is_link(const char *path)
+{
+	struct stat st;
+
+	return path != NULL && lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 /* Nothing that would be ignored is taken. */
 static int
 refuse_mixture(const struct options *o)
@@ -139,6 +156,10 @@ refuse_mixture(const struct options *o)
 	if (overwrites(o, o->junit) || overwrites(o, o->prometheus))
 		return pf_usage("check",
 		    "an output would overwrite the policy or the anchors",
+		    NULL);
+	if (is_link(o->junit) || is_link(o->prometheus))
+		return pf_usage("check",
+		    "an output is a symbolic link; name the file it leads to",
 		    NULL);
 	return -1;
 }

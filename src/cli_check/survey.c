@@ -8,6 +8,7 @@
 
 #include "cli_check/checkprint.h"
 #include "cli_check/seen.h"
+#include "cli_check/turns.h"
 #include "cli_live/trial.h"
 
 #define PROGRESS_MS 200
@@ -17,7 +18,7 @@ struct job {
 	struct pf_server server;
 	struct pf_probe probe;
 	struct pf_seen seen;
-	struct pf_checked checked;
+	struct pf_turn *turn;
 	int interrupted; /* some of its connections were */
 };
 
@@ -28,6 +29,7 @@ struct running {
 	struct pf_junit junit;
 	struct pf_prom prom;
 	struct pf_checked_sum sum;
+	struct pf_turns turns;
 	size_t done, all;
 	int progress; /* a line of it is on the terminal */
 	int shows_progress;
@@ -136,7 +138,7 @@ settle(struct running *r, struct job *job, struct pf_answer *a,
 		}
 		row->why = strdup(text);
 	}
-	job->checked.warn |= a->warn;
+	job->turn->checked.warn |= a->warn;
 	pf_seen_path(&job->seen, a->path);
 }
 
@@ -171,18 +173,33 @@ take_row(struct running *r, struct job *job,
 		                     ? result->why
 		                     : "the server showed no certificate");
 	}
-	if (!pf_checked_add(&job->checked, &row))
+	if (!pf_checked_add(&job->turn->checked, &row))
+		r->status = PF_EXIT_UNDECIDED;
+}
+
+/* Nobody said that there is no such key: people are told how it is known. */
+static void
+take_silence(struct running *r, struct job *job,
+    const struct pf_probe_result *result)
+{
+	struct pf_checked_row row;
+
+	memset(&row, 0, sizeof row);
+	snprintf(row.address, sizeof row.address, "%s", result->address);
+	row.absent = 1;
+	row.elapsed_ms = result->elapsed_ms;
+	row.key = result->asked == PF_PROBE_RSA ? "rsa" : "ecdsa";
+	row.why = strdup("it hung up when it was asked for such a key: taken "
+	                 "as having none");
+	if (!pf_checked_add(&job->turn->checked, &row))
 		r->status = PF_EXIT_UNDECIDED;
 }
 
 static void
-tell(struct running *r, struct job *job)
+tell(void *arg, const struct pf_checked *c)
 {
-	struct pf_checked *c = &job->checked;
+	struct running *r = arg;
 
-	pf_checked_fold(c);
-	pf_seen_count(&job->seen, c);
-	r->sum.count[c->status]++;
 	clear_progress(r);
 	if (r->j != NULL)
 		pf_checked_json(r->j, c);
@@ -197,9 +214,25 @@ tell(struct running *r, struct job *job)
 static void
 free_job(struct job *job)
 {
-	pf_checked_fini(&job->checked);
 	pf_server_fini(&job->server);
 	free(job);
+}
+
+/* There will be no more connections to it. */
+static void
+finish(struct running *r, struct job *job)
+{
+	struct pf_checked *c = &job->turn->checked;
+	/* What was not looked at is not told about. */
+	int worth_it = !job->interrupted || c->looked > 0;
+
+	r->done++;
+	pf_checked_fold(c);
+	pf_seen_count(&job->seen, c);
+	r->sum.count[c->status] += (unsigned long)worth_it;
+	pf_turns_over(&r->turns, job->turn, worth_it);
+	free_job(job);
+	show_progress(r);
 }
 
 static void
@@ -214,51 +247,61 @@ on_result(void *arg, const struct pf_probe *probe,
 		job->interrupted = 1;
 	else if (!result->absent)
 		take_row(r, job, result);
+	else if (result->silent)
+		take_silence(r, job, result);
 	if (result->judged != NULL) {
 		pf_answer_fini(result->judged);
 		free(result->judged);
 	}
-	if (!last)
-		return;
-	r->done++;
-	/* What was not looked at is not told about. */
-	if (!job->interrupted || job->checked.count > 0)
-		tell(r, job);
-	free_job(job);
-	show_progress(r);
+	if (last)
+		finish(r, job);
 }
 
 /* ------------------------------------------------------------ servers */
+
+static struct job *
+new_job(struct running *r)
+{
+	struct job *job = calloc(1, sizeof *job);
+
+	if (job != NULL)
+		job->turn = pf_turns_take(&r->turns);
+	if (job != NULL && job->turn != NULL)
+		return job;
+	free(job);
+	return NULL;
+}
 
 static const struct pf_probe *
 next_probe(void *arg)
 {
 	struct running *r = arg;
 	struct pf_target target;
+	struct pf_checked *c;
 	struct job *job;
 	char text[PF_CHECKED_NAME];
 
 	if (r->status != PF_EXIT_FINE ||
 	    !pf_targets_next(r->s->targets, &target))
 		return NULL;
-	job = calloc(1, sizeof *job);
+	job = new_job(r);
 	if (job == NULL) {
 		r->status = PF_EXIT_UNDECIDED;
 		return NULL;
 	}
-	snprintf(job->checked.host, sizeof job->checked.host, "%s",
-	    target.host.text);
-	job->checked.port = target.port;
+	c = &job->turn->checked;
+	snprintf(c->host, sizeof c->host, "%s", target.host.text);
+	c->port = target.port;
 	if (target.starttls != PF_STARTTLS_NONE)
-		job->checked.starttls = pf_starttls_name(target.starttls);
-	pf_checked_name(&job->checked, text);
+		c->starttls = pf_starttls_name(target.starttls);
+	pf_checked_name(c, text);
 	if (!pf_server_read("check", r->s->reach, text, &job->server)) {
 		r->status = PF_EXIT_UNDECIDED;
+		pf_turns_over(&r->turns, job->turn, 0);
 		free_job(job);
 		return NULL;
 	}
-	pf_seen_init(&job->seen, r->s->store, &target.host, target.port,
-	    &job->checked);
+	pf_seen_init(&job->seen, r->s->store, &target.host, target.port, c);
 	job->probe = pf_server_probe(&job->server, r->s->reach);
 	job->probe.starttls = (int)target.starttls;
 	job->probe.both = 1;
@@ -350,14 +393,23 @@ pf_survey_run(const struct pf_survey *s)
 	struct running r = {.s = s, .j = s->json ? &j : NULL};
 	int status;
 
+	r.turns.most = PF_TURNS_MOST;
+	r.turns.tell = tell;
+	r.turns.arg = &r;
 	r.sum.now = s->now;
 	r.sum.valid_until = s->store->valid_until;
 	r.sum.not_checked = s->targets->not_checked;
+	r.sum.without_probes = s->targets->model == NULL;
 	r.all = s->targets->count;
 	r.shows_progress = isatty(STDERR_FILENO);
 	if (r.all == 0) {
-		pf_complain("check", "no entry of the policy names a server; "
-		                     "name HOST, or write `probe`");
+		pf_complain("check",
+		    r.sum.without_probes
+		        ? "no entry of the store names a server; name HOST, "
+		          "or check the policy's text: a store holds no "
+		          "`probe`"
+		        : "no entry of the policy names a server; name HOST, "
+		          "or write `probe`");
 		return PF_EXIT_UNDECIDED;
 	}
 	if ((s->junit != NULL && !pf_junit_init(&r.junit)) ||

@@ -344,6 +344,14 @@ pf_server_read(const char *command, const struct pf_reach *reach,
 
 	memset(out, 0, sizeof *out);
 	out->text = text;
+	if (strstr(text, "://") != NULL || strchr(text, '@') != NULL) {
+		/* It may hold a password: it is not repeated. */
+		(void)pf_usage(command,
+		    "write HOST[:PORT] and no URL, and --proxy in front of a "
+		    "proxy's",
+		    NULL);
+		return 0;
+	}
 	if (!pf_target_split(text, &len, &out->port)) {
 		(void)pf_usage(command,
 		    "a port is 1 to 65535; write HOST:PORT, not", text);

@@ -217,6 +217,10 @@ pf_sights_take(struct pf_sights *sights, const struct pf_probe *probe,
 {
 	char text[PF_PROBE_WHY + 32];
 
+	if (result->silent)
+		complain(probe, result,
+		    "it hung up when it was asked for a key of the other kind: "
+		    "taken as having none");
 	if (result->absent || result->interrupted)
 		return;
 	if (result->stage == PF_STAGE_DONE) {

@@ -74,7 +74,15 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 		echo "$PORT" >again
 		run check $(at www.example.test:443 again)
 		gives 0 'ok         www.example.test:443'
+		# How that is known is told.
+		[ $manner = again-no ] ||
+		    says '127.0.0.1: rsa: it hung up when it was asked'
+		[ $manner != again-no ] || [[ $output != *rsa* ]]
 	done
+	manner_server again-closing --far "$(cat good)"
+	run check --json --connect-to "::127.0.0.1:$PORT"
+	gives 0
+	holds '[(c["key"], c.get("absent")) for c in v["servers"][0]["connections"]] == [("ecdsa", None), ("rsa", True)]'
 	manner_server again-broken --far "$(cat good)"
 	echo "$PORT" >again
 	run check $(at www.example.test:443 again)
@@ -98,12 +106,31 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 	done
 	run check --prometheus out.prom --junit ./out.prom
 	gives 2 'cannot share'
+	ln -sf away.prom link.prom
+	for option in --junit --prometheus; do
+		run check "$option" link.prom
+		gives 2 'is a symbolic link'
+	done
+	[ -L link.prom ] && [ ! -e away.prom ]
 	[ "$before" = "$(cksum policy.yaml root.pem)" ]
 }
 
 @test "a secret in a misspelt option is not repeated" {
 	run check --Proxy=http://me:s3cret@127.0.0.1:1
 	gives 2 'no such option `--Proxy`'
+	[[ $output != *s3cret* ]]
+	for stray in http://me:s3cret@127.0.0.1:1 me:s3cret@127.0.0.1:1; do
+		run check $stray
+		gives 2 'is a URL'
+		[[ $output != *s3cret* ]]
+		for command in pin init; do
+			run pinfast $command --timeout 1 $stray
+			[ "$status" -ne 0 ]
+			[[ $output != *s3cret* ]]
+		done
+	done
+	run pinfast check http://me:s3cret@127.0.0.1:1 policy.yaml
+	gives 2 'is a URL'
 	[[ $output != *s3cret* ]]
 }
 
@@ -290,6 +317,67 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 	done
 }
 
+# The messages of TLS 1.3 are ServerHello, EncryptedExtensions, Certificate,
+# CertificateVerify and Finished; with the last one the key is proved.  Those
+# of 1.2 are ServerHello, Certificate, ServerKeyExchange and ServerHelloDone.
+@test "an alert behind each message is no verdict, and spoils no other" {
+	policy "{ name: www.example.test, leaf: [$(pin leaf)] }" \
+	    "{ name: mail.example.test, leaf: [$(pin leaf)] }"
+	for tls in 1.2 1.3; do
+		for after in 0 1 2 3 4; do
+			manner_server alert-after --tls $tls --after $after \
+			    --cert leaf-chain.pem --key leaf.key
+			echo "$PORT" >alerting
+			run check --json $(at mail.example.test:443 alerting) \
+			    $(at www.example.test:443 good)
+			gives 3 'the alert \"internal error\"'
+			holds 'v["ok"] == 1 and v["undecided"] == 1'
+			holds 's["www.example.test:443"]["status"] == "ok"'
+			holds 'all(c["failed-at"] == "handshake" and not c.get("decision") for c in s["mail.example.test:443"]["connections"])'
+			run pinfast pin --plain --ca-file root.pem \
+			    $(at www.example.test:443 alerting) www.example.test
+			gives 3 'handshake: it ended the handshake with the alert "internal error"'
+			[[ $output != *sha256/* ]]
+		done
+	done
+	manner_server alert-after --after 5 --cert leaf-chain.pem \
+	    --key leaf.key
+	echo "$PORT" >alerting
+	run check $(at mail.example.test:443 alerting) \
+	    $(at www.example.test:443 good)
+	gives 0 '2 ok'
+}
+
+@test "a key that is denied stays denied, whatever alert follows" {
+	policy "{ name: www.example.test, leaf: [$(pin next)] }"
+	manner_server alert-after --after 4 --cert leaf-chain.pem \
+	    --key leaf.key
+	run check --connect-to "::127.0.0.1:$PORT"
+	gives 1 'denied     www' "shown: $(pin leaf)"
+}
+
+@test "servers are told in the order of the policy" {
+	policy "{ name: mail.example.test, leaf: [$(pin leaf)] }" \
+	    "{ name: www.example.test, leaf: [$(pin leaf)] }" \
+	    "{ name: 127.0.0.1, port: $(cat silent), leaf: [$(pin leaf)] }" \
+	    "{ name: 127.0.0.1, port: $(cat good), leaf: [$(pin leaf)] }"
+	for _ in 1 2 3; do
+		run check --timeout 0.5 $(at mail.example.test:443 drip) \
+		    $(at www.example.test:443 good)
+		gives 3
+		[[ ${lines[0]} == 'undecided  mail'* ]]
+		[[ ${lines[2]} == 'ok         www'* ]]
+		[[ ${lines[3]} == 'undecided  127'* ]]
+		[[ ${lines[5]} == 'ok         127'* ]]
+		run check --json --timeout 0.5 --junit order.xml \
+		    $(at mail.example.test:443 drip) \
+		    $(at www.example.test:443 good)
+		holds '[x["host"][0] for x in v["servers"]] == ["m", "w", "1", "1"]'
+		[ "$(grep -o 'name="[mw1]' order.xml | tr -d '\n')" = \
+		    'name="mname="wname="1name="1' ]
+	done
+}
+
 @test "a server that does not work delays and spoils no other" {
 	policy "{ name: www.example.test, leaf: [$(pin leaf)] }" \
 	    "{ name: mail.example.test, leaf: [$(pin leaf)] }" \
@@ -313,7 +401,7 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 
 @test "a name that does not resolve" {
 	run check nowhere.invalid
-	gives 3 'undecided  nowhere.invalid:443' 'resolve: '
+	gives 3 'undecided  nowhere.invalid:443  no address' 'resolve: '
 }
 
 @test "SIGINT: what is there is told, and 130" {
@@ -362,6 +450,8 @@ os.execv(sys.argv[1], sys.argv[1:])' "$PINFAST" check policy.yaml \
 	    $(at :443 good)
 	gives 0
 	holds 'sorted(s) == ["www.example.test:443"] and v["not-checked"] == 2'
+	run pinfast check policy.store --ca-file root.pem $(at :443 good)
+	gives 0 '2 entries not checked (a store holds no `probe`'
 }
 
 @test "text and store name the same servers" {
@@ -394,6 +484,9 @@ os.execv(sys.argv[1], sys.argv[1:])' "$PINFAST" check policy.yaml \
 	policy "{ name: below.test, subdomains: any, apex: false, leaf: [$(pin leaf)] }"
 	run check
 	gives 3 'no entry of the policy names a server'
+	pinfast compile --quiet policy.yaml -o policy.store
+	run pinfast check policy.store
+	gives 3 'no entry of the store names a server' 'holds no `probe`'
 }
 
 # ----------------------------------------------------- STARTTLS and proxies

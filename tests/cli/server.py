@@ -9,6 +9,7 @@ smtp-injecting-late; connect, connect-refusing, connect-auth (an HTTP proxy,
 user u:p), socks5, socks5-auth.  Proxies connect to the address asked for.
 again-no, again-broken, again-closing: the first connection goes to --far, all
 others get a handshake_failure, an internal_error, or nothing.
+alert-after: TLS, and a fatal alert behind --after messages (alerts.py).
 """
 import argparse
 import base64
@@ -16,6 +17,8 @@ import socket
 import ssl
 import threading
 import time
+
+import alerts
 
 AGAIN = {"again-no": 40, "again-broken": 80}
 ALERT = b"\x15\x03\x03\x00\x02\x02\x28"
@@ -154,7 +157,9 @@ def again(conn, options):
 
 def serve(conn, options):
     manner = options.manner
-    if manner.startswith("again"):
+    if manner == "alert-after":
+        alerts.serve(conn, options)
+    elif manner.startswith("again"):
         again(conn, options)
     elif manner == "silent":
         time.sleep(60)
@@ -191,6 +196,8 @@ def main():
     parser.add_argument("--cert")
     parser.add_argument("--key")
     parser.add_argument("--far", type=int)
+    parser.add_argument("--after", type=int)
+    parser.add_argument("--tls", default="1.3")
     parser.add_argument("--family", type=int, default=4)
     options = parser.parse_args()
     options.count = 0

@@ -17,6 +17,7 @@
 #include "claim.h"
 #include "cli_check/junit.h"
 #include "cli_check/prom.h"
+#include "cli_check/turns.h"
 
 #define OK PF_CHECKED_OK
 #define REPORTED PF_CHECKED_REPORTED
@@ -31,6 +32,7 @@ struct shape {
 	int reason, shadow;
 	int no_route, failed;
 	int64_t not_after;
+	int absent;
 };
 
 static struct pf_checked_row
@@ -45,6 +47,7 @@ row_of(const struct shape *shape)
 	row.reason = shape->reason;
 	row.shadow = shape->shadow;
 	row.no_route = shape->no_route;
+	row.absent = shape->absent;
 	row.stage = shape->failed ? "connect" : NULL;
 	row.not_after = shape->not_after;
 	return row;
@@ -60,28 +63,36 @@ struct folding {
 };
 
 static const struct folding foldings[] = {
-    {"none at all", {{OK, 0, 0, 0, 0, 0}}, 0, UNDECIDED, 0, 0, 0, 0},
-    {"one that is fine", {{OK, MATCHED, 0, 0, 0, 9}}, 1, OK, 1, 1, 0, 9},
+    {"none at all", {{OK, 0, 0, 0, 0, 0, 0}}, 0, UNDECIDED, 0, 0, 0, 0},
+    {"one that is fine", {{OK, MATCHED, 0, 0, 0, 9, 0}}, 1, OK, 1, 1, 0, 9},
     {"the worst of three counts",
-        {{OK, MATCHED, 0, 0, 0, 9}, {DENIED, MISMATCH, 0, 0, 0, 7},
-            {UNDECIDED, 0, 0, 0, 1, 0}},
+        {{OK, MATCHED, 0, 0, 0, 9, 0}, {DENIED, MISMATCH, 0, 0, 0, 7, 0},
+            {UNDECIDED, 0, 0, 0, 1, 0, 0}},
         3, DENIED, 0, 0, 0, 7},
     {"no answer is worse than a report",
-        {{REPORTED, MISMATCH, 0, 0, 0, 7}, {UNDECIDED, 0, 0, 0, 1, 0}}, 2,
+        {{REPORTED, MISMATCH, 0, 0, 0, 7, 0}, {UNDECIDED, 0, 0, 0, 1, 0, 0}}, 2,
         UNDECIDED, 0, 0, 0, 7},
-    {"a report is no match", {{REPORTED, MISMATCH, 0, 0, 0, 7}}, 1, REPORTED, 1,
-        0, 0, 7},
+    {"a report is no match", {{REPORTED, MISMATCH, 0, 0, 0, 7, 0}}, 1, REPORTED,
+        1, 0, 0, 7},
     {"an exempt entry matches nothing",
-        {{OK, PINFAST_REASON_EXEMPT, 0, 0, 0, 7}}, 1, OK, 1, 0, 0, 7},
+        {{OK, PINFAST_REASON_EXEMPT, 0, 0, 0, 7, 0}}, 1, OK, 1, 0, 0, 7},
     {"IPv6 without a route says nothing",
-        {{UNDECIDED, 0, 0, 1, 1, 0}, {OK, MATCHED, 0, 0, 0, 9}}, 2, OK, 1, 1, 0,
-        9},
-    {"but it does when it is all there is", {{UNDECIDED, 0, 0, 1, 1, 0}}, 1,
+        {{UNDECIDED, 0, 0, 1, 1, 0, 0}, {OK, MATCHED, 0, 0, 0, 9, 0}}, 2, OK, 1,
+        1, 0, 9},
+    {"but it does when it is all there is", {{UNDECIDED, 0, 0, 1, 1, 0, 0}}, 1,
         UNDECIDED, 0, 0, 0, 0},
     {"a shadow set that fails once has failed",
-        {{OK, MATCHED, MATCHED, 0, 0, 9}, {OK, MATCHED, MISMATCH, 0, 0, 9},
-            {OK, MATCHED, MATCHED, 0, 0, 9}},
+        {{OK, MATCHED, MATCHED, 0, 0, 9, 0},
+            {OK, MATCHED, MISMATCH, 0, 0, 9, 0},
+            {OK, MATCHED, MATCHED, 0, 0, 9, 0}},
         3, OK, 1, 1, MISMATCH, 9},
+    {"a key that is not there changes nothing",
+        {{OK, MATCHED, 0, 0, 0, 9, 0}, {OK, 0, 0, 0, 0, 0, 1}}, 2, OK, 1, 1, 0,
+        9},
+    {"and is no answer by itself", {{OK, 0, 0, 0, 0, 0, 1}}, 1, UNDECIDED, 0, 0,
+        0, 0},
+    {"nor a route", {{UNDECIDED, 0, 0, 1, 1, 0, 0}, {OK, 0, 0, 0, 0, 0, 1}}, 2,
+        UNDECIDED, 0, 0, 0, 0},
 };
 
 static void
@@ -125,7 +136,7 @@ static void
 make_checked(struct pf_checked *c, const char *host,
     enum pf_checked_status status, const char *why)
 {
-	struct shape shape = {status, MATCHED, 0, 0, 0, 1800000000};
+	struct shape shape = {status, MATCHED, 0, 0, 0, 1800000000, 0};
 	struct pf_checked_row row = row_of(&shape);
 
 	memset(c, 0, sizeof *c);
@@ -136,6 +147,86 @@ make_checked(struct pf_checked *c, const char *host,
 	row.why = why != NULL ? strdup(why) : NULL;
 	assert_true(pf_checked_add(c, &row));
 	pf_checked_fold(c);
+}
+
+static void
+connections_are_told_in_one_order(void **state)
+{
+	static const char *const wanted[] = {
+	    "192.0.2.1 -", "192.0.2.1 ecdsa", "192.0.2.1 rsa", "192.0.2.2 rsa"};
+	struct pf_checked c;
+
+	(void)state;
+	memset(&c, 0, sizeof c);
+	for (size_t i = 0; i < 4; i++) {
+		struct pf_checked_row row;
+		const char *text = wanted[i ^ 3];
+
+		memset(&row, 0, sizeof row);
+		memcpy(row.address, text, 9);
+		row.key = text[10] != '-' ? text + 10 : NULL;
+		assert_true(pf_checked_add(&c, &row));
+	}
+	pf_checked_fold(&c);
+	for (size_t i = 0; i < 4; i++) {
+		assert_memory_equal(c.rows[i].address, wanted[i], 9);
+		assert_ptr_equal(c.rows[i].key, i > 0 ? wanted[i] + 10 : NULL);
+	}
+	pf_checked_fini(&c);
+}
+
+static char told[64];
+
+static void
+tell(void *arg, const struct pf_checked *c)
+{
+	assert_ptr_equal(arg, told);
+	strcat(told, c->host);
+}
+
+/* Each letter is a turn, and is over when it comes; `most` may wait. */
+static const char *
+over_in_order(const char *order, size_t most, const char *not_worth_it)
+{
+	struct pf_turns turns = {.most = most, .tell = tell, .arg = told};
+	struct pf_turn *turn[26];
+	size_t count = strlen(order);
+
+	told[0] = '\0';
+	for (size_t i = 0; i < count; i++) {
+		turn[i] = pf_turns_take(&turns);
+		assert_non_null(turn[i]);
+		turn[i]->checked.host[0] = (char)('a' + i);
+	}
+	for (size_t i = 0; i < count; i++)
+		pf_turns_over(&turns, turn[order[i] - 'a'],
+		    strchr(not_worth_it, order[i]) == NULL);
+	assert_null(turns.first);
+	assert_null(turns.last);
+	assert_int_equal(turns.waiting, 0);
+	return told;
+}
+
+static void
+servers_are_told_in_the_order_they_were_asked(void **state)
+{
+	(void)state;
+	assert_string_equal(over_in_order("abcdef", 10, ""), "abcdef");
+	assert_string_equal(over_in_order("fedcba", 10, ""), "abcdef");
+	assert_string_equal(over_in_order("cafebd", 10, ""), "abcdef");
+	assert_string_equal(over_in_order("cafebd", 10, "cd"), "abef");
+	assert_string_equal(over_in_order("", 10, ""), "");
+}
+
+static void
+one_server_holds_back_only_so_many(void **state)
+{
+	(void)state;
+	assert_string_equal(over_in_order("bcdefa", 5, ""), "abcdef");
+	assert_string_equal(over_in_order("bcdefa", 4, ""), "fabcde");
+	assert_string_equal(over_in_order("bcdefa", 2, ""), "defabc");
+	assert_string_equal(over_in_order("bcdefa", 2, "e"), "dfabc");
+	assert_string_equal(over_in_order("bcdefa", 0, ""), "bcdefa");
 }
 
 /* Reads a file and removes it. */
@@ -262,6 +353,9 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_server_is_as_bad_as_its_worst_connection),
 	    cmocka_unit_test(days_are_whole_and_rounded_down),
+	    cmocka_unit_test(connections_are_told_in_one_order),
+	    cmocka_unit_test(servers_are_told_in_the_order_they_were_asked),
+	    cmocka_unit_test(one_server_holds_back_only_so_many),
 	    cmocka_unit_test(an_address_of_ipv6_stands_in_brackets),
 	    cmocka_unit_test(no_server_can_break_the_xml),
 	    cmocka_unit_test(metrics_stand_together_by_name),
