@@ -13,6 +13,7 @@ INJECTED = {
     "smtp": (b"STARTTLS", b"250 injected\r\n"),
     "lmtp": (b"STARTTLS", b"250 injected\r\n"),
     "imap": (b"STARTTLS", b"* CAPABILITY IMAP4rev1 INJECTED\r\n"),
+    "nntp": (b"STARTTLS", b"281 injected\r\n"),
     "sieve": (b"STARTTLS", b'"INJECTED" "yes"\r\nOK\r\n'),
     "pop3": (b"STLS", b"+OK injected\r\n"),
     "ftp": (b"AUTH TLS", b"230 injected\r\n"),
