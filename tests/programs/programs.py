@@ -230,8 +230,8 @@ def main():
             tap.trial("fault: " + row["case"], fault, pinfast, row)
     if not wanted or "renewal" in wanted:
         renewal = Renewal(build, work, keys)
-        for name, body in renewal.rows():
-            tap.trial("renewal: " + name, body)
+        for name, *body in renewal.rows():
+            tap.trial("renewal: " + name, *body)
     for server in running.values():
         server.stop()
     print(f"1..{tap.count}")

@@ -1,5 +1,6 @@
-"""examples/renewal/renew-pinned with Debian's certbot, which asks a real
-certificate authority: a certificate that the policy refuses goes nowhere."""
+"""examples/renewal/renew-pinned with Debian's certbot and lego, which ask a
+real certificate authority: a certificate that the policy refuses goes nowhere.
+"""
 
 import os
 import ssl
@@ -24,6 +25,7 @@ class Renewal:
         self.keys = keys
         self.env = dict(os.environ, PATH=f"{build}:{os.environ['PATH']}",
                         PINFAST_EXEC_PATH=build, REQUESTS_CA_BUNDLE=keys.ca,
+                        LEGO_CA_CERTIFICATES=keys.ca,
                         CHECK_OPTIONS=f"--ca-file {self.dir}/root.pem")
 
     def start(self):
@@ -41,7 +43,7 @@ class Renewal:
                               check=True, stdout=subprocess.PIPE, text=True
                               ).stdout.split()[0]
 
-    def _expect(self, pins, key, status, issued):
+    def _expect(self, client, pins, key, status, issued):
         """Runs the example; a complaint when something else comes of it."""
         with open(self.policy, "w", encoding="ascii") as policy:
             policy.write(f"pinfast: 1\nhosts:\n  - name: {NAME}\n    {pins}\n")
@@ -49,9 +51,9 @@ class Renewal:
             out.write("old\n")
         self.pebble.mark()
         done = subprocess.run(
-            [HERE + "/../../examples/renewal/renew-pinned", "certbot",
-             self.policy, f"{self.dir}/{key}.key", self.out, NAME, "--",
-             "--standalone"] + self._options(), env=self.env, cwd=self.dir,
+            [HERE + "/../../examples/renewal/renew-pinned", client,
+             self.policy, f"{self.dir}/{key}.key", self.out, NAME, "--"]
+            + self._options(client), env=self.env, cwd=self.dir,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             check=False)
         if done.returncode != status:
@@ -65,32 +67,38 @@ class Renewal:
             return None if text == b"old\n" else f"replaced by {text}"
         return None if pin_of(text) == self.pin else f"not our key: {text}"
 
-    def _options(self):
-        return ["--server", f"https://{NAME}:14000/dir", "--agree-tos",
-                "--register-unsafely-without-email", "--config-dir",
-                self.dir + "/etc", "--work-dir", self.dir + "/var",
-                "--logs-dir", self.dir + "/log"]
+    def _options(self, client):
+        server = ["--server", f"https://{NAME}:14000/dir"]
+        if client == "lego":
+            return server + ["--email", "pins@example.test", "--http",
+                             "--http.port", f"{ADDRESS}:80"]
+        return server + [
+            "--standalone", "--agree-tos",
+            "--register-unsafely-without-email", "--config-dir",
+            self.dir + "/etc", "--work-dir", self.dir + "/var",
+            "--logs-dir", self.dir + "/log"]
 
-    def pinned(self):
-        return self._expect(f"leaf: [{self.pin}]", "next", 0, True)
+    def pinned(self, client):
+        return self._expect(client, f"leaf: [{self.pin}]", "next", 0, True)
 
-    def stray(self):
-        return self._expect(f"leaf: [{self.pin}]", "stray", 1, False)
+    def stray(self, client):
+        return self._expect(client, f"leaf: [{self.pin}]", "stray", 1, False)
 
-    def other_issuer(self):
+    def other_issuer(self, client):
         """Its own key is as it should be, but nobody pinned this issuer."""
         return self._expect(
-            f"require: all-lists\n    leaf: [{self.pin}]\n"
+            client, f"require: all-lists\n    leaf: [{self.pin}]\n"
             f"    ca: [{self.keys.pins['bad']}]", "next", 1, True)
 
     def hook_is_late(self):
         """Why the example is there: left alone, certbot makes a new key, and
         when its hook may say no, the certificate lies where servers look."""
         done = subprocess.run(
-            ["certbot", "certonly", "--non-interactive", "--standalone",
-             "-d", NAME, "--deploy-hook",
+            ["certbot", "certonly", "--non-interactive", "-d", NAME,
+             "--deploy-hook",
              f"pinfast check {self.policy} --ca-file {self.dir}/root.pem "
-             f"--new-cert $RENEWED_LINEAGE/fullchain.pem"] + self._options(),
+             f"--new-cert $RENEWED_LINEAGE/fullchain.pem"]
+            + self._options("certbot"),
             env=self.env, cwd=self.dir, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, check=False)
         live = f"{self.dir}/etc/live/{NAME}/fullchain.pem"
@@ -101,9 +109,13 @@ class Renewal:
         return None
 
     def rows(self):
-        return [("the authority starts", self.start),
-                ("a pinned key is renewed", self.pinned),
-                ("a stray key is not even sent", self.stray),
-                ("an issuer that nobody pinned goes nowhere",
-                 self.other_issuer),
-                ("a deploy hook would come too late", self.hook_is_late)]
+        rows = [("the authority starts", self.start)]
+        for client in "certbot", "lego":
+            rows += [(f"{client}: a pinned key is renewed", self.pinned,
+                      client),
+                     (f"{client}: a stray key is not even sent", self.stray,
+                      client),
+                     (f"{client}: an issuer that nobody pinned goes nowhere",
+                      self.other_issuer, client)]
+        return rows + [("a deploy hook would come too late",
+                        self.hook_is_late)]
