@@ -71,8 +71,9 @@ def check_refusals(table, errors, reasons):
             raise TableError(f'{at}: no such adapter: {refusal["adapter"]}')
         if refusal['attach'] not in errors | {'ok'}:
             raise TableError(f'{at}: no such error: {refusal["attach"]}')
-        if refusal['reason'] not in reasons:
-            raise TableError(f'{at}: no such reason: {refusal["reason"]}')
+        for reason in refusal['reason'].split('/'):
+            if reason not in reasons:
+                raise TableError(f'{at}: no such reason: {reason}')
         if len(refusal['why'].split()) < 4:
             raise TableError(f'{at}: no cause')
     known = {(r['adapter'], r['cap']): r for r in table.refusals}

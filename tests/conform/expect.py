@@ -14,9 +14,11 @@ def session_wanted(cell, row):
     return None if want == '-' else want
 
 
-def refusal_complaints(refusal, shim, peer):
+def refusal_complaints(refusal, pin, shim, peer):
     """What is not as it must be where the adapter cannot express the cell."""
-    wanted = {'decision': 'deny', 'reason': refusal['reason'],
+    right, _, wrong = refusal['reason'].partition('/')
+    wanted = {'decision': 'deny',
+              'reason': wrong if wrong and pin == 'wrong' else right,
               'attach': refusal['attach']}
     out = [f'refused for {refusal["cap"]}: {what} {shim[what]}, not {want}'
            for what, want in wanted.items() if shim[what] != want]
