@@ -718,7 +718,8 @@ PINFAST_API int pinfast_conn_trust(struct pinfast_conn *conn,
 
 /*
  * A hash (SHA-256) of what today's policy asks of the connection's names: the
- * same as long as changes of the policy concern others.  Servers bind the
+ * same as long as changes of the policy concern others, and no expiry or lapse
+ * is passed.  Servers bind the
  * sessions they hand out to it.
  * returns 0: there is no policy, and the hash is that of nothing
  */

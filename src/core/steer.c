@@ -101,12 +101,29 @@ hash_lists(struct pf_sha256 *hash, const struct pf_lists *lists)
 		    (size_t)lists->count[i] * PINFAST_PIN_LEN);
 }
 
+struct hashing {
+	struct pf_sha256 hash;
+	int64_t now;
+};
+
+/* What time has made of an entry: other terms than it had before. */
+static uint8_t
+over(const struct pinfast_store *store, const struct pf_rule *rule, int64_t now)
+{
+	uint8_t over = rule->expires != 0 && now >= rule->expires;
+
+	if (store->valid_until != 0 && now >= store->valid_until)
+		over |= 2;
+	return over;
+}
+
 /* Everything that is of a fixed length comes before what is not. */
 static void
 hash_rule(void *arg, const struct pinfast_store *store,
     const struct pf_rule *rule)
 {
-	struct pf_sha256 *hash = arg;
+	struct hashing *h = arg;
+	struct pf_sha256 *hash = &h->hash;
 	uint8_t head[16] = {0};
 
 	pf_put_le32(head + 12, store->reject_count);
@@ -117,6 +134,7 @@ hash_rule(void *arg, const struct pinfast_store *store,
 		head[6] = rule->flags;
 		head[7] = rule->on_expiry;
 		head[8] = 1;
+		head[9] = over(store, rule, h->now);
 	}
 	pf_sha256_update(hash, head, sizeof head);
 	pf_sha256_update(hash, store->reject,
@@ -135,17 +153,17 @@ int
 pinfast_conn_terms(struct pinfast_conn *conn, uint8_t out[32])
 {
 	const struct pinfast_store *store;
-	struct pf_sha256 hash;
+	struct hashing h = {.now = conn->now};
 	unsigned side;
 	int has_policy;
 
-	pf_sha256_init(&hash);
+	pf_sha256_init(&h.hash);
 	store = pf_live_enter(conn->policy, &side);
 	has_policy = store != NULL;
 	if (has_policy)
-		each_rule(conn, store, hash_rule, &hash);
+		each_rule(conn, store, hash_rule, &h);
 	pf_live_leave(conn->policy, side);
-	pf_sha256_final(&hash, out);
+	pf_sha256_final(&h.hash, out);
 	return has_policy;
 }
 

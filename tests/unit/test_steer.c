@@ -322,6 +322,42 @@ terms_change_with_what_is_asked_of_a_host_alone(void **state)
 }
 
 static void
+terms_at(struct pinfast *policy, int64_t now, uint8_t out[32])
+{
+	struct pinfast_conn *conn;
+
+	assert_int_equal(pinfast_conn_new(policy, "leaf.test", 443, now, &conn),
+	    0);
+	assert_int_equal(pinfast_conn_terms(conn, out), 1);
+	pinfast_conn_free(conn);
+}
+
+static void
+terms_change_when_an_expiry_or_a_lapse_is_passed(void **state)
+{
+	struct pinfast_builder *b = world_builder();
+	struct pinfast *policy;
+	uint8_t before[32], still[32], expired[32], lapsed[32];
+
+	(void)state;
+	pinfast_builder_set(b, PINFAST_POLICY_VALID_UNTIL, NOW + 20);
+	pinfast_builder_set(b, PINFAST_POLICY_ON_LAPSE, PINFAST_REPORT);
+	entry(b, "leaf.test", 0, PINFAST_ROLE_LEAF, LEAF);
+	pinfast_builder_entry_set(b, PINFAST_ENTRY_EXPIRES, NOW + 9);
+	pinfast_builder_entry_set(b, PINFAST_ENTRY_ON_EXPIRY, PINFAST_DENY);
+	policy = world_serve(b);
+	terms_at(policy, NOW, before);
+	terms_at(policy, NOW + 8, still);
+	terms_at(policy, NOW + 9, expired);
+	terms_at(policy, NOW + 20, lapsed);
+	assert_memory_equal(before, still, 32);
+	assert_memory_not_equal(before, expired, 32);
+	assert_memory_not_equal(expired, lapsed, 32);
+	pinfast_free(policy);
+	pinfast_builder_free(b);
+}
+
+static void
 without_a_policy_there_are_no_terms(void **state)
 {
 	struct pinfast *policy;
@@ -347,6 +383,7 @@ main(void)
 	    cmocka_unit_test(a_key_that_cannot_be_hashed_is_not_wanted),
 	    cmocka_unit_test(anchors_are_handed_out_for_one_entry_only),
 	    cmocka_unit_test(terms_change_with_what_is_asked_of_a_host_alone),
+	    cmocka_unit_test(terms_change_when_an_expiry_or_a_lapse_is_passed),
 	    cmocka_unit_test(without_a_policy_there_are_no_terms),
 	};
 
