@@ -4,7 +4,7 @@ import re
 import cells
 from rows import TableError, needs_of, words
 
-KINDS = ('axis', 'row', 'judge')
+KINDS = ('axis', 'row', 'judge', 'way')
 # Refused cells of an adapter: at most one in so many.
 FEW = 20
 

@@ -40,8 +40,13 @@ def bytes_wanted(cell, row, allow, options):
     return (0, SEND) if early else (SEND, 0)
 
 
-def resumes(cell, allow, row):
+def resumes(cell, allow, row, caps):
     """Must the session be resumed (1), must it not (0), or either (None)?"""
+    if cell.flow == 'resume-plain' and 'verify-again' in caps:
+        return None
+    if 'cache-12' in caps and cell.tls == '1.3' and \
+            options_of(row).get('tickets') == 'no':
+        return 0
     if cell.flow in ('full', 'mtls', 'reuse', 'resume-plain'):
         return 0
     if cell.flow == 'resume-reuse':
@@ -89,7 +94,7 @@ def complaints(cell, row, shim, peer, caps):
     else:
         must('application bytes', peer['app'], app)
         must('early bytes', peer['early'], 0)
-    must('resumed', peer['resumed'], resumes(cell, allow, row))
+    must('resumed', peer['resumed'], resumes(cell, allow, row, caps))
     return out
 
 

@@ -30,7 +30,7 @@
 #include "request.h"
 
 #define MAX_CHAIN 128
-#define MAX_RINGS 4096
+#define MAX_RINGS 65536
 
 struct result {
 	int hs, alert, app, early, resumed;

@@ -1,0 +1,134 @@
+/*
+ * What the files of the GnuTLS adapter share.  gtls.c attaches and answers,
+ * gtls_hook.c is called in the middle of a handshake and ends it, gtls_judge.c
+ * has GnuTLS verify and asks the judge, gtls_path.c knows which path GnuTLS
+ * has verified, gtls_key.c compares GnuTLS's view of a key with ours,
+ * gtls_session.c keeps tags, gtls_server.c binds a server's sessions.
+ */
+#ifndef PF_GTLS_H
+#define PF_GTLS_H
+
+#include <gnutls/abstract.h>
+
+#include "adapt/adapter.h"
+#include "adapt/paths.h"
+#include "pinfast-gnutls.h"
+
+/* For programs that find adapters at run time. */
+PINFAST_API const struct pf_adapter *pinfast_adapter_gnutls(void);
+
+/* What one session carries. */
+struct pf_gtls {
+	struct pf_attached a;
+	struct pinfast_gnutls_next next;
+	struct pinfast_gnutls_cache cache; /* servers */
+	uint8_t id[32];   /* what their sessions are bound to */
+	int wrapped;      /* pinfast_gnutls_handshake() looks after the end */
+	int over;         /* the handshake is complete */
+	int blocked;      /* no bytes any more */
+	int had_anchors;  /* the entry had anchors of its own */
+	int hello;        /* a ClientHello went out, and we have seen it */
+	uint8_t *offered; /* the session that passed by its tag */
+	size_t offered_len;
+};
+
+/* The state of a session; NULL: none. */
+struct pf_gtls *pf_gtls_of(gnutls_session_t session);
+
+/* From here on this session neither sends nor receives. */
+void pf_gtls_block(gnutls_session_t session, struct pf_gtls *st);
+
+/* Is the handshake over, whoever has made it? */
+int pf_gtls_over(gnutls_session_t session, struct pf_gtls *st);
+
+/* Ends one that is: the verdict is final.  Asked again, it says the same. */
+struct pinfast_verdict pf_gtls_end(gnutls_session_t session,
+    struct pf_gtls *st);
+
+/* Tells the peer and takes the transport away; the error for GnuTLS. */
+int pf_gtls_refuse(gnutls_session_t session, struct pf_gtls *st,
+    int32_t reason);
+
+/* gnutls_session_set_verify_function() */
+int pf_gtls_verify(gnutls_session_t session);
+
+/* gnutls_handshake_set_hook_function() */
+int pf_gtls_hook(gnutls_session_t session, unsigned type, unsigned when,
+    unsigned incoming, const gnutls_datum_t *message);
+
+/* ----------------------------------------------------------------- judging */
+
+/* What a session's certificates are put to the judge with. */
+struct pf_gtls_judging {
+	gnutls_session_t session;
+	struct pinfast_conn *conn;
+	const char *host; /* canonical; NULL: none, or this is the server */
+	int server;
+	const struct pinfast_gnutls_next *next; /* NULL: nobody is asked */
+	struct pinfast_verdict verdict;
+};
+
+/* Verifies and judges what the peer has shown.  Works within the handshake,
+ * and when it is over, also when a session was resumed. */
+void pf_gtls_judge(struct pf_gtls_judging *j);
+
+/* The keys of the path that was judged, for a policy that asks about others:
+ * pinfast_conn_complete(). */
+enum pinfast_error pf_gtls_complete(struct pf_gtls_judging *j);
+
+/* How an attached session is judged. */
+struct pf_gtls_judging pf_gtls_judging_of(gnutls_session_t session,
+    struct pf_gtls *st);
+
+/* GnuTLS's own reading of a key, in the judge's terms: the walker's bits where
+ * they mean the same numbers, else none. */
+void pf_gtls_key_view(gnutls_pubkey_t key, const struct pf_key *walked,
+    struct pinfast_cert *out);
+
+/* -------------------------------------------------------------------- path */
+
+#define PF_GTLS_EDGES 64
+
+/* Who was verified to have issued whom, the last ones. */
+struct pf_gtls_edges {
+	struct {
+		gnutls_datum_t cert;
+		gnutls_datum_t issuer;
+	} edge[PF_GTLS_EDGES];
+	size_t count;
+	int lost; /* there was no memory for one */
+	gnutls_verify_output_function *next;
+};
+
+/* From here to pf_gtls_edges_end() what GnuTLS verifies in this thread is
+ * noted by pf_gtls_on_edge(), a gnutls_verify_output_function. */
+void pf_gtls_edges_begin(struct pf_gtls_edges *edges,
+    gnutls_verify_output_function *next);
+void pf_gtls_edges_end(void);
+int pf_gtls_on_edge(gnutls_x509_crt_t cert, gnutls_x509_crt_t issuer,
+    gnutls_x509_crl_t crl, unsigned status);
+void pf_gtls_edges_fini(struct pf_gtls_edges *edges);
+
+/* Walks up from the leaf along them: the path that was verified.  Writes at
+ * most size certificates, returns how many there are; they live as long as
+ * the edges. */
+size_t pf_gtls_edges_path(const struct pf_gtls_edges *edges,
+    struct pinfast_bytes leaf, struct pinfast_bytes *path, size_t size);
+
+/* ---------------------------------------------------------------- sessions */
+
+/* What a ClientHello says about a session.  Returns 0 when it is none. */
+struct pf_gtls_hello {
+	struct pinfast_bytes offered; /* ticket or session id; len 0: none */
+	int early;                    /* early data will follow */
+};
+int pf_gtls_hello_read(const uint8_t *at, size_t len,
+    struct pf_gtls_hello *out);
+
+/* Is the session that a ClientHello offers the one that passed? */
+int pf_gtls_offers(const struct pf_gtls *st, const struct pf_gtls_hello *hello);
+
+/* Nothing is offered any more that we know of. */
+void pf_gtls_forget(struct pf_gtls *st);
+
+#endif
