@@ -96,6 +96,7 @@ pf_mbed_arm(struct pinfast_mbedtls *m)
 {
 	unsigned needs = pinfast_conn_needs(m->a.conn);
 	const mbedtls_ssl_config *conf = SSL(m, conf);
+	mbedtls_x509_crt *trusted = &m->anchors;
 
 	take_anchors(m, needs);
 	mbedtls_ssl_set_hs_authmode(m->ssl, MBEDTLS_SSL_VERIFY_REQUIRED);
@@ -105,9 +106,10 @@ pf_mbed_arm(struct pinfast_mbedtls *m)
 #endif
 	/* An empty list of anchors is one: mbedTLS verifies, and trusts
 	 * nobody. */
-	if (m->had_anchors || conf->MBEDTLS_PRIVATE(ca_chain) == NULL)
-		mbedtls_ssl_set_hs_ca_chain(m->ssl, &m->anchors,
-		    conf->MBEDTLS_PRIVATE(ca_crl));
+	if (!m->had_anchors && conf->MBEDTLS_PRIVATE(ca_chain) != NULL)
+		trusted = conf->MBEDTLS_PRIVATE(ca_chain);
+	mbedtls_ssl_set_hs_ca_chain(m->ssl, trusted,
+	    conf->MBEDTLS_PRIVATE(ca_crl));
 }
 
 /* -------------------------------------------------------------------- ending
