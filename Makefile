@@ -53,6 +53,8 @@ cross:
 	@tools/install-deps --cross
 	@tools/cross-units
 	@tools/cross
+	@$(MAKE) --no-print-directory all
+	@tools/cross-mbedtls $(BUILD)
 
 # Everything there is; the summary is kept in docs/full-run.txt.
 full:

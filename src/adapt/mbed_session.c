@@ -9,6 +9,14 @@
 /* Which library wrote it. */
 #define MAGIC "PFM1"
 
+/* A mbedTLS for servers only has no sessions to keep. */
+#if !defined(MBEDTLS_SSL_CLI_C)
+#define mbedtls_ssl_get_session(ssl, session)                                  \
+	MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE
+#define mbedtls_ssl_set_session(ssl, session)                                  \
+	MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE
+#endif
+
 /* The tag of a session in memory is made for its master secret. */
 static struct pinfast_bytes
 secret_of(const mbedtls_ssl_session *session)

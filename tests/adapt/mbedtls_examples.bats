@@ -46,6 +46,32 @@ get() { # POLICY HOST
 	[ -z "$others" ] || { echo "$others" && false; }
 }
 
+without() { # WHAT, and what the compiler must say
+	printf '#undef %s\n' "$1" >less.h
+	! cc -std=gnu11 -fsyntax-only -I"$root/include" -I"$root/src" -I. \
+	    "-DMBEDTLS_USER_CONFIG_FILE=\"less.h\"" "$root/src/adapt/mbed_end.c" \
+	    2>less.log
+	grep -q "error.*pinfast needs" less.log
+}
+
+@test "a mbedTLS that lacks what the check needs is refused by the compiler" {
+	without MBEDTLS_HAVE_TIME_DATE
+	without MBEDTLS_SSL_SERVER_NAME_INDICATION
+	without MBEDTLS_X509_CRT_PARSE_C
+	without 'MBEDTLS_VERSION_C
+#define MBEDTLS_X509_ALLOW_UNSUPPORTED_CRITICAL_EXTENSION'
+	# What it can do without.
+	for option in MBEDTLS_SSL_SRV_C MBEDTLS_SSL_CLI_C \
+	    MBEDTLS_SSL_SESSION_TICKETS MBEDTLS_SSL_KEEP_PEER_CERTIFICATE; do
+		printf '#undef %s\n' "$option" >less.h
+		for source in "$root"/src/adapt/mbed*.c; do
+			cc -std=gnu11 -Wall -Wextra -Werror -fsyntax-only \
+			    -I"$root/include" -I"$root/src" -I. \
+			    "-DMBEDTLS_USER_CONFIG_FILE=\"less.h\"" "$source"
+		done
+	done
+}
+
 @test "the client prints a page from a server with the pinned leaf" {
 	start_server leaf -www -tls1_2
 	get leaf pin.test

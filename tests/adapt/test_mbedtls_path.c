@@ -227,6 +227,32 @@ a_cross_signed_path_is_found(void **state)
 	}
 }
 
+/* The pinned issuer is sent, too, and has the same name as the real one. */
+static void
+a_name_alone_makes_no_path(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_CA, &intA);
+	struct id fake = {0}, forged = {0};
+	struct shared *c = client_side(), *s;
+	struct duo *d;
+
+	(void)state;
+	certify(&fake, "Int A", &rootB, NULL, 30);
+	certify(&forged, "forged", &fake, "DNS:pin.test", 30);
+	s = server_side(&forged, &fake);
+	parse(&s->own, &intA);
+	d = pinned_duo(policy, c, s, "pin.test");
+	pump(d, 0);
+	talk(d);
+	expect_duo("forged", d, DENY, PINFAST_REASON_PIN_MISMATCH);
+	close_duo(d);
+	identity_free(&fake);
+	identity_free(&forged);
+	drop_shared(c);
+	drop_shared(s);
+	pinfast_free(policy);
+}
+
 /* -------------------------------------------------------------------- names */
 
 static char asked[300];
@@ -425,6 +451,7 @@ main(void)
 	    cmocka_unit_test(anchors_may_come_and_go_before_the_handshake),
 	    cmocka_unit_test(anchors_of_a_name_do_not_replace_the_entrys),
 	    cmocka_unit_test(a_cross_signed_path_is_found),
+	    cmocka_unit_test(a_name_alone_makes_no_path),
 	    cmocka_unit_test(a_name_is_compared_with_alternative_names_alone),
 	    cmocka_unit_test(the_applications_callback_has_its_say),
 	    cmocka_unit_test(the_applications_callback_sees_further_paths),
