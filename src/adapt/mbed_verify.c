@@ -51,6 +51,8 @@ set_up(struct hook *h, struct pinfast_mbedtls *m)
 	h->paths.arg = m;
 	h->paths.view = pf_mbed_view;
 	h->paths.one_path = 1;
+	pf_pool_init(&h->sent);
+	pf_pool_init(&h->anchors);
 	for (size_t i = 0; i < count; i++) {
 		(void)pf_link_set(&h->links[i], der_of(m->path[i]), m->path[i]);
 		h->first[i] = &h->links[i];
@@ -78,28 +80,21 @@ ends_well(const struct pinfast_mbedtls *m)
 
 /* The path that mbedTLS verified, further ones when that does not do. */
 static void
-judge_paths(struct hook *h, int verified)
+judge_paths(struct hook *h)
 {
 	const struct pinfast_mbedtls *m = h->m;
-	const struct pf_link *const *first = verified ? h->first : NULL;
 
-	if (verified)
-		h->verdict = pf_paths_verified(&h->paths, first, m->count);
-	if (verified &&
-	    (h->verdict.decision == PINFAST_ALLOW ||
-	        !(pinfast_conn_needs(m->a.conn) & PINFAST_NEED_PATH)))
+	h->verdict = pf_paths_verified(&h->paths, h->first, m->count);
+	if (h->verdict.decision == PINFAST_ALLOW ||
+	    !(pinfast_conn_needs(m->a.conn) & PINFAST_NEED_PATH))
 		return;
-	pf_pool_init(&h->sent);
-	pf_pool_init(&h->anchors);
 	fill(&h->sent, m->path[0]->next);
 	fill(&h->anchors, pf_mbed_trusted(m));
 	h->paths.sent = &h->sent;
 	h->paths.anchors = &h->anchors;
 	h->paths.verify = pf_mbed_exactly;
 	h->paths.one_path = 0;
-	h->verdict = pf_paths_verified(&h->paths, first, m->count);
-	pf_pool_fini(&h->sent, NULL);
-	pf_pool_fini(&h->anchors, NULL);
+	h->verdict = pf_paths_verified(&h->paths, h->first, m->count);
 }
 
 static int
@@ -157,7 +152,7 @@ judge(struct hook *h)
 	else if (!is_named(m))
 		h->verdict = pf_paths_leaf(&h->paths, PINFAST_PKIX_NOT_RUN);
 	else
-		judge_paths(h, 1);
+		judge_paths(h);
 }
 
 int
@@ -275,10 +270,13 @@ pf_mbed_verify(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 		return refuse(m, PINFAST_REASON_NOT_JUDGED, flags);
 	set_up(&h, m);
 	judge(&h);
-	if (h.verdict.decision == PINFAST_ALLOW) {
+	if (h.verdict.decision == PINFAST_ALLOW)
 		keep(m, &h.paths);
+	/* The path that was judged last may lie in them. */
+	pf_pool_fini(&h.sent, NULL);
+	pf_pool_fini(&h.anchors, NULL);
+	if (h.verdict.decision == PINFAST_ALLOW)
 		return 0;
-	}
 	h.verdict = pinfast_conn_settle(m->a.conn);
 	return refuse(m, h.verdict.reason, flags);
 }
