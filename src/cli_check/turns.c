@@ -42,9 +42,11 @@ pf_turns_over(struct pf_turns *turns, struct pf_turn *turn, int worth_it)
 	turn->is_over = 1;
 	turn->is_told = worth_it;
 	turns->waiting++;
+	if (!turns->first->is_over) {
+		if (turns->waiting > turns->most)
+			end(turns, turn);
+		return;
+	}
 	while (turns->first != NULL && turns->first->is_over)
 		end(turns, turns->first);
-	/* Then that loop has not ended this one. */
-	if (turns->waiting > turns->most)
-		end(turns, turn);
 }
