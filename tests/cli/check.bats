@@ -392,6 +392,84 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 	[[ ${lines[0]} == ok* ]]
 }
 
+# Everything that may go wrong, side by side in one run: each server gets the
+# word and the sentence that it gets alone.
+@test "all kinds of trouble at once" {
+	local many=() i port word text
+	tls_server 0.0.0.0 -cert leaf.pem -key leaf.key -cert_chain int.pem
+	for i in 2 3 4 5 6 7 8; do
+		many+=(--connect-to "www.example.test:1008:127.0.0.$i:$PORT")
+	done
+	cp int.pem hundred.pem
+	for i in $(seq 98); do cat root.pem; done >>hundred.pem
+	tls_server 127.0.0.1 -cert leaf.pem -key leaf.key \
+	    -cert_chain hundred.pem
+	many+=(--connect-to "www.example.test:1100:127.0.0.1:$PORT")
+	cat root.pem >>hundred.pem
+	tls_server 127.0.0.1 -cert leaf.pem -key leaf.key \
+	    -cert_chain hundred.pem
+	many+=(--connect-to "www.example.test:1101:127.0.0.1:$PORT")
+	if [ -e /proc/net/if_inet6 ]; then
+		tls_server '[::1]' -cert leaf.pem -key leaf.key \
+		    -cert_chain int.pem
+		many+=(--connect-to "www.example.test:1006:[::1]:$PORT")
+	else
+		many+=($(at www.example.test:1006 good))
+	fi
+	manner_server alert-after --after 3 --cert leaf-chain.pem \
+	    --key leaf.key
+	echo "$PORT" >midway
+	manner_server smtp-refusing
+	many+=(--connect-to "www.example.test:25:127.0.0.1:$PORT")
+	policy "{ name: nowhere.invalid, leaf: [$(pin leaf)] }" \
+	    "{ name: www.example.test, port: 25, leaf: [$(pin leaf)] }" \
+	    "{ name: www.example.test, port: 443, leaf: [$(pin leaf)] }" \
+	    "{ name: www.example.test, port: 1001, leaf: [$(pin leaf)] }" \
+	    "{ name: www.example.test, port: 1002, leaf: [$(pin leaf)] }" \
+	    "{ name: www.example.test, port: 1003, leaf: [$(pin leaf)] }" \
+	    "{ name: www.example.test, port: 1004, leaf: [$(pin leaf)] }" \
+	    "{ name: www.example.test, port: 1005, leaf: [$(pin leaf)] }" \
+	    "{ name: www.example.test, port: 1006, leaf: [$(pin leaf)] }" \
+	    "{ name: www.example.test, port: 1007, leaf: [$(pin leaf)] }" \
+	    "{ name: www.example.test, port: 1008, leaf: [$(pin leaf)] }" \
+	    "{ name: www.example.test, port: 1009, leaf: [$(pin leaf)] }" \
+	    "{ name: www.example.test, port: 1100, leaf: [$(pin leaf)] }" \
+	    "{ name: www.example.test, port: 1101, leaf: [$(pin leaf)] }"
+	run check --json --timeout 1 "${many[@]}" \
+	    $(at www.example.test:443 good) \
+	    $(at www.example.test:1001 dead) \
+	    $(at www.example.test:1002 silent) \
+	    $(at www.example.test:1003 drip) \
+	    $(at www.example.test:1004 garbage) \
+	    $(at www.example.test:1005 closing) \
+	    $(at www.example.test:1007 alert) \
+	    $(at www.example.test:1008 old) \
+	    $(at www.example.test:1009 midway)
+	gives 1
+	while read -r port word text; do
+		holds "s['www.example.test:$port']['status'] == '$word'"
+		[ -z "$text" ] || holds "any('''$text''' in c.get('failed-at', '') + ': ' + c.get('why', '') for c in s['www.example.test:$port']['connections'])"
+	done <<-'END'
+		443 ok
+		25 undecided starttls: the server
+		1001 undecided connect: nothing listens there
+		1002 undecided handshake: no TLS handshake in 1 s
+		1003 undecided handshake: no TLS handshake in 1 s
+		1004 undecided handshake: what it answered is not TLS
+		1005 undecided handshake: it closed the connection
+		1006 ok
+		1007 undecided handshake: it ended the handshake with the alert "handshake failure"
+		1008 denied : denied
+		1009 undecided handshake: it ended the handshake with the alert "internal error"
+		1100 ok
+		1101 undecided handshake: it shows more than 100 certificates
+	END
+	holds 's["nowhere.invalid:443"]["status"] == "undecided"'
+	holds 's["nowhere.invalid:443"]["connections"][0]["failed-at"] == "resolve"'
+	holds 'v["ok"] == 3 and v["denied"] == 1 and v["undecided"] == 10'
+	holds 'sorted(c["status"] for c in s["www.example.test:1008"]["connections"]) == ["denied"] + 7 * ["ok"]'
+}
+
 @test "one dead address of several leaves the server undecided" {
 	run check $(at www.example.test:443 good dead)
 	gives 3 'undecided  www' 'nothing listens'
@@ -421,6 +499,25 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 	gives 130 'ok         www.example.test:443' '1 ok' ', interrupted'
 	grep -q 'name="www.example.test:443"' junit.xml
 	[ "$(cat metrics.prom)" = old ]
+}
+
+@test "SIGINT: what waits behind a silent server is told as well" {
+	policy "{ name: 127.0.0.1, port: $(cat silent), leaf: [$(pin leaf)] }" \
+	    "{ name: www.example.test, leaf: [$(pin leaf)] }"
+	manner_server again-no --far "$(cat good)"
+	check_in_background --timeout 30 \
+	    --connect-to "www.example.test:443:127.0.0.1:$PORT"
+	for _ in $(seq 100); do
+		grep -q 'second' "$LOG" && break
+		sleep 0.05
+	done
+	sleep 0.5
+	kill -INT "$pid"
+	status=0
+	wait "$pid" || status=$?
+	output=$(cat said)
+	gives 130 'ok         www.example.test:443' '1 ok' ', interrupted'
+	[[ $output != *127.0.0.1:* ]]
 }
 
 check_in_background() {

@@ -222,6 +222,16 @@ broken() {
 	broken handshake 'the alert "handshake failure"' "$PORT"
 }
 
+@test "silence that is taken for a no is told" {
+	manner_server again-closing --far "$(cat good)"
+	run live "127.0.0.1:$PORT"
+	gives 0 "$(pin leaf)" 'it hung up when it was asked for a key of the'
+	manner_server again-no --far "$(cat good)"
+	run live "127.0.0.1:$PORT"
+	gives 0 "$(pin leaf)"
+	[[ $output != *'hung up'* ]]
+}
+
 @test "one dead address of a name" {
 	# shellcheck disable=SC2046
 	run live --plain $(at "$(cat good)" 1) www.example.test

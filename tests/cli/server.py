@@ -151,6 +151,7 @@ def again(conn, options):
         relay(conn, dial("127.0.0.1", options.far))
         return
     conn.recv(10000)
+    print("asked a second time", flush=True)
     if options.manner in AGAIN:
         conn.sendall(ALERT[:-1] + bytes([AGAIN[options.manner]]))
 
