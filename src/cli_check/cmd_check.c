@@ -207,7 +207,7 @@ check_candidate(const struct options *o, const struct pf_renewal *known)
 }
 
 static int
-check_servers(const struct options *o, const struct pf_loaded *loaded,
+check_servers(const struct options *o, struct pf_loaded *loaded,
     const struct pf_renewal *r)
 {
 	struct pf_targets targets = {
@@ -223,6 +223,7 @@ check_servers(const struct options *o, const struct pf_loaded *loaded,
 	    .prometheus = o->prometheus};
 	int status = PF_EXIT_UNDECIDED;
 
+	targets.is_store = loaded->builder == NULL;
 	if (loaded->builder != NULL)
 		targets.model = pf_builder_model(loaded->builder);
 	if (o->host_count == 0)
@@ -232,6 +233,10 @@ check_servers(const struct options *o, const struct pf_loaded *loaded,
 			pf_targets_fini(&targets);
 			return PF_EXIT_USAGE;
 		}
+	/* It takes more than the connections do. */
+	if (loaded->builder != NULL)
+		pf_builder_forget(loaded->builder);
+	targets.model = NULL;
 	if (targets.failed)
 		pf_complain("check", "out of memory");
 	else

@@ -399,7 +399,7 @@ pf_survey_run(const struct pf_survey *s)
 	r.sum.now = s->now;
 	r.sum.valid_until = s->store->valid_until;
 	r.sum.not_checked = s->targets->not_checked;
-	r.sum.without_probes = s->targets->model == NULL;
+	r.sum.without_probes = s->targets->is_store;
 	r.all = s->targets->count;
 	r.shows_progress = isatty(STDERR_FILENO);
 	if (r.all == 0) {

@@ -21,7 +21,8 @@ struct pf_target {
 /* What is known when somebody asks for a server. */
 struct pf_targets {
 	const struct pinfast_store *store;
-	const struct pf_model *model; /* NULL: the policy was a store */
+	int is_store;                 /* which holds no probes */
+	const struct pf_model *model; /* of a text, until all are found */
 	enum pf_starttls starttls;    /* for all that say nothing */
 	/* Private: */
 	char *list;

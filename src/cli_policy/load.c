@@ -107,8 +107,11 @@ compile_text(const char *path, size_t len, int64_t now, struct pf_listener *l,
 	if (error == PINFAST_OK)
 		error = pinfast_store_open_memory(out->image, NULL, &diag,
 		    &out->store);
-	if (error == PINFAST_OK)
+	if (error == PINFAST_OK) {
+		free(out->text);
+		out->text = NULL;
 		return PF_EXIT_FINE;
+	}
 	if (l->errors == 0)
 		pf_complain(path, diag.text[0] != '\0'
 		                      ? diag.text

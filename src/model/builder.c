@@ -94,13 +94,12 @@ pinfast_builder_new(const struct pinfast_alloc *alloc,
 }
 
 void
-pinfast_builder_free(struct pinfast_builder *b)
+pf_builder_forget(struct pinfast_builder *b)
 {
-	struct pinfast_alloc alloc;
+	struct pinfast_alloc alloc = b->alloc;
+	struct pinfast_builder kept = {
+	    .alloc = alloc, .image = b->image, .image_len = b->image_len};
 
-	if (b == NULL)
-		return;
-	alloc = b->alloc;
 	alloc.free(alloc.arg, b->model.entries);
 	alloc.free(alloc.arg, b->model.probes);
 	alloc.free(alloc.arg, b->model.names);
@@ -110,6 +109,18 @@ pinfast_builder_free(struct pinfast_builder *b)
 	alloc.free(alloc.arg, b->model.blob);
 	alloc.free(alloc.arg, b->model.urls);
 	alloc.free(alloc.arg, b->sets);
+	*b = kept;
+}
+
+void
+pinfast_builder_free(struct pinfast_builder *b)
+{
+	struct pinfast_alloc alloc;
+
+	if (b == NULL)
+		return;
+	alloc = b->alloc;
+	pf_builder_forget(b);
 	alloc.free(alloc.arg, b->image);
 	alloc.free(alloc.arg, b);
 }

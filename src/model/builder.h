@@ -59,6 +59,10 @@ void pf_builder_fail(struct pinfast_builder *builder, enum pinfast_error error,
 /* What has been collected.  Entries are complete after pf_builder_check(). */
 const struct pf_model *pf_builder_model(const struct pinfast_builder *builder);
 
+/* Frees all of that, and leaves the image that finish() made: for who only
+ * needs a store over it. */
+void pf_builder_forget(struct pinfast_builder *builder);
+
 /* Applies every rule of meaning and tells the sink all that is wrong.
  * pinfast_builder_finish() does it too. */
 PINFAST_CHECK enum pinfast_error
