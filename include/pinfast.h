@@ -140,7 +140,9 @@ extern "C" {
 	X(CLIENT_UNLISTED, 28, "client-unlisted", \
 	    "no client entry has this label") \
 	X(ALLOWED_BY_PASS, 29, "allowed-by-pass", \
-	    "an assessor's pass lets this connection through")
+	    "an assessor's pass lets this connection through") \
+	X(BACKEND_CANNOT_PROVE, 30, "backend-cannot-prove", \
+	    "the TLS library cannot prove here what the policy asks for")
 /* clang-format on */
 
 #define PINFAST_ERROR_ENUM_(name, value, text) PINFAST_##name = (value),
@@ -633,6 +635,39 @@ pinfast_judge_key(struct pinfast_conn *conn, struct pinfast_bytes spki);
 PINFAST_API PINFAST_CHECK struct pinfast_verdict
 pinfast_judge_failed(struct pinfast_conn *conn, const struct pinfast_cert *leaf,
     enum pinfast_reason why);
+
+/*
+ * For a program whose TLS library shows it no certificates, but compares the
+ * leaf's key with a list by itself (CURLOPT_PINNEDPUBLICKEY).  Calls fn with
+ * each key of that list.  Only for a connection with exactly one name and a
+ * known port.  Remembers what was asked for, for pinfast_judge_delegated().
+ *
+ * returns  the number of keys: a peer that shows one of them may be let in,
+ *          once its chain and name verify (`pkix: none`: unverified), and no
+ *          other; 0: whoever verifies may be let in; -1: no such list can say
+ *          what the policy asks for, or it lets nobody in
+ */
+typedef void (*pinfast_pin_fn)(void *arg, const uint8_t pin[PINFAST_PIN_LEN]);
+PINFAST_API int pinfast_conn_leaf_pins(struct pinfast_conn *conn,
+    pinfast_pin_fn fn, void *arg);
+
+/* How the library found it. */
+enum pinfast_delegated {
+	PINFAST_DELEGATED_NOT = 0,   /* it was not asked, or could not be */
+	PINFAST_DELEGATED_YES = 1,   /* chain, name and one of the keys */
+	PINFAST_DELEGATED_OTHER = 2, /* the leaf has another key */
+	PINFAST_DELEGATED_NO_TLS = 3 /* the connection is in clear */
+};
+
+/*
+ * What such a library found.  YES counts only while today's policy asks for
+ * what pinfast_conn_leaf_pins() said; NOT is a deny with reason
+ * backend-cannot-prove, OTHER with pin-mismatch.  In clear only hosts go on
+ * that the policy asks nothing of.  There is nothing to recheck or tag.
+ */
+PINFAST_API PINFAST_CHECK struct pinfast_verdict
+pinfast_judge_delegated(struct pinfast_conn *conn,
+    enum pinfast_delegated found);
 
 /*
  * A session is about to be resumed: what its full handshake proved is judged

@@ -47,6 +47,9 @@ struct pinfast_conn {
 	uint8_t resumed;
 	int64_t now;
 	uint8_t trust[32]; /* anchors in use; zeros: the application's */
+	uint8_t delegated; /* terms are those of pinfast_conn_leaf_pins() */
+	uint8_t terms[32];
+	uint8_t first_pin[PINFAST_PIN_LEN];
 	struct pf_shown shown;
 	struct pf_judgement last;
 };

@@ -30,6 +30,9 @@ remedy(int32_t reason)
 	case PINFAST_REASON_TAG_EXPIRED:
 	case PINFAST_REASON_TAG_INCOMPLETE:
 		return "make a full handshake";
+	case PINFAST_REASON_BACKEND_CANNOT_PROVE:
+		return "pin leaf keys alone for this host, or use a libcurl "
+		       "built on a TLS library that pinfast can look into";
 	case PINFAST_REASON_CLIENT_UNLISTED:
 		return "add the label to the policy's `clients`";
 	default:
