@@ -558,6 +558,10 @@ pinfast_conn_new_server(struct pinfast *policy, const char *label, int64_t now,
 /* A connection that was never settled is settled first. */
 PINFAST_API void pinfast_conn_free(struct pinfast_conn *conn);
 
+/* The same for one that was made to ask about the policy only: as long as
+ * nothing was judged there is no event. */
+PINFAST_API void pinfast_conn_drop(struct pinfast_conn *conn);
+
 /*
  * Adds a name that was learned rather than given (a verify host, a verify
  * address, SNI).  All of them are judged and all must allow.  Ignored when

@@ -127,6 +127,17 @@ struct pf_expected {
 };
 
 /*
+ * What nobody attaches.  told is called, in the middle of a transfer, when a
+ * connection is refused and when its handshake is over; copied.
+ */
+struct pf_expecting {
+	const struct pf_expected *hosts;
+	size_t count;
+	void (*told)(void *arg, const struct pinfast_conn *conn);
+	void *arg;
+};
+
+/*
  * ctx is the library's shared object (SSL_CTX, credentials), tls one
  * connection (SSL, gnutls_session_t).  Functions that a library does not
  * need or have are NULL.  Grows at its end, guarded by size.
@@ -159,9 +170,11 @@ struct pf_adapter {
 	 * the connections of ctx are for one of these hosts, the one that they
 	 * ask for (SNI); one that asks for nothing is for the first that is an
 	 * address.  One that asks for another host is judged by that name.
+	 * Refuses (PINFAST_EUNSAFE) when verification is off and no host has
+	 * an entry with `pkix: none`.
 	 */
-	enum pinfast_error (*expect)(void *ctx, const struct pf_expected *hosts,
-	    size_t count, struct pinfast_diag *diag);
+	enum pinfast_error (*expect)(void *ctx, const struct pf_expecting *what,
+	    struct pinfast_diag *diag);
 	/*
 	 * Where they cannot be: tls has completed its handshake, or resumed a
 	 * session, and nobody attached it.  Has the library verify chain and

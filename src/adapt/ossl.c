@@ -111,6 +111,7 @@ pf_ossl_make(SSL *ssl)
 		return NULL;
 	st->ctx = ctx;
 	if (pf_attached_init(&st->a, ctx->policy, NULL, 0, 0) != PINFAST_OK ||
+	    pf_ossl_expected(ssl, st) != PINFAST_OK ||
 	    !SSL_set_ex_data(ssl, ssl_index, st)) {
 		OPENSSL_free(st);
 		return NULL;
@@ -371,30 +372,6 @@ attach(SSL *ssl, const char *host, uint16_t port, int server,
 	return error;
 }
 
-/* The host becomes what OpenSSL compares the leaf with (RFC 9525). */
-static int
-set_reference(SSL *ssl, char *host)
-{
-	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
-	int is_address;
-
-	X509_VERIFY_PARAM_set_hostflags(param,
-	    X509_VERIFY_PARAM_get_hostflags(param) |
-	        X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
-	        X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-	/* It complains about what is no address. */
-	ERR_set_mark();
-	is_address = X509_VERIFY_PARAM_set1_ip_asc(param, host);
-	ERR_pop_to_mark();
-	if (is_address)
-		return X509_VERIFY_PARAM_set1_host(param, NULL, 0);
-	if (!X509_VERIFY_PARAM_set1_ip(param, NULL, 0) ||
-	    !X509_VERIFY_PARAM_set1_host(param, host, 0))
-		return 0;
-	return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) != NULL ||
-	       SSL_set_tlsext_host_name(ssl, host);
-}
-
 enum pinfast_error
 pinfast_openssl_attach(SSL *ssl, const char *host, uint16_t port,
     struct pinfast_diag *diag)
@@ -405,7 +382,7 @@ pinfast_openssl_attach(SSL *ssl, const char *host, uint16_t port,
 	if (error != PINFAST_OK)
 		return error;
 	/* Names that must be learned may be set until the handshake. */
-	if (host != NULL && (!set_reference(ssl, st->a.host) ||
+	if (host != NULL && (!pf_ossl_reference(ssl, st->a.host) ||
 	                        pf_ossl_begin(ssl, st) != PINFAST_OK))
 		return pf_attached_doom(&st->a, diag, PINFAST_ENOMEM,
 		    "out of memory");

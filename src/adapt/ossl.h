@@ -1,9 +1,10 @@
 /*
  * What the files of the OpenSSL adapter share.  ossl.c attaches and answers,
  * ossl_settle.c ends handshakes, ossl_verify.c is called in the middle of a
- * handshake, ossl_judge.c asks the judge, ossl_path.c looks for further paths,
- * ossl_certs.c hands certificates to the judge, ossl_seen.c remembers their
- * pins, ossl_session.c keeps tags.
+ * handshake, ossl_expect.c knows those that nobody attaches, ossl_judge.c asks
+ * the judge, ossl_path.c looks for further paths, ossl_certs.c hands
+ * certificates to the judge, ossl_seen.c remembers their pins, ossl_session.c
+ * keeps tags.
  */
 #ifndef PF_OSSL_H
 #define PF_OSSL_H
@@ -34,11 +35,24 @@ struct pf_ossl_seen {
 	} slot[PF_OSSL_SEEN_SETS][PF_OSSL_SEEN_WAYS];
 };
 
+/* A host that connections which nobody attaches may be for. */
+struct pf_ossl_expected {
+	char host[PINFAST_HOST_LEN]; /* canonical */
+	uint16_t port;
+	uint8_t is_address;
+	uint8_t may_be_unverified; /* its entry says `pkix: none` */
+};
+#define PF_OSSL_EXPECTED 4
+
 /* What an SSL_CTX was told. */
 struct pf_ossl_ctx {
 	struct pinfast *policy;
 	struct pinfast_openssl_next next;
 	void (*info)(const SSL *ssl, int where, int value);
+	void (*told)(void *arg, const struct pinfast_conn *conn);
+	void *told_arg;
+	struct pf_ossl_expected expected[PF_OSSL_EXPECTED];
+	size_t expected_count;
 	struct pf_ossl_seen seen;
 };
 
@@ -80,6 +94,21 @@ void pf_ossl_block(SSL *ssl);
  * new-session callback, and while what comes after the handshake comes in
  * pieces. */
 int pf_ossl_over(const SSL *ssl);
+
+/* Makes host, canonical, what OpenSSL compares the leaf with (RFC 9525);
+ * 0: out of memory. */
+int pf_ossl_reference(SSL *ssl, char *host);
+
+/* Names the hosts of an SSL_CTX whose connections nobody attaches. */
+enum pinfast_error pf_ossl_expect(SSL_CTX *ctx, const struct pf_expecting *what,
+    struct pinfast_diag *diag);
+
+/* A connection that nobody attached begins: one that was expected has its
+ * host, any other is judged by the names it has.  PINFAST_ENOMEM. */
+enum pinfast_error pf_ossl_expected(SSL *ssl, struct pf_ossl *st);
+
+/* Tells whoever expected this connection what it came to. */
+void pf_ossl_tell(const struct pf_ossl *st);
 
 /* The address that is verified, for OPENSSL_free(); NULL: none. */
 char *pf_ossl_address(X509_VERIFY_PARAM *param);

@@ -40,6 +40,12 @@ conn(void *tls)
 	return pinfast_openssl_conn(tls);
 }
 
+static enum pinfast_error
+expect(void *ctx, const struct pf_expecting *what, struct pinfast_diag *diag)
+{
+	return pf_ossl_expect(ctx, what, diag);
+}
+
 const struct pf_adapter *
 pinfast_adapter_openssl(void)
 {
@@ -64,6 +70,7 @@ pinfast_adapter_openssl(void)
 		.conn = conn,
 		.symbol = "SSL_new",
 		.function = (void (*)(void))SSL_new,
+		.expect = expect,
 	};
 
 	return &adapter;

@@ -57,6 +57,7 @@ pf_ossl_end(SSL *ssl, struct pf_ossl *st)
 		pf_ossl_block(ssl);
 	else
 		pf_ossl_session_tag(ssl, st);
+	pf_ossl_tell(st);
 	return verdict;
 }
 

@@ -259,8 +259,10 @@ refuse(struct hook *h, int32_t reason)
 	    SSL_get_verify_callback(h->ssl));
 	if (error == X509_V_OK || reason != PINFAST_REASON_PKIX_FAILED)
 		X509_STORE_CTX_set_error(h->xs, VERIFY_ERROR + (int)reason);
-	if (h->st != NULL)
+	if (h->st != NULL) {
 		pf_ossl_raise(h->st, reason);
+		pf_ossl_tell(h->st);
+	}
 	return 0;
 }
 

@@ -156,6 +156,15 @@ pinfast_conn_free(struct pinfast_conn *conn)
 }
 
 void
+pinfast_conn_drop(struct pinfast_conn *conn)
+{
+	if (conn != NULL && !conn->judged &&
+	    conn->last.verdict.reason == PINFAST_REASON_NOT_JUDGED)
+		conn->settled = 1;
+	pinfast_conn_free(conn);
+}
+
+void
 pinfast_insecure_conn_one_parser(struct pinfast_conn *conn)
 {
 	conn->one_parser = 1;

@@ -311,6 +311,41 @@ what_settled_is_not_judged_again_and_shows_no_key(void **state)
 	pinfast_builder_free(b);
 }
 
+static int events;
+
+static void
+count_event(void *arg, const struct pinfast_event *event)
+{
+	(void)arg, (void)event;
+	events++;
+}
+
+static void
+who_only_asked_makes_no_event(void **state)
+{
+	struct pinfast_builder *b;
+	struct pinfast *policy = make_policy(&b, 0);
+	struct pinfast_conn *conn;
+
+	(void)state;
+	pinfast_on_event(policy, count_event, NULL);
+	pinfast_conn_drop(told(policy, "leaf.test"));
+	pinfast_conn_drop(NULL);
+	assert_int_equal(events, 0);
+	/* What was judged cannot be hidden. */
+	conn = world_conn(policy, "leaf.test", PORT);
+	expect(pinfast_judge_path(conn, path3, 3), ALLOW_MATCHED);
+	pinfast_conn_drop(conn);
+	assert_int_equal(events, 1);
+	conn = world_conn(policy, "leaf.test", PORT);
+	expect(pinfast_judge_path(conn, NULL, 0), 0,
+	    PINFAST_REASON_NO_CERTIFICATE);
+	pinfast_conn_drop(conn);
+	assert_int_equal(events, 2);
+	pinfast_free(policy);
+	pinfast_builder_free(b);
+}
+
 int
 main(void)
 {
@@ -319,6 +354,7 @@ main(void)
 	    cmocka_unit_test(where_some_key_is_rejected_nothing_is_delegated),
 	    cmocka_unit_test(another_policy_makes_the_answer_worthless),
 	    cmocka_unit_test(nobody_was_told_and_nobody_is_let_in),
+	    cmocka_unit_test(who_only_asked_makes_no_event),
 	    cmocka_unit_test(what_settled_is_not_judged_again_and_shows_no_key),
 	};
 
