@@ -38,8 +38,8 @@ struct listed {
 };
 
 static void
-look(const struct pinfast_conn *conn, const struct pinfast_store *store,
-    struct listed *out)
+look_at_entry(const struct pinfast_conn *conn,
+    const struct pinfast_store *store, struct listed *out)
 {
 	struct pf_found found;
 
@@ -63,7 +63,7 @@ is_sayable(const struct pf_rule *rule)
 
 /* The number of keys, and the first of them. */
 static int
-count_pins(struct pinfast_conn *conn, const struct listed *entry)
+count_said(struct pinfast_conn *conn, const struct listed *entry)
 {
 	struct pf_judgement judgement;
 
@@ -100,8 +100,8 @@ pinfast_conn_leaf_pins(struct pinfast_conn *conn, pinfast_pin_fn fn, void *arg)
 	(void)pinfast_conn_terms(conn, conn->terms);
 	store = pf_live_enter(conn->policy, &side);
 	if (store != NULL) {
-		look(conn, store, &entry);
-		count = count_pins(conn, &entry);
+		look_at_entry(conn, store, &entry);
+		count = count_said(conn, &entry);
 		for (int i = 0; i < count; i++)
 			fn(arg, entry.rule.own.pins[PINFAST_ROLE_LEAF] +
 			            (size_t)i * PINFAST_PIN_LEN);

@@ -26,9 +26,11 @@ def check_caps(table):
         if not any(cap['cap'] in words(a['caps'])
                    for a in table.adapters.values()):
             raise TableError(f'{cap["at"]}: no adapter can {cap["cap"]}')
+    of_flows = {'tls12', 'tls13'}.union(*(words(f['axis'])
+                                          for f in table.flows.values()))
     for row in table.rows.values():
         for cap in needs_of(row):
-            if table.caps[cap]['kind'] != 'row':
+            if table.caps[cap]['kind'] == 'judge' or cap in of_flows:
                 raise TableError(f'{row["at"]}: {cap} is no need of a row')
 
 

@@ -42,6 +42,9 @@ def cells_of_row(table, adapter, row):
     """Every cell that an adapter has of a row; none on axes that it lacks."""
     caps = caps_of(table, adapter)
     lacks = next((cap for cap in needs_of(row) if cap not in caps), None)
+    if any(table.caps[cap]['kind'] == 'axis' and cap not in caps
+           for cap in needs_of(row)):
+        return
     for flow in flows_of(row):
         if not set(words(table.flows[flow]['axis'])) <= caps or \
                 'oracle' in caps and not for_oracle(row, flow, lacks):

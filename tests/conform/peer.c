@@ -265,12 +265,29 @@ make_session(const struct request *r, int fd)
 	return s;
 }
 
-/* Reads what the other side's application sends, and gives it back.  A client
- * is told to try again after each ticket. */
+/* Gives back what the other side's application has sent; to what asks for a
+ * page (RFC 9112), once it has asked, an empty one. */
+static void
+reply(gnutls_session_t s, const char *data, size_t len, int *is_http)
+{
+	static const char page[] =
+	    "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+	if (len >= 4 && memcmp(data, "GET ", 4) == 0)
+		*is_http = 1;
+	if (!*is_http)
+		gnutls_record_send(s, data, len);
+	else if (len >= 4 && memcmp(data + len - 4, "\r\n\r\n", 4) == 0)
+		gnutls_record_send(s, page, sizeof page - 1);
+}
+
+/* Reads what the other side's application sends.  A client is told to try
+ * again after each ticket. */
 static void
 echo(gnutls_session_t s, struct result *out)
 {
-	char buffer[256];
+	char buffer[1024];
+	int is_http = 0;
 	ssize_t n;
 	int again = 4;
 
@@ -280,7 +297,7 @@ echo(gnutls_session_t s, struct result *out)
 		if (n <= 0)
 			continue;
 		out->app += (int)n;
-		gnutls_record_send(s, buffer, (size_t)n);
+		reply(s, buffer, (size_t)n, &is_http);
 	}
 }
 

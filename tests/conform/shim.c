@@ -144,6 +144,8 @@ shim_print(const struct shim_answer *a)
 	    a->attach, evidence_name(last_event.evidence), last_event.reported,
 	    events, a->resumed, a->hs, a->sent, a->early, a->got, a->alert_sent,
 	    a->alert_got, a->verify_calls);
+	if (a->unit > 0)
+		printf(",\"unit\":%d", a->unit);
 	print_text("explain", a->explain);
 	print_text("error", a->error);
 	printf("}\n");

@@ -42,6 +42,7 @@ struct shim_answer {
 	int resumed;
 	int hs;
 	int sent;
+	int unit; /* bytes of one request; 0: SEND of the runner */
 	int early;
 	int got;
 	int alert_sent; /* -1: none */

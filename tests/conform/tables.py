@@ -10,7 +10,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROW = ('id', 'scenarios', 'chain', 'peer', 'trust', 'name', 'right', 'wrong',
        'flows', 'want_right', 'want_wrong', 'control', 'options', 'what')
 # Scenarios that may wait, and the reasons that wait with them.
-LATER = {'CON-12': set(), 'POL-10': set(), 'POL-13': {'allowed-by-pass'}}
+LATER = {'CON-12': set(), 'POL-10': set(),
+         'POL-13': {'allowed-by-pass', 'backend-cannot-prove'}}
 # Options that say what is expected, not what is done.
 WANTS = {'attach', 'first', 'needs', 'session'}
 # Options that the runner keeps to itself, and those of the second step only.
@@ -178,6 +179,8 @@ class Tables:
                 if want not in reasons() | {'*', '-'}:
                     raise TableError(f'{row["at"]}: no such reason: {want}')
             seen.update(wants)
+        for refusal in self.refusals:
+            seen.update(refusal['reason'].split('/'))
         missing = reasons() - seen
         if missing:
             raise TableError('in no cell: reason '
