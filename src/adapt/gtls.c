@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "adapt/covers.h"
@@ -165,6 +166,24 @@ attach(gnutls_session_t session, const struct who *who,
 	return PINFAST_OK;
 }
 
+/* Is this list marked as one that has anchors, or, when mark is 1, mark it?
+ * GnuTLS copies a certificate for whoever asks what is in a list. */
+static int
+is_filled(gnutls_x509_trust_list_t list, int mark)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static int filled;
+	void *ptr;
+
+	pthread_mutex_lock(&lock);
+	ptr = gnutls_x509_trust_list_get_ptr(list);
+	/* An application that has a pointer of its own keeps it. */
+	if (mark && ptr == NULL)
+		gnutls_x509_trust_list_set_ptr(list, &filled);
+	pthread_mutex_unlock(&lock);
+	return ptr == &filled;
+}
+
 /* Can anything be verified with these credentials? */
 static int
 has_anchors(gnutls_session_t session)
@@ -177,10 +196,13 @@ has_anchors(gnutls_session_t session)
 	if (gnutls_credentials_get(session, GNUTLS_CRD_CERTIFICATE, &cred) != 0)
 		return 0;
 	gnutls_certificate_get_trust_list(cred, &list);
+	if (is_filled(list, 0))
+		return 1;
 	if (gnutls_x509_trust_list_iter_get_ca(list, &iter, &cert) != 0)
 		return 0;
 	gnutls_x509_crt_deinit(cert);
 	gnutls_x509_trust_list_iter_deinit(iter);
+	(void)is_filled(list, 1);
 	return 1;
 }
 

@@ -487,6 +487,20 @@ judge_raw_key(struct work *w)
 	w->j->verdict = pinfast_judge_key(w->j->conn, spki);
 }
 
+/* Of all sessions: GnuTLS reads a certificate anew for whoever asks for its
+ * key.  Not where the application has it look at no dates. */
+static struct pf_seen *
+seen(gnutls_certificate_credentials_t cred)
+{
+	static struct pf_seen all = PF_SEEN_EMPTY;
+
+	return gnutls_certificate_get_verify_flags(cred) &
+	               (GNUTLS_VERIFY_DISABLE_TIME_CHECKS |
+	                   GNUTLS_VERIFY_DISABLE_TRUSTED_TIME_CHECKS)
+	           ? NULL
+	           : &all;
+}
+
 /* 0: the peer has shown nothing. */
 static int
 begin(struct work *w, struct pf_gtls_judging *j)
@@ -511,6 +525,7 @@ begin(struct work *w, struct pf_gtls_judging *j)
 	w->p.arg = w;
 	w->p.verify = verify_path;
 	w->p.view = view;
+	w->p.seen = seen(w->cred);
 	return 1;
 }
 
