@@ -64,6 +64,7 @@ struct pf_gtls_judging {
 	struct pinfast_conn *conn;
 	const char *host; /* canonical; NULL: none, or this is the server */
 	int server;
+	int remembers; /* pins that were found out before count */
 	const struct pinfast_gnutls_next *next; /* NULL: nobody is asked */
 	struct pinfast_verdict verdict;
 };

@@ -21,6 +21,8 @@ pf_gtls_judging_of(gnutls_session_t session, struct pf_gtls *st)
 	struct pf_gtls_judging j = {.session = session, .conn = st->a.conn};
 
 	j.host = st->a.has_host && !st->a.server ? st->a.host : NULL;
+	/* Who brings a SHA-256 wants it asked. */
+	j.remembers = pinfast_hashes_itself(st->a.policy);
 	j.server = st->a.server;
 	return j;
 }

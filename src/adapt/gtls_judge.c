@@ -525,7 +525,8 @@ begin(struct work *w, struct pf_gtls_judging *j)
 	w->p.arg = w;
 	w->p.verify = verify_path;
 	w->p.view = view;
-	w->p.seen = seen(w->cred);
+	if (j->remembers)
+		w->p.seen = seen(w->cred);
 	return 1;
 }
 
