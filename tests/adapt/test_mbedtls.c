@@ -1,6 +1,8 @@
 /* The mbedTLS adapter: what the conformance table cannot show. */
 #include "mbed_pair.h"
 
+#include "adapt/mbed.h"
+
 /* A client, attached to pin.test with leaf pinned, meets a server. */
 struct stage {
 	struct pinfast *policy;
@@ -452,6 +454,65 @@ datagrams_are_refused(void **state)
 	leave(&g);
 }
 
+/* ------------------------------------------------------- seen from elsewhere
+ */
+
+static void
+whoever_finds_it_at_run_time_gets_the_same_answers(void **state)
+{
+	const struct pf_adapter *a = pinfast_adapter_mbedtls();
+	struct stage g = ordinary_stage(&leaf, &intA);
+	char why[100];
+
+	(void)state;
+	assert_string_equal(a->name, "mbedtls");
+	assert_int_equal(a->abi, PF_ADAPTER_ABI);
+	assert_int_equal(a->caps & (PF_CAN_TLS13 | PF_CAN_EARLY), 0);
+	g.d = duo_of(g.client, g.server);
+	pin_end(&g.d->c, g.policy);
+	assert_int_equal(a->attach(g.d->c.pin, g.policy, "pin.test", 443, NULL),
+	    0);
+	assert_ptr_equal(a->conn(g.d->c.pin), pinfast_mbedtls_conn(g.d->c.pin));
+	pump(g.d, 0);
+	expect(a->result(g.d->c.pin), ALLOW, PINFAST_REASON_PIN_MATCHED);
+	expect(a->recheck(g.d->c.pin, "two.test", 443), ALLOW,
+	    PINFAST_REASON_UNLISTED);
+	assert_true(a->explain(g.d->c.pin, why, sizeof why) > 0);
+	leave(&g);
+}
+
+static int
+recv_in_time(void *arg, unsigned char *data, size_t size, uint32_t ms)
+{
+	(void)ms;
+	return wire_recv(arg, data, size);
+}
+
+static void
+who_reads_with_a_timeout_is_held_back_as_well(void **state)
+{
+	(void)state;
+	for (int good = 0; good < 2; good++) {
+		struct stage g = ordinary_stage(&leaf, &intA);
+
+		g.d = duo_of(g.client, g.server);
+		mbedtls_ssl_set_bio(&g.d->c.ssl, &g.d->c, wire_send, NULL,
+		    recv_in_time);
+		pin_end(&g.d->c, g.policy);
+		assert_int_equal(pinfast_mbedtls_attach(g.d->c.pin, "pin.test",
+		                     443, NULL),
+		    0);
+		if (!good)
+			mbedtls_ssl_set_verify(&g.d->c.ssl, yes_to_all, NULL);
+		pump(g.d, 1);
+		talk(g.d);
+		expect_duo("timeout", g.d, good,
+		    good ? PINFAST_REASON_PIN_MATCHED
+		         : PINFAST_REASON_NO_CERTIFICATE);
+		leave(&g);
+	}
+}
+
 int
 main(void)
 {
@@ -469,6 +530,9 @@ main(void)
 	    cmocka_unit_test(too_late_is_said),
 	    cmocka_unit_test(the_authmode_is_the_policys),
 	    cmocka_unit_test(datagrams_are_refused),
+	    cmocka_unit_test(
+	        whoever_finds_it_at_run_time_gets_the_same_answers),
+	    cmocka_unit_test(who_reads_with_a_timeout_is_held_back_as_well),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
