@@ -10,7 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef BARE
+#include <curl/curl.h>
+#else
 #include "pinfast-curl.h"
+#endif
 
 static void
 die(const char *what)
@@ -37,6 +41,15 @@ pin_own(CURL *easy, const char *pin)
 		die("CURLOPT_PINNEDPUBLICKEY");
 }
 
+#ifdef BARE
+static CURLcode
+fetch_pinned(CURL *easy, const char *store)
+{
+	(void)easy, (void)store;
+	die("built without pinfast");
+	return CURLE_NOT_BUILT_IN;
+}
+#else
 static CURLcode
 fetch_pinned(CURL *easy, const char *store)
 {
@@ -57,6 +70,7 @@ fetch_pinned(CURL *easy, const char *store)
 	pinfast_free(policy);
 	return code;
 }
+#endif
 
 int
 main(int argc, char *argv[])
