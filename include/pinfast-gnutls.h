@@ -56,7 +56,7 @@ extern "C" {
  *         what becomes of it
  * port    the origin's, never a proxy's; 0: unknown
  * diag    may be NULL
- * returns PINFAST_EUSAGE (a server, too late), PINFAST_EUNSAFE (the
+ * returns PINFAST_EUSAGE (too late), PINFAST_EUNSAFE (the
  *         credentials hold no trust anchor, so that nothing could be verified,
  *         unless the host's entry says `pkix: none` or brings its own),
  *         PINFAST_EHOST, PINFAST_ENOMEM.  After a failure the session denies,
