@@ -86,30 +86,39 @@ pf_gtls_verify(gnutls_session_t session)
 
 /* ------------------------------------------------------------------- hook */
 
-/* A ClientHello goes out.  The session that it offers must be the one whose
- * tag has passed, or no early data may follow. */
+/* May this ClientHello go out?  The session that it offers must be the one
+ * whose tag has passed, or no early data may follow. */
 static int
-on_hello(gnutls_session_t session, struct pf_gtls *st,
-    const gnutls_datum_t *message)
+may_go(struct pf_gtls *st, const gnutls_datum_t *message)
 {
 	struct pf_gtls_hello hello;
 	struct pinfast_bytes none = {NULL, 0};
 	struct pinfast_verdict verdict;
 
-	if (st->a.doomed || begin(st) != PINFAST_OK)
-		return pf_gtls_refuse(session, st, PINFAST_REASON_NOT_JUDGED);
-	if (message == NULL ||
+	if (st->a.doomed || begin(st) != PINFAST_OK || message == NULL ||
 	    !pf_gtls_hello_read(message->data, message->size, &hello))
-		return pf_gtls_refuse(session, st, PINFAST_REASON_NOT_JUDGED);
+		return 0;
 	st->hello = 1;
 	if (!pf_gtls_offers(st, &hello))
 		st->a.by_tag = 0;
 	if (!hello.early || st->a.by_tag)
-		return 0;
+		return 1;
 	/* There is no tag for it. */
 	st->a.by_tag = pf_attached_resume(&st->a, none, none) != 0;
 	verdict = pinfast_conn_settle(st->a.conn);
-	return pf_gtls_refuse(session, st, verdict.reason);
+	return verdict.decision == PINFAST_ALLOW;
+}
+
+/* A ClientHello goes out.  GnuTLS 3.7 sends the early data also when it was
+ * told not to send the ClientHello: the transport has to be gone. */
+static int
+on_hello(gnutls_session_t session, struct pf_gtls *st,
+    const gnutls_datum_t *message)
+{
+	if (may_go(st, message))
+		return 0;
+	pf_gtls_block(session, st);
+	return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
 }
 
 /* The peer's last message, and nobody looks after the end: what can be said
@@ -192,7 +201,8 @@ pinfast_gnutls_handshake(gnutls_session_t session)
 	error = gnutls_handshake(session);
 	st->wrapped = 0;
 	if (error != 0)
-		return error;
+		return st->blocked ? GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR
+		                   : error;
 	st->over = 1;
 	verdict = pf_gtls_end(session, st);
 	if (verdict.decision == PINFAST_ALLOW)
