@@ -117,12 +117,14 @@ add_trusted(struct work *w, struct pf_pool *pool)
 		}
 		if (error != PINFAST_OK)
 			gnutls_x509_crt_deinit(cert);
-		if (error == PINFAST_ENOMEM) {
-			gnutls_x509_trust_list_iter_deinit(iter);
-			return -1;
-		}
+		if (error == PINFAST_ENOMEM)
+			break;
 	}
-	return 0;
+	/* Gone, unless it was left half way. */
+	if (iter == NULL)
+		return 0;
+	gnutls_x509_trust_list_iter_deinit(iter);
+	return -1;
 }
 
 /* ---------------------------------------------------------------- verifying */

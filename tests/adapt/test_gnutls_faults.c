@@ -51,22 +51,20 @@ extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *ptr, size_t size);
 
-/* GMP gives up the whole program, and OpenSSL makes the certificates. */
 static int
-is_theirs(const void *caller)
+is_ours(const void *caller)
 {
 	Dl_info info;
 
 	return left >= 0 && dladdr(caller, &info) != 0 &&
 	       info.dli_fname != NULL &&
-	       (strstr(info.dli_fname, "libpinfast-gnutls") != NULL ||
-	           strstr(info.dli_fname, "libgnutls.so") != NULL);
+	       strstr(info.dli_fname, "libpinfast-gnutls") != NULL;
 }
 
 __attribute__((visibility("default"))) void *
 malloc(size_t size)
 {
-	if (is_theirs(__builtin_return_address(0)) && fails())
+	if (is_ours(__builtin_return_address(0)) && fails())
 		return NULL;
 	return __libc_malloc(size);
 }
@@ -74,7 +72,7 @@ malloc(size_t size)
 __attribute__((visibility("default"))) void *
 calloc(size_t count, size_t size)
 {
-	if (is_theirs(__builtin_return_address(0)) && fails())
+	if (is_ours(__builtin_return_address(0)) && fails())
 		return NULL;
 	return __libc_calloc(count, size);
 }
@@ -82,11 +80,64 @@ calloc(size_t count, size_t size)
 __attribute__((visibility("default"))) void *
 realloc(void *ptr, size_t size)
 {
-	if (is_theirs(__builtin_return_address(0)) && fails())
+	if (is_ours(__builtin_return_address(0)) && fails())
 		return NULL;
 	return __libc_realloc(ptr, size);
 }
 #endif
+
+/*
+ * GnuTLS 3.7 itself does not survive every allocation that fails
+ * (gnutls_x509_rdn_get2()), so what the adapter calls fails as a whole.
+ */
+#define FAILS(name, params, args)                                              \
+	__attribute__((visibility("default"))) int name params                 \
+	{                                                                      \
+		static int(*real) params;                                      \
+		void *found;                                                   \
+                                                                               \
+		if (fails())                                                   \
+			return GNUTLS_E_MEMORY_ERROR;                          \
+		found = dlsym(RTLD_NEXT, #name);                               \
+		memcpy(&real, &found, sizeof real);                            \
+		return real args;                                              \
+	}
+
+/* clang-format off */
+FAILS(gnutls_session_ext_register, (gnutls_session_t session, const char *name,
+    int id, gnutls_ext_parse_type_t type, gnutls_ext_recv_func take,
+    gnutls_ext_send_func give, gnutls_ext_deinit_data_func drop_it,
+    gnutls_ext_pack_func pack, gnutls_ext_unpack_func unpack, unsigned flags),
+    (session, name, id, type, take, give, drop_it, pack, unpack, flags))
+FAILS(gnutls_server_name_set, (gnutls_session_t session,
+    gnutls_server_name_type_t type, const void *name, size_t len),
+    (session, type, name, len))
+FAILS(gnutls_session_set_data, (gnutls_session_t session, const void *data,
+    size_t len), (session, data, len))
+FAILS(gnutls_x509_crt_init, (gnutls_x509_crt_t *out), (out))
+FAILS(gnutls_x509_crt_import, (gnutls_x509_crt_t cert,
+    const gnutls_datum_t *data, gnutls_x509_crt_fmt_t format),
+    (cert, data, format))
+FAILS(gnutls_x509_crt_export2, (gnutls_x509_crt_t cert,
+    gnutls_x509_crt_fmt_t format, gnutls_datum_t *out), (cert, format, out))
+FAILS(gnutls_x509_trust_list_init, (gnutls_x509_trust_list_t *out,
+    unsigned size), (out, size))
+FAILS(gnutls_x509_trust_list_add_cas, (gnutls_x509_trust_list_t list,
+    const gnutls_x509_crt_t *certs, unsigned count, unsigned flags),
+    (list, certs, count, flags))
+FAILS(gnutls_x509_trust_list_iter_get_ca, (gnutls_x509_trust_list_t list,
+    gnutls_x509_trust_list_iter_t *iter, gnutls_x509_crt_t *out),
+    (list, iter, out))
+FAILS(gnutls_certificate_verify_peers, (gnutls_session_t session,
+    gnutls_typed_vdata_st *data, unsigned count, unsigned *status),
+    (session, data, count, status))
+FAILS(gnutls_pubkey_init, (gnutls_pubkey_t *out), (out))
+FAILS(gnutls_pubkey_import_x509, (gnutls_pubkey_t key, gnutls_x509_crt_t cert,
+    unsigned flags), (key, cert, flags))
+FAILS(gnutls_pubkey_export_ecc_raw2, (gnutls_pubkey_t key,
+    gnutls_ecc_curve_t *curve, gnutls_datum_t *x, gnutls_datum_t *y,
+    unsigned flags), (key, curve, x, y, flags))
+/* clang-format on */
 
 /* What one connection of the table below is about. */
 struct plot {
@@ -156,7 +207,8 @@ try_all(struct plot *plot, const char *name)
 		while (try(plot, n, on))
 			if (++n == 20000)
 				fail_msg("%s: there is no end of it", name);
-		assert_true(n > 0);
+		/* So many may fail at the least. */
+		assert_true(n > 5);
 	}
 }
 
@@ -183,6 +235,8 @@ whatever_allocation_fails_nobody_gets_through(void **state)
 	        0, pinned},
 	    {"another root, careless", &evil, &intA, PINFAST_ROLE_ANY, &rootA,
 	        TLS12, 0, 0, gnutls_handshake},
+	    {"a leaf of the CA with another name", &other, &intA,
+	        PINFAST_ROLE_ANY, &rootA, TLS13, 0, 0, pinned},
 	    {"resumed", &leaf, &intA, PINFAST_ROLE_LEAF, &leaf, TLS13, 1, 1,
 	        pinned},
 	    {"resumed, 1.2", &leaf, &intA, PINFAST_ROLE_LEAF, &leaf, TLS12, 1,
