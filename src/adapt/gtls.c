@@ -1,8 +1,8 @@
 #include "adapt/gtls.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "adapt/covers.h"
