@@ -609,8 +609,9 @@ pinfast_judge_path_lazy(struct pinfast_conn *conn,
 
 /*
  * Before the library verifies: is the answer certain to be no, because entries
- * that pin leaf keys alone do not know this one, or reject it?  Never allows,
- * and asks about the first certificate only.
+ * that pin leaf keys alone do not know this one, or reject it, or because it
+ * cannot be read, or the library reads it otherwise?  Never allows, and asks
+ * about the first certificate only.
  *
  * returns 1: denied, pinfast_conn_verdict() has the reason and nobody needs to
  *         verify; 0: nothing is judged, go on as if this had not been called

@@ -262,6 +262,16 @@ pinfast_judge_path_lazy(struct pinfast_conn *conn,
 	return pf_conn_end(conn, &view);
 }
 
+/* Whatever else is verified, this stays as it is. */
+static int
+is_about_leaf(int32_t reason)
+{
+	return reason == PINFAST_REASON_PIN_MISMATCH ||
+	       reason == PINFAST_REASON_REJECTED_KEY ||
+	       reason == PINFAST_REASON_CERTIFICATE_MALFORMED ||
+	       reason == PINFAST_REASON_PARSER_DISAGREEMENT;
+}
+
 int
 pinfast_judge_before(struct pinfast_conn *conn, const struct pinfast_path *path)
 {
@@ -283,8 +293,7 @@ pinfast_judge_before(struct pinfast_conn *conn, const struct pinfast_path *path)
 	conn->shown.evidence = PINFAST_EVIDENCE_LEAF_ONLY;
 	conn->shown.pkix = PINFAST_PKIX_NOT_RUN;
 	if (verdict.decision != PINFAST_ALLOW && !conn->last.beyond_leaf &&
-	    (verdict.reason == PINFAST_REASON_PIN_MISMATCH ||
-	        verdict.reason == PINFAST_REASON_REJECTED_KEY))
+	    is_about_leaf(verdict.reason))
 		return 1;
 	forget(conn);
 	return 0;

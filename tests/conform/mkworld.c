@@ -170,6 +170,8 @@ add_extensions(X509 *cert, X509 *issuer, const char *names, const char *flags)
 		else
 			snprintf(text, sizeof text, "critical,CA:TRUE");
 		extend(cert, &ctx, NID_basic_constraints, text);
+		/* A CA must say so (RFC 5280, 4.2.1.3). */
+		extend(cert, &ctx, NID_key_usage, "critical,keyCertSign");
 	}
 	if (flag(flags, "nc", value)) {
 		snprintf(text, sizeof text, "critical,permitted;%s", value);

@@ -245,7 +245,7 @@ a_policy_that_asks_about_more_is_not_judged_by_the_leaf(void **state)
 }
 
 static void
-what_cannot_be_asked_is_not_refused_early(void **state)
+a_leaf_that_cannot_be_read_is_refused_early(void **state)
 {
 	struct pinfast_builder *b;
 	struct pinfast *policy = make_policy(&b);
@@ -255,7 +255,42 @@ what_cannot_be_asked_is_not_refused_early(void **state)
 
 	(void)state;
 	bad.der.len--;
-	assert_int_equal(pinfast_judge_before(conn, &path), 0);
+	assert_int_equal(pinfast_judge_before(conn, &path), 1);
+	assert_int_equal(pinfast_conn_verdict(conn).reason,
+	    PINFAST_REASON_CERTIFICATE_MALFORMED);
+	world_done(conn, policy, b);
+}
+
+static void
+a_leaf_that_the_library_reads_otherwise_is_refused_early(void **state)
+{
+	struct pinfast_builder *b;
+	struct pinfast *policy = make_policy(&b);
+	struct pinfast_conn *conn = world_conn(policy, "leaf.test", 0);
+	struct pinfast_cert odd = path3[0];
+	struct pinfast_path path = path_of(&odd);
+
+	(void)state;
+	odd.key_spki = certs[OTHER].item.key_spki;
+	odd.key_oid = certs[OTHER].item.key_oid;
+	odd.key_params = certs[OTHER].item.key_params;
+	odd.key_bits = certs[OTHER].item.key_bits;
+	assert_int_equal(pinfast_judge_before(conn, &path), 1);
+	assert_int_equal(pinfast_conn_verdict(conn).reason,
+	    PINFAST_REASON_PARSER_DISAGREEMENT);
+	world_done(conn, policy, b);
+}
+
+static void
+without_a_leaf_nothing_is_refused_early(void **state)
+{
+	struct pinfast_builder *b;
+	struct pinfast *policy = make_policy(&b);
+	struct pinfast_conn *conn = world_conn(policy, "leaf.test", 0);
+	struct pinfast_cert bad = certs[OTHER].item;
+	struct pinfast_path path = path_of(&bad);
+
+	(void)state;
 	assert_int_equal(pinfast_judge_before(conn, NULL), 0);
 	path.count = 0;
 	assert_int_equal(pinfast_judge_before(conn, &path), 0);
@@ -271,7 +306,10 @@ main(void)
 	    cmocka_unit_test(a_refusal_says_that_nothing_was_verified),
 	    cmocka_unit_test(
 	        a_policy_that_asks_about_more_is_not_judged_by_the_leaf),
-	    cmocka_unit_test(what_cannot_be_asked_is_not_refused_early),
+	    cmocka_unit_test(a_leaf_that_cannot_be_read_is_refused_early),
+	    cmocka_unit_test(
+	        a_leaf_that_the_library_reads_otherwise_is_refused_early),
+	    cmocka_unit_test(without_a_leaf_nothing_is_refused_early),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,0 +1,487 @@
+#include "adapt/issuers.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "core/der.h"
+
+/* GeneralName (RFC 5280, 4.2.1.6). */
+#define NAME_EMAIL 0x81
+#define NAME_DNS 0x82
+#define NAME_DIRECTORY 0xa4
+#define NAME_ADDRESS 0x87
+
+/* id-ce extensions (RFC 5280, 4.2.1): 2.5.29.n. */
+#define CE_KEY_USAGE 15
+#define CE_ALT_NAME 17
+#define CE_BASIC 19
+#define CE_CONSTRAINTS 30
+#define CE_EXTENDED_USE 37
+
+#define USE_CERT_SIGN 0x04 /* in the first octet */
+
+/* An extension's value; data NULL: it is not there. */
+struct found {
+	struct pinfast_bytes value;
+	int broken;
+};
+
+static struct pinfast_bytes
+rest(struct pf_der d)
+{
+	return pf_der_between(d.at, d.end);
+}
+
+static struct pf_der
+cursor(struct pinfast_bytes bytes)
+{
+	struct pf_der d = {bytes.data, bytes.data + bytes.len};
+
+	return d;
+}
+
+/* Takes the extension that comes next apart; 0: it cannot be read. */
+static int
+next_extension(struct pf_der *all, struct pinfast_bytes *oid,
+    struct pinfast_bytes *value)
+{
+	struct pf_der one = pf_der_open(*all, PF_DER_SEQUENCE);
+	struct pf_der part;
+
+	if (one.end == NULL)
+		return 0;
+	all->at = one.end;
+	part = pf_der_open(one, PF_DER_OID);
+	if (part.end == NULL)
+		return 0;
+	*oid = rest(part);
+	one.at = part.end;
+	if (pf_der_next_is(one, PF_DER_BOOLEAN)) {
+		one = pf_der_skip_any(one);
+		if (one.end == NULL)
+			return 0;
+	}
+	part = pf_der_open(one, PF_DER_OCTET_STRING);
+	if (part.end == NULL || part.end != one.end)
+		return 0;
+	*value = rest(part);
+	return 1;
+}
+
+static struct found
+find(const struct pf_cert *cert, uint8_t id)
+{
+	const uint8_t wanted[] = {0x55, 0x1d, id};
+	struct pf_der all = cursor(cert->extensions);
+	struct found out = {{NULL, 0}, 0};
+	struct pinfast_bytes oid, value;
+
+	if (cert->extensions.len == 0)
+		return out;
+	while (all.at != all.end) {
+		if (!next_extension(&all, &oid, &value)) {
+			out.broken = 1;
+			return out;
+		}
+		if (oid.len != sizeof wanted ||
+		    memcmp(oid.data, wanted, sizeof wanted) != 0)
+			continue;
+		/* RFC 5280, 4.2: not more than one of a kind. */
+		out.broken |= out.value.data != NULL;
+		out.value = value;
+	}
+	return out;
+}
+
+/* -------------------------------------------------------------------- names */
+
+static uint8_t
+lower(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? (uint8_t)(c - 'A' + 'a') : c;
+}
+
+static int
+same_text(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (lower(a[i]) != lower(b[i]))
+			return 0;
+	return 1;
+}
+
+/* Takes the general name that comes next; 0: there is none to be read. */
+static int
+next_name(struct pf_der *names, unsigned *tag, struct pinfast_bytes *name)
+{
+	struct pf_der one;
+
+	*tag = *names->at;
+	one = pf_der_open_any(*names);
+	if (one.end == NULL)
+		return 0;
+	*name = rest(one);
+	names->at = one.end;
+	return 1;
+}
+
+/* The content of the subjectAltName; end NULL: it cannot be read.  Empty when
+ * there is none. */
+static struct pf_der
+alt_names(const struct pf_cert *cert)
+{
+	struct found found = find(cert, CE_ALT_NAME);
+	struct pf_der d, names;
+
+	if (found.broken)
+		return pf_der_fail(cert->extensions.data);
+	if (found.value.data == NULL) {
+		d.at = d.end = cert->subject.data;
+		return d;
+	}
+	d = cursor(found.value);
+	names = pf_der_open(d, PF_DER_SEQUENCE);
+	if (names.end != NULL && names.end != d.end)
+		return pf_der_fail(names.end);
+	return names;
+}
+
+/* ------------------------------------------------------------------ issuers */
+
+/* What basicConstraints says. */
+struct basic {
+	int there;
+	int ca;
+	int has_length;
+	size_t length;
+	int broken;
+};
+
+static void
+read_length(struct pf_der d, struct basic *out)
+{
+	struct pf_der value = pf_der_open_filled(d, PF_DER_INTEGER);
+
+	if (value.end == NULL || value.end != d.end || *value.at >= 0x80) {
+		out->broken = 1;
+		return;
+	}
+	out->has_length = 1;
+	for (; value.at != value.end; value.at++)
+		/* No path is that long. */
+		out->length = out->length > 0xffff
+		                  ? out->length
+		                  : out->length << 8 | *value.at;
+}
+
+static struct basic
+basic_of(const struct pf_cert *cert)
+{
+	struct found found = find(cert, CE_BASIC);
+	struct basic out = {0, 0, 0, 0, 0};
+	struct pf_der d, list, value;
+
+	out.broken = found.broken;
+	out.there = found.value.data != NULL;
+	if (out.broken || !out.there)
+		return out;
+	d = cursor(found.value);
+	list = pf_der_open(d, PF_DER_SEQUENCE);
+	out.broken = list.end == NULL || list.end != d.end;
+	if (!out.broken && pf_der_next_is(list, PF_DER_BOOLEAN)) {
+		value = pf_der_open_filled(list, PF_DER_BOOLEAN);
+		out.broken = value.end == NULL || value.end - value.at != 1;
+		if (out.broken)
+			return out;
+		out.ca = *value.at != 0;
+		list.at = value.end;
+	}
+	if (!out.broken && list.at != list.end)
+		read_length(list, &out);
+	return out;
+}
+
+int
+pf_issuers_none(const struct pf_cert *cert)
+{
+	struct basic basic = basic_of(cert);
+
+	return !basic.broken && !basic.ca;
+}
+
+static int
+signs_certificates(const struct pf_cert *cert)
+{
+	struct found found = find(cert, CE_KEY_USAGE);
+	struct pf_der d, bits;
+
+	if (found.broken || found.value.data == NULL)
+		return !found.broken;
+	d = cursor(found.value);
+	bits = pf_der_open(d, PF_DER_BIT_STRING);
+	/* The first octet counts unused bits. */
+	return bits.end != NULL && bits.end == d.end &&
+	       bits.end - bits.at >= 2 && (bits.at[1] & USE_CERT_SIGN);
+}
+
+/* Extended key usage of an issuer limits what it may issue. */
+static int
+issues_for(const struct pf_cert *cert, enum pf_issuers_for use)
+{
+	static const uint8_t any[] = {0x55, 0x1d, 0x25, 0x00};
+	uint8_t one[] = {
+	    0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, (uint8_t)use};
+	struct found found = find(cert, CE_EXTENDED_USE);
+	struct pf_der d, list, oid;
+	int allowed = 0;
+
+	if (found.broken || found.value.data == NULL)
+		return !found.broken;
+	d = cursor(found.value);
+	list = pf_der_open(d, PF_DER_SEQUENCE);
+	if (list.end == NULL || list.end != d.end)
+		return 0;
+	while (list.at != list.end) {
+		oid = pf_der_open(list, PF_DER_OID);
+		if (oid.end == NULL)
+			return 0;
+		list.at = oid.end;
+		allowed |= (oid.end - oid.at == (ptrdiff_t)sizeof one &&
+		               memcmp(oid.at, one, sizeof one) == 0) ||
+		           (oid.end - oid.at == (ptrdiff_t)sizeof any &&
+		               memcmp(oid.at, any, sizeof any) == 0);
+	}
+	return allowed;
+}
+
+static int
+is_self_issued(const struct pf_cert *cert)
+{
+	return cert->subject.len == cert->issuer.len &&
+	       pf_same(cert->subject.data, cert->issuer.data,
+	           cert->subject.len);
+}
+
+/* path[at] as the issuer of all that stand before it. */
+static int
+may_issue(const struct pf_cert *const *path, size_t at, size_t count,
+    enum pf_issuers_for use)
+{
+	const struct pf_cert *cert = path[at];
+	struct basic basic = basic_of(cert);
+	size_t between = 0;
+
+	/* An anchor of the time before extensions. */
+	if (at + 1 == count && cert->extensions.len == 0)
+		return 1;
+	if (basic.broken || (!basic.ca && (basic.there || at + 1 < count)) ||
+	    !signs_certificates(cert) || !issues_for(cert, use))
+		return 0;
+	for (size_t i = 1; i < at; i++)
+		between += !is_self_issued(path[i]);
+	return !basic.has_length || between <= basic.length;
+}
+
+/* -------------------------------------------------------------- constraints */
+
+enum constrains { NOT_THIS, INSIDE, OUTSIDE, UNKNOWN };
+
+/* Is the name the base or below it (RFC 5280, 4.2.1.10)? */
+static enum constrains
+name_within(struct pinfast_bytes name, struct pinfast_bytes base)
+{
+	size_t more;
+
+	/* ".example.com" is not what the RFC says, and means names below. */
+	if (base.len > 0 && base.data[0] == '.') {
+		base.data++;
+		base.len--;
+		if (name.len == base.len)
+			return OUTSIDE;
+	}
+	if (base.len == 0)
+		return INSIDE;
+	if (name.len < base.len)
+		return OUTSIDE;
+	more = name.len - base.len;
+	if (more > 0 && name.data[more - 1] != '.')
+		return OUTSIDE;
+	return same_text(name.data + more, base.data, base.len) ? INSIDE
+	                                                        : OUTSIDE;
+}
+
+static enum constrains
+address_within(struct pinfast_bytes name, struct pinfast_bytes base)
+{
+	if (base.len != 2 * name.len)
+		return base.len == 8 || base.len == 32 ? OUTSIDE : UNKNOWN;
+	for (size_t i = 0; i < name.len; i++)
+		if ((name.data[i] ^ base.data[i]) & base.data[name.len + i])
+			return OUTSIDE;
+	return INSIDE;
+}
+
+/* Byte by byte: who writes the same otherwise is outside. */
+static enum constrains
+directory_within(struct pinfast_bytes name, struct pinfast_bytes base)
+{
+	struct pf_der a = pf_der_open(cursor(name), PF_DER_SEQUENCE);
+	struct pf_der b = pf_der_open(cursor(base), PF_DER_SEQUENCE);
+
+	if (a.end == NULL || b.end == NULL)
+		return UNKNOWN;
+	return a.end - a.at >= b.end - b.at &&
+	               pf_same(a.at, b.at, (size_t)(b.end - b.at))
+	           ? INSIDE
+	           : OUTSIDE;
+}
+
+static enum constrains
+within(unsigned tag, struct pinfast_bytes name, unsigned base_tag,
+    struct pinfast_bytes base)
+{
+	if (tag != base_tag)
+		return NOT_THIS;
+	if (tag == NAME_DNS)
+		return name_within(name, base);
+	if (tag == NAME_ADDRESS)
+		return address_within(name, base);
+	if (tag == NAME_DIRECTORY)
+		return directory_within(name, base);
+	return UNKNOWN;
+}
+
+/* One list of subtrees against one name.  *inside: some subtree holds it,
+ * *outside: some subtree of its kind does not; 0: cannot be told. */
+static int
+compare(struct pf_der list, unsigned tag, struct pinfast_bytes name,
+    int *inside, int *outside)
+{
+	struct pinfast_bytes base;
+	struct pf_der one;
+	unsigned base_tag;
+
+	*inside = *outside = 0;
+	while (list.at != list.end) {
+		one = pf_der_open_filled(list, PF_DER_SEQUENCE);
+		/* minimum and maximum are never there (RFC 5280). */
+		if (one.end == NULL || !next_name(&one, &base_tag, &base) ||
+		    one.at != one.end)
+			return 0;
+		list.at = one.end;
+		switch (within(tag, name, base_tag, base)) {
+		case NOT_THIS:
+			break;
+		case INSIDE:
+			*inside = 1;
+			break;
+		case OUTSIDE:
+			*outside = 1;
+			break;
+		case UNKNOWN:
+		default:
+			return 0;
+		}
+	}
+	return 1;
+}
+
+/* Both lists of a nameConstraints extension; empty ones for those that are not
+ * there. */
+struct constraints {
+	struct pf_der permitted;
+	struct pf_der excluded;
+};
+
+static int
+allows_name(const struct constraints *c, unsigned tag,
+    struct pinfast_bytes name)
+{
+	int inside, outside;
+
+	if (!compare(c->permitted, tag, name, &inside, &outside) ||
+	    (outside && !inside))
+		return 0;
+	if (!compare(c->excluded, tag, name, &inside, &outside) || inside)
+		return 0;
+	/* Written otherwise it may well be the excluded name. */
+	return tag != NAME_DIRECTORY || !outside;
+}
+
+static int
+allows(const struct constraints *c, const struct pf_cert *cert)
+{
+	struct pf_der names = alt_names(cert);
+	struct pinfast_bytes name;
+	unsigned tag;
+
+	if (names.end == NULL)
+		return 0;
+	/* An empty subject is no name: SEQUENCE, length 0. */
+	if (cert->subject.len > 2 &&
+	    !allows_name(c, NAME_DIRECTORY, cert->subject))
+		return 0;
+	while (names.at != names.end)
+		if (!next_name(&names, &tag, &name) ||
+		    !allows_name(c, tag, name))
+			return 0;
+	return 1;
+}
+
+/* 0: cannot be read, -1: there are none. */
+static int
+constraints_of(const struct pf_cert *cert, struct constraints *out)
+{
+	struct found found = find(cert, CE_CONSTRAINTS);
+	struct pf_der d, list;
+
+	if (found.broken || found.value.data == NULL)
+		return found.broken ? 0 : -1;
+	d = cursor(found.value);
+	list = pf_der_open_filled(d, PF_DER_SEQUENCE);
+	if (list.end == NULL || list.end != d.end)
+		return 0;
+	out->permitted.at = out->permitted.end = list.end;
+	out->excluded = out->permitted;
+	if (pf_der_next_is(list, PF_DER_EXPLICIT(0))) {
+		out->permitted = pf_der_open(list, PF_DER_EXPLICIT(0));
+		if (out->permitted.end == NULL)
+			return 0;
+		list.at = out->permitted.end;
+	}
+	if (pf_der_next_is(list, PF_DER_EXPLICIT(1))) {
+		out->excluded = pf_der_open(list, PF_DER_EXPLICIT(1));
+		if (out->excluded.end == NULL)
+			return 0;
+		list.at = out->excluded.end;
+	}
+	return list.at == list.end;
+}
+
+/* Do the constraints of path[at] let all be that stand before it? */
+static int
+constrains_well(const struct pf_cert *const *path, size_t at)
+{
+	struct constraints constraints;
+	int there = constraints_of(path[at], &constraints);
+
+	if (there <= 0)
+		return there < 0;
+	for (size_t i = 0; i < at; i++)
+		/* A CA may issue for itself; the leaf is never spared. */
+		if ((i == 0 || !is_self_issued(path[i])) &&
+		    !allows(&constraints, path[i]))
+			return 0;
+	return 1;
+}
+
+int
+pf_issuers_may(const struct pf_cert *const *path, size_t count,
+    enum pf_issuers_for use)
+{
+	for (size_t at = 1; at < count; at++)
+		if (!may_issue(path, at, count, use) ||
+		    !constrains_well(path, at))
+			return 0;
+	return 1;
+}
