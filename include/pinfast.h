@@ -693,8 +693,10 @@ pinfast_judge_tag(struct pinfast_conn *conn, struct pinfast_bytes tag,
  * settled as a deny stays denied.
  *
  * host           NULL: the connection's own names
- * name_verified  1: the caller has checked that the leaf covers host.  With
- *                another host and 0 the evidence counts as not verified
+ * name_verified  1: the caller has checked that the leaf covers host.  For
+ *                another host than the connection's own that and a verified
+ *                chain are needed, or the answer is not-verified, also where
+ *                no entry asks; only `pkix: none` is content with the leaf
  *
  * The result replaces what pinfast_conn_verdict() returns only when host is
  * NULL or the connection's own.

@@ -453,7 +453,10 @@ judge_certificates(struct work *w)
 	int own;
 
 	if (pinfast_conn_needs(w->j->conn) == PINFAST_NEED_LEAF_ONLY) {
-		w->j->verdict = pf_paths_leaf(&w->p, PINFAST_PKIX_NOT_RUN);
+		/* To a policy that is loaded right now, and wants it, nothing
+		 * has verified. */
+		w->j->verdict =
+		    pf_paths_failed(&w->p, PINFAST_REASON_PKIX_FAILED);
 		return;
 	}
 	own = own_anchors(w);

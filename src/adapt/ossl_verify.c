@@ -283,10 +283,11 @@ conclude(struct hook *h, int verified)
 	return verified;
 }
 
+/* To a policy that is loaded right now, and wants it, nothing has verified. */
 static int
 judge_leaf_only(struct hook *h)
 {
-	judge_leaf(h, PINFAST_PKIX_NOT_RUN, 0);
+	judge_leaf(h, PINFAST_PKIX_FAILED, 1);
 	h->st->a.by_peer = 1;
 	X509_STORE_CTX_set_error(h->xs, X509_V_OK);
 	return conclude(h, 1);

@@ -383,8 +383,10 @@ pinfast_conn_recheck(struct pinfast_conn *conn, const char *host, uint16_t port,
 		question.names = names;
 		question.name_count = 1;
 		question.port = port;
+		/* Whoever has verified no chain may name whom he likes. */
 		question.name_verified =
-		    is_own(conn, &other, conn->port) || name_verified == 1;
+		    is_own(conn, &other, conn->port) ||
+		    (name_verified == 1 && conn->shown.pkix == PINFAST_PKIX_OK);
 	}
 	if (conn->invalid)
 		return judgement.verdict;

@@ -60,7 +60,7 @@ struct pf_question {
 	uint16_t name_count;
 	uint16_t port;
 	uint8_t server;
-	uint8_t name_verified; /* 0: pkix OK counts as not verified */
+	uint8_t name_verified; /* 0: nothing verifies for this name */
 	int64_t now;
 };
 

@@ -341,7 +341,7 @@ pf_judge_rule(const struct pf_ask *ask, const struct pf_rule *rule,
 	out->warn = rule->warn_after != 0 && ask->now >= rule->warn_after;
 	mode = mode_now(ask, rule, out);
 	if (ask->pkix == PINFAST_PKIX_FAILED && !none) {
-		pf_judge_stop(out, (enum pinfast_reason)ask->view->shown->why);
+		pf_judge_stop(out, (enum pinfast_reason)ask->why);
 		return;
 	}
 	if (mode == PINFAST_DENY) {
@@ -380,7 +380,7 @@ pf_judge_default(const struct pf_ask *ask, uint8_t action,
 	memset(out, 0, sizeof *out);
 	out->matched = -1;
 	if (ask->pkix == PINFAST_PKIX_FAILED) {
-		pf_judge_stop(out, (enum pinfast_reason)ask->view->shown->why);
+		pf_judge_stop(out, (enum pinfast_reason)ask->why);
 		return;
 	}
 	rejected = search_rejected(ask, NULL, 0);

@@ -31,6 +31,7 @@ struct pf_ask {
 	struct pf_view *view;
 	int64_t now;  /* clamped */
 	uint8_t pkix; /* enum pinfast_pkix, what counts for this name */
+	int32_t why;  /* reason of the deny where that is _FAILED */
 };
 
 /* A host or client that an entry covers. */

@@ -70,17 +70,20 @@ take(struct asking *a, const struct pf_outcome *outcome,
 	note_wanted(j, rule);
 }
 
-/* The evidence counts as verified only for this entry's anchors. */
-static uint8_t
-pkix_under(const struct asking *a, const uint8_t trust[32])
+/* What counts for this entry: evidence speaks only for the host and for the
+ * anchors that it was gathered for. */
+static void
+put_pkix(struct asking *a, const uint8_t trust[32])
 {
 	const struct pf_shown *s = a->ask.view->shown;
 
-	if (s->pkix != PINFAST_PKIX_OK)
-		return s->pkix;
-	if (!a->question->name_verified || !pf_same(s->trust, trust, 32))
-		return PINFAST_PKIX_NOT_RUN;
-	return PINFAST_PKIX_OK;
+	a->ask.pkix = s->pkix;
+	a->ask.why = s->why;
+	if (a->question->name_verified &&
+	    (s->pkix != PINFAST_PKIX_OK || pf_same(s->trust, trust, 32)))
+		return;
+	a->ask.pkix = PINFAST_PKIX_FAILED;
+	a->ask.why = PINFAST_REASON_NOT_VERIFIED;
 }
 
 static void
@@ -94,7 +97,7 @@ judge_row(struct asking *a, const struct pf_found *row, uint16_t name)
 	    rule.own.count[PINFAST_ROLE_ANY] > 0 ||
 	    rule.own.count[PINFAST_ROLE_CA] > 0)
 		a->out->beyond_leaf = 1;
-	a->ask.pkix = pkix_under(a, rule.trust);
+	put_pkix(a, rule.trust);
 	pf_judge_rule(&a->ask, &rule, &outcome);
 	if (rule.expires > a->ask.now)
 		a->out->boundary = earlier(a->out->boundary, rule.expires);
@@ -125,7 +128,7 @@ judge_uncovered(struct asking *a, uint8_t action, enum pinfast_reason verified,
 	struct pf_outcome outcome;
 
 	a->out->beyond_leaf = 1;
-	a->ask.pkix = pkix_under(a, applications);
+	put_pkix(a, applications);
 	pf_judge_default(&a->ask, action, verified, unverified, &outcome);
 	take(a, &outcome, NULL, NULL, name);
 }

@@ -242,10 +242,10 @@ static const struct {
         1},
     {"another host, verified", "b.test", 443, NOW, 1, 1,
         PINFAST_REASON_UNLISTED, 0},
-    {"another host, not verified", "b.test", 443, NOW, 0, 1,
-        PINFAST_REASON_UNLISTED_UNVERIFIED, 0},
-    {"another host, verified is not 1", "b.test", 443, NOW, 2, 1,
-        PINFAST_REASON_UNLISTED_UNVERIFIED, 0},
+    {"another host, not verified", "b.test", 443, NOW, 0, 0,
+        PINFAST_REASON_NOT_VERIFIED, 0},
+    {"another host, verified is not 1", "b.test", 443, NOW, 2, 0,
+        PINFAST_REASON_NOT_VERIFIED, 0},
     {"another pinned host", "c.test", 443, NOW, 1, 0,
         PINFAST_REASON_PIN_MISMATCH, 0},
     {"an invalid host", "no name", 443, NOW, 1, 0, PINFAST_REASON_HOST_INVALID,
@@ -299,8 +299,8 @@ with_two_names_no_host_is_its_own(void **state)
 	pinfast_conn_add_name(conn, "a.test");
 	pinfast_conn_add_name(conn, "b.test");
 	expect(pinfast_judge_path(conn, path3, 3), 1, PINFAST_REASON_UNLISTED);
-	expect(pinfast_conn_recheck(conn, "a.test", 0, NOW, 0), 1,
-	    PINFAST_REASON_UNLISTED_UNVERIFIED);
+	expect(pinfast_conn_recheck(conn, "a.test", 0, NOW, 0), 0,
+	    PINFAST_REASON_NOT_VERIFIED);
 	/* No list has asked about a key yet. */
 	expect(pinfast_conn_recheck(conn, "c.test", 0, NOW, 1), 0,
 	    PINFAST_REASON_TAG_INCOMPLETE);
@@ -310,6 +310,45 @@ with_two_names_no_host_is_its_own(void **state)
 	expect(pinfast_conn_recheck(conn, NULL, 0, NOW, 1), 0,
 	    PINFAST_REASON_HOST_INVALID);
 	pinfast_conn_free(conn);
+	pinfast_free(policy);
+	pinfast_builder_free(b);
+}
+
+/* A self-made certificate names whom it likes, and a forgiven chain, too. */
+static void
+nobody_unverified_speaks_for_another_host(void **state)
+{
+	static const enum pinfast_pkix kinds[] = {
+	    PINFAST_PKIX_NOT_RUN, PINFAST_PKIX_OVERRIDDEN, PINFAST_PKIX_FAILED};
+	struct pinfast_builder *b = world_builder();
+	struct pinfast *policy;
+
+	(void)state;
+	pinfast_builder_entry(b, "a.test", 0, PINFAST_SCOPE_EXACT);
+	pinfast_builder_entry_set(b, PINFAST_ENTRY_PKIX_NONE, 1);
+	pinfast_builder_pin(b, PINFAST_ROLE_LEAF, certs[LEAF].pin);
+	pinfast_builder_entry(b, "c.test", 0, PINFAST_SCOPE_EXACT);
+	pinfast_builder_entry_set(b, PINFAST_ENTRY_PKIX_NONE, 1);
+	pinfast_builder_pin(b, PINFAST_ROLE_LEAF, certs[LEAF].pin);
+	pinfast_builder_entry(b, "off.test", 0, PINFAST_SCOPE_EXACT);
+	pinfast_builder_entry_set(b, PINFAST_ENTRY_MODE, PINFAST_OFF);
+	policy = world_serve(b);
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		struct pinfast_conn *conn = world_conn(policy, "a.test", 443);
+
+		expect(kinds[i] == PINFAST_PKIX_FAILED
+		           ? pinfast_judge_failed(conn, path3,
+		                 PINFAST_REASON_PKIX_FAILED)
+		           : pinfast_judge_leaf(conn, path3, kinds[i]),
+		    1, PINFAST_REASON_PIN_MATCHED);
+		expect(pinfast_conn_recheck(conn, "b.test", 443, NOW, 1), 0,
+		    PINFAST_REASON_NOT_VERIFIED);
+		expect(pinfast_conn_recheck(conn, "off.test", 443, NOW, 1), 0,
+		    PINFAST_REASON_NOT_VERIFIED);
+		expect(pinfast_conn_recheck(conn, "c.test", 443, NOW, 1), 1,
+		    PINFAST_REASON_PIN_MATCHED);
+		pinfast_conn_free(conn);
+	}
 	pinfast_free(policy);
 	pinfast_builder_free(b);
 }
@@ -364,6 +403,7 @@ main(void)
 	    cmocka_unit_test(after_settling_every_judgement_is_a_deny),
 	    cmocka_unit_test(a_recheck_speaks_of_the_host_it_is_asked_about),
 	    cmocka_unit_test(with_two_names_no_host_is_its_own),
+	    cmocka_unit_test(nobody_unverified_speaks_for_another_host),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
