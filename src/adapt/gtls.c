@@ -192,16 +192,20 @@ has_anchors(gnutls_session_t session)
 	gnutls_x509_trust_list_t list;
 	gnutls_x509_crt_t cert;
 	void *cred = NULL;
+	int found;
 
 	if (gnutls_credentials_get(session, GNUTLS_CRD_CERTIFICATE, &cred) != 0)
 		return 0;
 	gnutls_certificate_get_trust_list(cred, &list);
 	if (is_filled(list, 0))
 		return 1;
-	if (gnutls_x509_trust_list_iter_get_ca(list, &iter, &cert) != 0)
+	found = gnutls_x509_trust_list_iter_get_ca(list, &iter, &cert) == 0;
+	/* At the end of the list it is gone by itself. */
+	if (iter != NULL)
+		gnutls_x509_trust_list_iter_deinit(iter);
+	if (!found)
 		return 0;
 	gnutls_x509_crt_deinit(cert);
-	gnutls_x509_trust_list_iter_deinit(iter);
 	(void)is_filled(list, 1);
 	return 1;
 }

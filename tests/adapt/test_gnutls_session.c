@@ -5,6 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
 /* ---------------------------------------------------------------- resuming */
 
 static void
@@ -107,6 +111,25 @@ a_session_without_a_tag_is_judged_anew(void **state)
 	}
 }
 
+/* Offers both: GnuTLS 3.7 loses the first ticket when it gets a second one. */
+static void
+slip_in(gnutls_session_t into, const struct session *passed,
+    const struct session *slipped)
+{
+#ifdef __SANITIZE_ADDRESS__
+	__lsan_disable();
+#endif
+	assert_int_equal(pinfast_gnutls_session_read(into, passed->bytes,
+	                     passed->len),
+	    0);
+	assert_int_equal(gnutls_session_set_data(into, slipped->plain.data,
+	                     slipped->plain.size),
+	    0);
+#ifdef __SANITIZE_ADDRESS__
+	__lsan_enable();
+#endif
+}
+
 /* One session passes by its tag, and another is offered in its place. */
 static void
 a_tag_speaks_for_its_own_session_only(void **state)
@@ -121,12 +144,7 @@ a_tag_speaks_for_its_own_session_only(void **state)
 		struct two t = bare_two(&bad, 0);
 
 		pin(t.c, good.policy);
-		assert_int_equal(pinfast_gnutls_session_read(t.c, passed->bytes,
-		                     passed->len),
-		    0);
-		assert_int_equal(gnutls_session_set_data(t.c,
-		                     slipped->plain.data, slipped->plain.size),
-		    0);
+		slip_in(t.c, passed, slipped);
 		shake_two(&t);
 		chat_two(&t);
 		expect_two("slipped in", &t, 0, PINFAST_REASON_PIN_MISMATCH);
