@@ -64,8 +64,10 @@ struct pf_ossl {
 	int saw_error;   /* verification met an error, whoever forgave it */
 	int had_anchors; /* the entry had anchors of its own */
 	int renegotiates;
-	uint8_t
-	    random[SSL3_RANDOM_SIZE]; /* of the handshake that was settled */
+	/* Each handshake has its own: of the one that was settled, and of the
+	 * one in which a certificate or key was judged last. */
+	uint8_t random[SSL3_RANDOM_SIZE];
+	uint8_t judged[SSL3_RANDOM_SIZE];
 	X509_STORE_CTX_verify_cb user;
 };
 
@@ -79,6 +81,10 @@ struct pf_ossl *pf_ossl_make(SSL *ssl);
 
 /* Begins a handshake: a new connection object with its names. */
 enum pinfast_error pf_ossl_begin(SSL *ssl, struct pf_ossl *st);
+
+/* A certificate or key is about to be judged in this very handshake: begins
+ * anew when what was judged before belongs to another. */
+enum pinfast_error pf_ossl_judging_now(SSL *ssl, struct pf_ossl *st);
 
 /* Ends one: the verdict is final, the session gets its tag.  Asked again, it
  * says the same, unless another handshake was made meanwhile. */

@@ -22,6 +22,29 @@ is_settled(const SSL *ssl, const struct pf_ossl *st)
 	                                                  sizeof random) == 0);
 }
 
+/* Was the evidence shown in another handshake, which broke off and of whose end
+ * nobody told us? */
+static int
+is_stale(const SSL *ssl, const struct pf_ossl *st)
+{
+	uint8_t random[SSL3_RANDOM_SIZE];
+
+	read_random(ssl, random);
+	return st->a.by_peer && !st->a.complete &&
+	       memcmp(random, st->judged, sizeof random) != 0;
+}
+
+enum pinfast_error
+pf_ossl_judging_now(SSL *ssl, struct pf_ossl *st)
+{
+	enum pinfast_error error = PINFAST_OK;
+
+	if (st->a.conn == NULL || st->a.complete || is_stale(ssl, st))
+		error = pf_ossl_begin(ssl, st);
+	read_random(ssl, st->judged);
+	return error;
+}
+
 int
 pf_ossl_over(const SSL *ssl)
 {
@@ -40,7 +63,7 @@ pf_ossl_end(SSL *ssl, struct pf_ossl *st)
 	int first, resumed;
 
 	/* Nobody told us of this one: nothing of it was judged. */
-	if (st->a.complete && !is_settled(ssl, st))
+	if ((st->a.complete && !is_settled(ssl, st)) || is_stale(ssl, st))
 		error = pf_ossl_begin(ssl, st);
 	first = !st->a.complete;
 	resumed = SSL_session_reused(ssl) &&

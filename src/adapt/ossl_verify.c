@@ -377,8 +377,7 @@ pf_ossl_verify(X509_STORE_CTX *xs, void *arg)
 		return refuse(&h, PINFAST_REASON_NOT_JUDGED);
 	}
 	/* Nobody told us of this handshake's beginning, or it is another. */
-	if ((h.st->a.conn == NULL || h.st->a.complete) &&
-	    pf_ossl_begin(h.ssl, h.st) != PINFAST_OK) {
+	if (pf_ossl_judging_now(h.ssl, h.st) != PINFAST_OK) {
 		X509_STORE_CTX_set_error(xs, X509_V_ERR_OUT_OF_MEM);
 		return refuse(&h, PINFAST_REASON_NOT_JUDGED);
 	}

@@ -248,6 +248,43 @@ an_unnoticed_handshake_has_no_verdict(void **state)
 	end(&s);
 }
 
+/* The same after a handshake that broke off when its certificate was judged:
+ * whoever shows the genuine one needs no key to get that far. */
+static void
+a_handshake_that_broke_off_helps_no_other(void **state)
+{
+	struct scene s = ordinary_scene(TLS1_2_VERSION);
+	SSL_CTX *nobody = server_ctx(&evil, NULL, TLS1_2_VERSION);
+
+	(void)state;
+	SSL_CTX_set_cipher_list(nobody, "ADH-AES256-GCM-SHA384:@SECLEVEL=0");
+	SSL_CTX_set_dh_auto(nobody, 1);
+	part(&s.p);
+	SSL_CTX_set_cipher_list(s.cctx, "ALL:aNULL:@SECLEVEL=0");
+	s.p = attached(s.cctx, s.sctx, "pin.test");
+	SSL_set_info_callback(s.p.c, count_info);
+	SSL_do_handshake(s.p.c);
+	SSL_do_handshake(s.p.s);
+	SSL_do_handshake(s.p.c);
+	assert_int_equal(pinfast_conn_verdict(pinfast_openssl_conn(s.p.c))
+	                     .reason,
+	    PINFAST_REASON_PIN_MATCHED);
+	join_again(&s.p, nobody);
+	shake(&s.p);
+	assert_true(s.p.shaken);
+	expect(pinfast_openssl_result(s.p.c), DENY,
+	    PINFAST_REASON_NO_CERTIFICATE);
+	chat(&s.p);
+	expect_row("after one that broke off", &s.p, DENY,
+	    PINFAST_REASON_NO_CERTIFICATE);
+	join_again(&s.p, s.sctx);
+	shake(&s.p);
+	chat(&s.p);
+	expect_row("noticed again", &s.p, ALLOW, PINFAST_REASON_PIN_MATCHED);
+	SSL_CTX_free(nobody);
+	end(&s);
+}
+
 static void
 the_context_that_was_put_in_place_is_told(void **state)
 {
@@ -412,6 +449,7 @@ main(void)
 	    cmocka_unit_test(an_own_verification_may_go_aside),
 	    cmocka_unit_test(attaching_leaves_the_error_queue_alone),
 	    cmocka_unit_test(an_unnoticed_handshake_has_no_verdict),
+	    cmocka_unit_test(a_handshake_that_broke_off_helps_no_other),
 	    cmocka_unit_test(the_context_that_was_put_in_place_is_told),
 	    cmocka_unit_test(a_ticket_in_pieces_changes_nothing),
 	    cmocka_unit_test(a_renegotiation_half_way_changes_nothing),
