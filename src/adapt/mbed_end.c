@@ -63,7 +63,10 @@ pf_mbed_begin(struct pinfast_mbedtls *m)
 enum pinfast_error
 pf_mbed_ready(struct pinfast_mbedtls *m)
 {
-	if (m->a.conn == NULL || m->a.complete)
+	/* What a handshake that broke off has shown is no evidence of the next.
+	 */
+	if (m->a.conn == NULL || m->a.complete ||
+	    (m->a.by_peer && pf_mbed_before(m)))
 		return pf_mbed_begin(m);
 	return PINFAST_OK;
 }
@@ -159,8 +162,9 @@ pf_mbed_end(struct pinfast_mbedtls *m)
 static int
 is_another(const struct pinfast_mbedtls *m)
 {
-	return m->a.complete &&
-	       (!m->early || SSL(m, state) <= MBEDTLS_SSL_SERVER_HELLO);
+	int fresh = SSL(m, state) <= MBEDTLS_SSL_SERVER_HELLO;
+
+	return m->a.complete ? !m->early || fresh : m->a.by_peer && fresh;
 }
 
 /* May bytes pass?  Those of a handshake may; others when it was let in. */

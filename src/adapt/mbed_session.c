@@ -118,6 +118,8 @@ pinfast_mbedtls_session_use(struct pinfast_mbedtls *m,
 
 	if (!may_offer(m) || session == NULL)
 		return PINFAST_EUSAGE;
+	if (pf_mbed_ready(m) != PINFAST_OK)
+		return PINFAST_ENOMEM;
 	take_away(m);
 	tag.data = session->tag;
 	tag.len =
@@ -207,6 +209,8 @@ pinfast_mbedtls_session_read(struct pinfast_mbedtls *m, const uint8_t *data,
 
 	if (!may_offer(m) || data == NULL)
 		return PINFAST_EUSAGE;
+	if (pf_mbed_ready(m) != PINFAST_OK)
+		return PINFAST_ENOMEM;
 	take_away(m);
 	error = pf_blob_read(MAGIC, data, len, &blob);
 	if (error != PINFAST_OK)

@@ -140,7 +140,10 @@ judge(struct hook *h)
 	if (!pf_mbed_sent_exactly(m) || !h->links[0].is_walked)
 		h->verdict = judge_malformed(m);
 	else if (leaf_only)
-		h->verdict = pf_paths_leaf(&h->paths, PINFAST_PKIX_NOT_RUN);
+		h->verdict =
+		    m->left != 0
+		        ? pf_paths_failed(&h->paths, PINFAST_REASON_PKIX_FAILED)
+		        : pf_paths_leaf(&h->paths, PINFAST_PKIX_NOT_RUN);
 	else if (pf_paths_before(&h->paths))
 		h->verdict = pinfast_conn_verdict(m->a.conn);
 	else if (m->next_error != 0 || m->left != 0 || m->bad_anchors ||
@@ -238,13 +241,18 @@ note(struct pinfast_mbedtls *m, mbedtls_x509_crt *crt, int depth,
 {
 	if (depth < PINFAST_PATH_MAX)
 		m->path[depth] = crt;
-	if (pinfast_conn_needs(m->a.conn) == PINFAST_NEED_LEAF_ONLY) {
-		*flags = 0;
-		return;
-	}
 	if (depth == 0)
 		check_name(m, crt, flags);
 	m->found |= *flags;
+	/* Kept: a policy that is loaded meanwhile may ask for the chain. */
+	if (pinfast_conn_needs(m->a.conn) == PINFAST_NEED_LEAF_ONLY) {
+		m->left |= *flags;
+		/* The application was not asked about this one. */
+		if (m->next.verify != NULL)
+			m->left |= PF_MBED_FLAG;
+		*flags = 0;
+		return;
+	}
 	/* What it says is kept until the leaf is there to be judged. */
 	if (m->next.verify != NULL && m->next_error == 0)
 		m->next_error =
