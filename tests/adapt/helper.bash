@@ -20,7 +20,7 @@ signed() { # NAME ISSUER EXTENSIONS
 make_pki() {
 	ca rootA
 	ca rootB
-	signed intA rootA 'basicConstraints=critical,CA:TRUE\n'
+	signed intA rootA 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n'
 	signed leaf intA 'subjectAltName=DNS:pin.test,DNS:two.test\n'
 	signed evil rootB 'subjectAltName=DNS:pin.test\n'
 	signed client intA 'extendedKeyUsage=clientAuth\n'
