@@ -110,6 +110,9 @@ pf_gtls_over(gnutls_session_t session, struct pf_gtls *st)
 
 	if (st != NULL && st->over)
 		return 1;
+	/* It speaks of the one before. */
+	if (st != NULL && st->again)
+		return st->a.complete;
 	/* It has nothing to say before. */
 	text = gnutls_session_get_desc(session);
 	if (text == NULL)

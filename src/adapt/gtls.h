@@ -25,6 +25,7 @@ struct pf_gtls {
 	uint8_t id[32];   /* what their sessions are bound to */
 	int wrapped;      /* pinfast_gnutls_handshake() looks after the end */
 	int over;         /* the handshake is complete */
+	int again;        /* it is not the first one of this session */
 	int blocked;      /* no bytes any more */
 	int had_anchors;  /* the entry had anchors of its own */
 	int hello;        /* a ClientHello went out, and we have seen it */

@@ -60,9 +60,20 @@ begin(struct pf_gtls *st)
 {
 	if (st->a.conn != NULL && !st->a.complete)
 		return PINFAST_OK;
+	st->again |= st->a.complete;
 	st->hello = 0;
 	st->over = 0;
 	return pf_attached_ready(&st->a);
+}
+
+/* A hello comes first: what was shown before it belongs to a handshake that
+ * broke off, and was never proved. */
+static enum pinfast_error
+greet(struct pf_gtls *st)
+{
+	if (begin(st) != PINFAST_OK)
+		return PINFAST_ENOMEM;
+	return st->a.by_peer ? pf_attached_begin(&st->a) : PINFAST_OK;
 }
 
 int
@@ -95,7 +106,7 @@ may_go(struct pf_gtls *st, const gnutls_datum_t *message)
 	struct pinfast_bytes none = {NULL, 0};
 	struct pinfast_verdict verdict;
 
-	if (st->a.doomed || begin(st) != PINFAST_OK || message == NULL ||
+	if (st->a.doomed || greet(st) != PINFAST_OK || message == NULL ||
 	    !pf_gtls_hello_read(message->data, message->size, &hello))
 		return 0;
 	st->hello = 1;
@@ -149,7 +160,7 @@ ours(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
 		return on_hello(session, st, message);
 	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO && incoming &&
 	    when == GNUTLS_HOOK_PRE &&
-	    (st->a.doomed || begin(st) != PINFAST_OK))
+	    (st->a.doomed || greet(st) != PINFAST_OK))
 		return pf_gtls_refuse(session, st, PINFAST_REASON_NOT_JUDGED);
 	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO)
 		st->hello = 1;
@@ -197,6 +208,11 @@ pinfast_gnutls_handshake(gnutls_session_t session)
 		pf_gtls_block(session, st);
 		return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
 	}
+	/* Before TLS 1.3 this is another one, whoever has our functions. */
+	if (st->a.complete &&
+	    gnutls_protocol_get_version(session) < GNUTLS_TLS1_3 &&
+	    begin(st) != PINFAST_OK)
+		return GNUTLS_E_MEMORY_ERROR;
 	st->wrapped = 1;
 	error = gnutls_handshake(session);
 	st->wrapped = 0;
