@@ -136,16 +136,20 @@ verify_under(struct work *w, gnutls_x509_trust_list_t list,
     gnutls_x509_crt_t *certs, unsigned count, unsigned *status)
 {
 	gnutls_typed_vdata_st data[2];
+	unsigned flags = gnutls_certificate_get_verify_flags(w->cred);
 	unsigned n = reference(w->j, data);
 	int error;
 
+	/* GnuTLS tells nobody what the priorities ask for.  Without a profile
+	 * it would look at no key's length at all. */
+	if ((flags & GNUTLS_VFLAGS_PROFILE_MASK) == 0)
+		flags |= GNUTLS_PROFILE_TO_VFLAGS(GNUTLS_PROFILE_LOW);
 	*status = GNUTLS_CERT_INVALID;
 	pf_gtls_edges_fini(&w->edges);
 	pf_gtls_edges_begin(&w->edges,
 	    w->j->next != NULL ? w->j->next->output : NULL);
 	error = gnutls_x509_trust_list_verify_crt2(list, certs, count, data, n,
-	    gnutls_certificate_get_verify_flags(w->cred), status,
-	    pf_gtls_on_edge);
+	    flags, status, pf_gtls_on_edge);
 	pf_gtls_edges_end();
 	return error == 0 && *status == 0;
 }
@@ -162,6 +166,7 @@ verify_peers(struct work *w, unsigned *status)
 	int error;
 
 	*status = GNUTLS_CERT_INVALID;
+	pf_gtls_edges_fini(&w->edges);
 	pf_gtls_edges_begin(&w->edges, next);
 	gnutls_session_set_verify_output_function(session, pf_gtls_on_edge);
 	error = gnutls_certificate_verify_peers(session, data, n, status);
@@ -184,52 +189,53 @@ list_of(gnutls_x509_crt_t *anchors, unsigned count)
 	return NULL;
 }
 
-/* What the peer sent under the entry's anchors alone. */
-static int
-verify_chain(struct work *w, gnutls_x509_trust_list_t list)
+/* Credentials of the entry's anchors alone; NULL: out of memory. */
+static gnutls_certificate_credentials_t
+own_cred(const struct work *w)
 {
-	gnutls_x509_crt_t *certs = calloc(w->peer_count, sizeof *certs);
-	unsigned status, count = 0;
-	int fine = certs != NULL;
+	int count = (int)w->own.count, added = -1;
+	gnutls_x509_crt_t *anchors = calloc(w->own.count, sizeof *anchors);
+	gnutls_certificate_credentials_t cred = NULL;
 
-	while (fine && count < w->peer_count) {
-		struct pinfast_bytes der = {
-		    w->peers[count].data, w->peers[count].size};
-
-		certs[count] = import(der);
-		if (certs[count] != NULL)
-			count++;
-		else
-			fine = 0;
+	if (anchors == NULL ||
+	    gnutls_certificate_allocate_credentials(&cred) != 0) {
+		free(anchors);
+		return NULL;
 	}
-	fine = fine && verify_under(w, list, certs, count, &status);
-	while (count > 0)
-		gnutls_x509_crt_deinit(certs[--count]);
-	free(certs);
-	return fine;
+	for (int i = 0; i < count; i++)
+		anchors[i] = w->own.links[i].object;
+	added = gnutls_certificate_set_x509_trust(cred, anchors, count);
+	free(anchors);
+	gnutls_certificate_set_verify_flags(cred,
+	    gnutls_certificate_get_verify_flags(w->cred));
+	if (added == count)
+		return cred;
+	gnutls_certificate_free_credentials(cred);
+	return NULL;
 }
 
+/* Only with credentials does GnuTLS heed what the session's priorities ask of
+ * keys and signatures; those of the application are for other sessions, too. */
 static int
 verify_own(struct work *w)
 {
-	gnutls_x509_crt_t *anchors =
-	    calloc(w->own.count > 0 ? w->own.count : 1, sizeof *anchors);
-	gnutls_x509_trust_list_t list = NULL;
+	gnutls_session_t session = w->j->session;
+	gnutls_certificate_credentials_t cred;
 	unsigned status;
 	int fine;
 
-	if (anchors == NULL)
-		return 0;
-	for (size_t i = 0; i < w->own.count; i++)
-		anchors[i] = w->own.links[i].object;
 	/* What the application has revoked stays so under other anchors. */
 	(void)verify_peers(w, &status);
-	if ((status & GNUTLS_CERT_REVOKED) == 0)
-		list = list_of(anchors, (unsigned)w->own.count);
-	fine = list != NULL && verify_chain(w, list);
-	if (list != NULL)
-		gnutls_x509_trust_list_deinit(list, 0);
-	free(anchors);
+	if (status & GNUTLS_CERT_REVOKED)
+		return 0;
+	cred = own_cred(w);
+	if (cred == NULL)
+		return 0;
+	/* There are such already: they are replaced, and nothing can fail. */
+	(void)gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, cred);
+	fine = verify_peers(w, &status);
+	(void)gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, w->cred);
+	gnutls_certificate_free_credentials(cred);
 	return fine;
 }
 
@@ -321,11 +327,13 @@ is_revoked(struct work *w, const struct pf_link *const *path, size_t count)
 	for (size_t i = 0; i + 1 < count; i++) {
 		if (i > 0 && pf_pool_find(w->p.anchors, path[i]) == NULL)
 			continue;
-		(void)gnutls_x509_trust_list_verify_crt2(list, certs + i,
-		    (unsigned)(count - i), NULL, 0,
-		    gnutls_certificate_get_verify_flags(w->cred), &status,
-		    NULL);
-		if (status & GNUTLS_CERT_REVOKED)
+		/* Who cannot say is not taken for one that denies it. */
+		status = 0;
+		if (gnutls_x509_trust_list_verify_crt2(list, certs + i,
+		        (unsigned)(count - i), NULL, 0,
+		        gnutls_certificate_get_verify_flags(w->cred), &status,
+		        NULL) != 0 ||
+		    (status & GNUTLS_CERT_REVOKED) != 0)
 			return 1;
 	}
 	return 0;

@@ -68,6 +68,42 @@ the_anchors_of_an_entry_replace_the_applications(void **state)
 		}
 }
 
+/* What the priorities ask of keys holds whoever brings the anchor. */
+static void
+keys_are_as_strong_as_the_session_wants_them(void **state)
+{
+	static const struct {
+		const char *name, *priority;
+		int own, allow;
+	} rows[] = {
+	    {"112 bits", "NORMAL:%PROFILE_MEDIUM", 0, 1},
+	    {"112 bits, own anchor", "NORMAL:%PROFILE_MEDIUM", 1, 1},
+	    {"192 bits", "NORMAL:%PROFILE_ULTRA", 0, 0},
+	    {"192 bits, own anchor", "NORMAL:%PROFILE_ULTRA", 1, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct stage st =
+		    stage_of(rows[i].own ? anchored(&rootA, &rootA)
+		                         : policy_of(PINFAST_ROLE_ANY, &rootA),
+		        &leaf, &intA, TLS13);
+		struct two t = bare_two(&st, 0);
+
+		assert_int_equal(gnutls_priority_set_direct(t.c,
+		                     rows[i].priority, NULL),
+		    0);
+		pin(t.c, st.policy);
+		shake_two(&t);
+		chat_two(&t);
+		expect_two(rows[i].name, &t, rows[i].allow,
+		    rows[i].allow ? PINFAST_REASON_PIN_MATCHED
+		                  : PINFAST_REASON_PKIX_FAILED);
+		part_two(&t);
+		end_stage(&st);
+	}
+}
+
 static void
 an_entry_with_anchors_needs_none_of_the_application(void **state)
 {
@@ -325,6 +361,7 @@ main(void)
 	    cmocka_unit_test(the_anchors_of_an_entry_replace_the_applications),
 	    cmocka_unit_test(
 	        an_entry_with_anchors_needs_none_of_the_application),
+	    cmocka_unit_test(keys_are_as_strong_as_the_session_wants_them),
 	    cmocka_unit_test(what_is_revoked_stays_so),
 	    cmocka_unit_test(a_further_path_is_verified_as_the_first_one_is),
 	    cmocka_unit_test(a_kept_connection_says_more_when_it_is_asked),
