@@ -64,7 +64,7 @@ extern "C" {
  * second one beside it would not know its handles.
  */
 struct pinfast_curl_functions {
-	size_t size;
+	size_t size; /* of this struct, as the caller was compiled with it */
 	CURLcode (*easy_setopt)(CURL *easy, CURLoption option, ...);
 	CURLcode (*easy_getinfo)(CURL *easy, CURLINFO info, ...);
 	CURLcode (*easy_perform)(CURL *easy);
@@ -78,7 +78,7 @@ struct pinfast_curl_functions {
 };
 
 /* What the application had set on the handle; libcurl does not tell.  Each may
- * be NULL.  Copied; the texts are, too. */
+ * be NULL.  Copied. */
 struct pinfast_curl_next {
 	curl_prereq_callback prereq; /* CURLOPT_PREREQFUNCTION */
 	void *prereq_data;
@@ -88,8 +88,8 @@ struct pinfast_curl_next {
 	 * certificate verification callback. */
 	curl_ssl_ctx_callback ssl_ctx;
 	void *ssl_ctx_data;
-	long use_ssl; /* CURLOPT_USE_SSL of hosts that the policy leaves alone
-	               */
+	/* CURLOPT_USE_SSL of hosts that the policy leaves alone. */
+	long use_ssl;
 };
 
 /* A handle that is pinned. */
@@ -114,9 +114,9 @@ pinfast_curl_attach_with(const struct pinfast_curl_use *use,
  * policy  must live longer than every connection that the handle makes
  * next    may be NULL
  * diag    may be NULL
+ * out     for pinfast_curl_free()
  * returns PINFAST_EUSAGE, PINFAST_ENOMEM, PINFAST_EUNSUPPORTED (libcurl older
- *         than 7.80, or without TLS), PINFAST_EUNSAFE (the TLS library's
- *         SHA-256 does not give the known answers)
+ *         than 7.80, or without TLS)
  */
 static inline PINFAST_CHECK enum pinfast_error
 pinfast_curl_attach(CURL *easy, struct pinfast *policy,
@@ -189,11 +189,13 @@ PINFAST_API PINFAST_CHECK struct pinfast_verdict
 pinfast_curl_result(const struct pinfast_curl *pins);
 
 /* What preparing the last transfer, or telling the TLS library of it, said:
- * PINFAST_EUNSAFE when CURLOPT_SSL_VERIFYPEER was off under OpenSSL. */
+ * PINFAST_EUNSAFE when CURLOPT_SSL_VERIFYPEER was off under OpenSSL, or its
+ * SHA-256 does not give the known answers. */
 PINFAST_API enum pinfast_error
 pinfast_curl_error(const struct pinfast_curl *pins);
 
-/* One sentence: what was decided and why, with the keys shown and wanted. */
+/* One sentence: what was decided and why, with the keys shown and wanted.  Cut
+ * off at size; returns the length that all of it has. */
 PINFAST_API size_t pinfast_curl_explain(const struct pinfast_curl *pins,
     char *text, size_t size);
 

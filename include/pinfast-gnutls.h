@@ -70,6 +70,13 @@ pinfast_gnutls_attach(gnutls_session_t session, struct pinfast *policy,
 /*
  * Tells a server session which of the policy's `clients` may come.  Asks for a
  * client certificate that must be there.
+ *
+ * policy  must live longer than the session
+ * label   of the policy's `clients`; copied
+ * diag    may be NULL
+ * returns PINFAST_EUSAGE (no label, too late), PINFAST_EHOST (a label that is
+ *         too long), PINFAST_ENOMEM.  After a failure the session denies, as
+ *         after pinfast_gnutls_attach()
  */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_gnutls_attach_server(gnutls_session_t session, struct pinfast *policy,
@@ -92,7 +99,8 @@ struct pinfast_gnutls_next {
 	gnutls_verify_output_function *output;
 };
 
-/* Names them for an attached session.  Copied. */
+/* Names them for an attached session.  Copied.  PINFAST_EUSAGE: it is not
+ * attached. */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_gnutls_set_next(gnutls_session_t session,
     const struct pinfast_gnutls_next *next);
@@ -195,6 +203,8 @@ pinfast_gnutls_session_load(gnutls_session_t session, const char *path,
  *
  * key     what gnutls_session_ticket_key_generate() made; the same for all
  *         sessions.  What is used is derived from it
+ * returns PINFAST_EUSAGE (no attached server, or no such key),
+ *         PINFAST_ENOMEM
  */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_gnutls_tickets(gnutls_session_t session, const gnutls_datum_t *key);
@@ -208,7 +218,9 @@ struct pinfast_gnutls_cache {
 	gnutls_db_remove_func remove;
 };
 
-/* In place of gnutls_db_set_store_function() and its kin.  Copied. */
+/* In place of gnutls_db_set_store_function() and its kin.  Copied; what ptr
+ * points at lives longer than the session.  PINFAST_EUSAGE: no attached
+ * server, or a function is missing. */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_gnutls_cache(gnutls_session_t session,
     const struct pinfast_gnutls_cache *cache);

@@ -70,7 +70,9 @@ struct pinfast_mbedtls;
  * ssl     must live until it is freed, and be freed first
  * next    NULL: the verification callback that ssl, or its configuration, has
  *         when it is attached
- * alloc   NULL: malloc() and free()
+ * alloc   NULL: malloc() and free(); copied
+ * out     for pinfast_mbedtls_free()
+ * returns PINFAST_EUSAGE (no policy, no ssl), PINFAST_ENOMEM
  */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_mbedtls_new(struct pinfast *policy, mbedtls_ssl_context *ssl,
@@ -106,6 +108,12 @@ pinfast_mbedtls_attach(struct pinfast_mbedtls *pin, const char *host,
  * MBEDTLS_SSL_CLI_C and callbacks that keep whole sessions, as
  * mbedtls_ssl_ticket_write() and mbedtls_ssl_cache_set() do: with others every
  * handshake is a full one.
+ *
+ * label   of the policy's `clients`; copied
+ * returns PINFAST_EUSAGE (no label, no mbedtls_ssl_setup() or
+ *         mbedtls_ssl_set_bio() before, a client, too late), PINFAST_EHOST (a
+ *         label that is too long), PINFAST_EUNSUPPORTED (DTLS),
+ *         PINFAST_ENOMEM.  After a failure the connection denies
  */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_mbedtls_attach_server(struct pinfast_mbedtls *pin, const char *label,

@@ -32,10 +32,10 @@
  * others are, so name them in struct pinfast_wolfssl_next.
  *
  * Needs a wolfSSL with OPENSSL_EXTRA, HAVE_EX_DATA, SESSION_CERTS,
- * KEEP_PEER_CERT, WOLFSSL_ALWAYS_VERIFY_CB, WOLFSSL_VERIFY_CB_ALL_CERTS and
- * WOLFSSL_SIGNER_DER_CERT, and without HAVE_RPK and WOLFSSL_EARLY_DATA; it
- * does not compile without.  wolfSSL itself refuses a peer that sends more
- * than nine certificates.
+ * KEEP_PEER_CERT, WOLFSSL_ALWAYS_VERIFY_CB, WOLFSSL_VERIFY_CB_ALL_CERTS,
+ * WOLFSSL_SIGNER_DER_CERT, HAVE_SESSION_TICKET, HAVE_CHACHA and HAVE_POLY1305,
+ * and without HAVE_RPK and WOLFSSL_EARLY_DATA; it does not compile without.
+ * wolfSSL itself refuses a peer that sends more than nine certificates.
  *
  * Threads: as wolfSSL's: a WOLFSSL_CTX for many, a WOLFSSL for one at a time.
  */
@@ -88,12 +88,12 @@ PINFAST_API void pinfast_wolfssl_fini(WOLFSSL_CTX *ctx);
 
 /*
  * Tells a client connection which host the application asked for.  Makes it
- * the reference identity, and the SNI when the application has set none.
- * Before the handshake.
+ * the reference identity, but not the SNI (wolfSSL_UseSNI()), of which wolfSSL
+ * does not tell whether it is set.  Before the handshake.
  *
  * host    name or address; NULL: unknown, the names that the WOLFSSL verifies
- *         (wolfSSL_set1_host(), an address in its parameters) and its SNI are
- *         judged, and all must allow
+ *         (wolfSSL_set1_host(), an address in its parameters) are judged, and
+ *         all must allow; its SNI nobody can read
  * port    the origin's, never a proxy's; 0: unknown
  * returns PINFAST_EUSAGE (no pinfast_wolfssl_init(), too late, a connection
  *         that was refused), PINFAST_EUNSAFE (WOLFSSL_VERIFY_NONE, which is
@@ -111,6 +111,11 @@ pinfast_wolfssl_attach(WOLFSSL *ssl, const char *host, uint16_t port,
  * connection of an initialised WOLFSSL_CTX that is not told serves nobody.
  * Asks for a client certificate that must be there.  Sessions of another
  * label, or of what the policy asked of this one before, are not resumed.
+ *
+ * label   of the policy's `clients`; copied
+ * returns PINFAST_EUSAGE (no label, no pinfast_wolfssl_init(), too late),
+ *         PINFAST_EHOST (a label that is too long), PINFAST_ENOMEM.  After a
+ *         failure the connection serves nobody
  */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_wolfssl_attach_server(WOLFSSL *ssl, const char *label,

@@ -7,8 +7,8 @@
  * handshake, and when the verdict becomes final.  It refuses a handshake in
  * which no certificate, key or tag was judged, whatever the TLS library says.
  *
- * struct pf_adapter is for libpinfast-curl and the launcher: they find an
- * adapter at run time by its exported name.
+ * struct pf_adapter is for libpinfast-curl, which finds an adapter at run time
+ * by its exported name.
  */
 #ifndef PF_ADAPTER_H
 #define PF_ADAPTER_H
@@ -105,8 +105,8 @@ enum pinfast_error pf_attached_refuse(struct pinfast_diag *diag,
 
 #define PF_ADAPTER_ABI 1U
 
-/* What a TLS library or its adapter can do.  Bits; a conformance cell that
- * needs more than these is a documented refusal. */
+/* What a TLS library or its adapter can do, for who has found it.  Bits;
+ * tests/conform has a finer list of its own. */
 enum pf_adapter_cap {
 	PF_CAN_TLS13 = 1,
 	PF_CAN_EARLY = 2,        /* 0-RTT */
