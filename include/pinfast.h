@@ -166,7 +166,7 @@ enum pinfast_evidence {
 	PINFAST_EVIDENCE_FAILED = 5         /* chain or name did not verify */
 };
 
-/* What the TLS library's own verification (RFC 5280, RFC 6125) said. */
+/* What the TLS library's own verification (RFC 5280, RFC 9525) said. */
 enum pinfast_pkix {
 	PINFAST_PKIX_NOT_RUN = 0,
 	PINFAST_PKIX_OK = 1,

@@ -2,9 +2,10 @@
  * What the files of the libcurl adapter share.  curl.c attaches and answers,
  * curl_plan.c decides before a transfer how it will be proved, curl_hooks.c is
  * called in the middle of it, curl_failed.c when it failed before anything was
- * judged, curl_target.c reads URLs, curl_known.c finds the
- * handles that still live, curl_copy.c tells one copy of a TLS library from
- * another.
+ * judged, curl_target.c reads URLs, curl_known.c finds the handles that still
+ * live, curl_copy.c tells one copy of a TLS library from another.  Hides how a
+ * transfer is proved under which TLS library.  Refuses what nobody prepared,
+ * and what cannot be proved.
  */
 #ifndef PF_CURL_H
 #define PF_CURL_H

@@ -3,7 +3,9 @@
  * gtls_hook.c is called in the middle of a handshake and ends it, gtls_judge.c
  * has GnuTLS verify and asks the judge, gtls_path.c knows which path GnuTLS
  * has verified, gtls_key.c compares GnuTLS's view of a key with ours,
- * gtls_session.c keeps tags, gtls_server.c binds a server's sessions.
+ * gtls_session.c keeps tags, gtls_server.c binds a server's sessions.  Hides
+ * where a session's state lies and when GnuTLS calls whom.  Refuses whatever
+ * reaches its callbacks without a state: nobody has attached it.
  */
 #ifndef PF_GTLS_H
 #define PF_GTLS_H
@@ -45,10 +47,6 @@ int pf_gtls_over(gnutls_session_t session, struct pf_gtls *st);
 /* Ends one that is: the verdict is final.  Asked again, it says the same. */
 struct pinfast_verdict pf_gtls_end(gnutls_session_t session,
     struct pf_gtls *st);
-
-/* Tells the peer and takes the transport away; the error for GnuTLS. */
-int pf_gtls_refuse(gnutls_session_t session, struct pf_gtls *st,
-    int32_t reason);
 
 /* gnutls_session_set_verify_function() */
 int pf_gtls_verify(gnutls_session_t session);
@@ -119,11 +117,13 @@ size_t pf_gtls_edges_path(const struct pf_gtls_edges *edges,
 
 /* ---------------------------------------------------------------- sessions */
 
-/* What a ClientHello says about a session.  Returns 0 when it is none. */
+/* What a ClientHello says about a session. */
 struct pf_gtls_hello {
 	struct pinfast_bytes offered; /* ticket or session id; len 0: none */
 	int early;                    /* early data will follow */
 };
+
+/* Reads one; 0: it is none. */
 int pf_gtls_hello_read(const uint8_t *at, size_t len,
     struct pf_gtls_hello *out);
 

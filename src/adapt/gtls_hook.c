@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-int
-pf_gtls_refuse(gnutls_session_t session, struct pf_gtls *st, int32_t reason)
+/* Tells the peer and takes the transport away; the error for GnuTLS. */
+static int
+refuse(gnutls_session_t session, struct pf_gtls *st, int32_t reason)
 {
 	gnutls_alert_description_t alert = reason == PINFAST_REASON_PKIX_FAILED
 	                                       ? GNUTLS_A_BAD_CERTIFICATE
@@ -86,13 +87,13 @@ pf_gtls_verify(gnutls_session_t session)
 	if (st == NULL)
 		return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
 	if (st->a.doomed || begin(st) != PINFAST_OK)
-		return pf_gtls_refuse(session, st, PINFAST_REASON_NOT_JUDGED);
+		return refuse(session, st, PINFAST_REASON_NOT_JUDGED);
 	judge(session, st);
 	verdict = pinfast_conn_verdict(st->a.conn);
 	if (verdict.decision == PINFAST_ALLOW)
 		return 0;
 	verdict = pinfast_conn_settle(st->a.conn);
-	return pf_gtls_refuse(session, st, verdict.reason);
+	return refuse(session, st, verdict.reason);
 }
 
 /* ------------------------------------------------------------------- hook */
@@ -140,11 +141,11 @@ on_finished(gnutls_session_t session, struct pf_gtls *st)
 	struct pinfast_verdict verdict;
 
 	if (st->a.doomed)
-		return pf_gtls_refuse(session, st, PINFAST_REASON_NOT_JUDGED);
+		return refuse(session, st, PINFAST_REASON_NOT_JUDGED);
 	verdict = pf_gtls_end(session, st);
 	if (verdict.decision == PINFAST_ALLOW)
 		return 0;
-	return pf_gtls_refuse(session, st, verdict.reason);
+	return refuse(session, st, verdict.reason);
 }
 
 static int
@@ -161,7 +162,7 @@ ours(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
 	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO && incoming &&
 	    when == GNUTLS_HOOK_PRE &&
 	    (st->a.doomed || greet(st) != PINFAST_OK))
-		return pf_gtls_refuse(session, st, PINFAST_REASON_NOT_JUDGED);
+		return refuse(session, st, PINFAST_REASON_NOT_JUDGED);
 	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO)
 		st->hello = 1;
 	if (type == GNUTLS_HANDSHAKE_FINISHED && incoming &&
@@ -223,5 +224,5 @@ pinfast_gnutls_handshake(gnutls_session_t session)
 	verdict = pf_gtls_end(session, st);
 	if (verdict.decision == PINFAST_ALLOW)
 		return 0;
-	return pf_gtls_refuse(session, st, verdict.reason);
+	return refuse(session, st, verdict.reason);
 }

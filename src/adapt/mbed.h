@@ -4,7 +4,9 @@
  * mbed_verify.c is called in the middle of a handshake, mbed_path.c lets
  * mbedTLS verify one path and no other, mbed_message.c reads certificates as
  * they were sent, mbed_session.c keeps a client's sessions, mbed_server.c a
- * server's.
+ * server's.  Hides which members of mbedTLS's structures are read and written.
+ * Refuses to be compiled with a mbedTLS that only seems to check; an object
+ * that could not be attached lets nothing pass.
  */
 #ifndef PF_MBED_H
 #define PF_MBED_H

@@ -4,7 +4,8 @@
  * handshake, ossl_expect.c knows those that nobody attaches, ossl_judge.c asks
  * the judge, ossl_path.c looks for further paths, ossl_certs.c hands
  * certificates to the judge, ossl_seen.c remembers their pins, ossl_session.c
- * keeps tags.
+ * keeps tags.  Hides where states lie and when OpenSSL calls whom.  Refuses an
+ * SSL for which there is no state: nothing in it can be judged.
  */
 #ifndef PF_OSSL_H
 #define PF_OSSL_H

@@ -9,9 +9,11 @@
  *
  * An adapter sets a struct pf_paths up for one verification, calls
  * pf_paths_before(), lets the library verify, and then calls exactly one of
- * pf_paths_verified(), _leaf() and _failed().  The library knows the path that
- * it verified (GnuTLS, mbedTLS): it is the first one.  It does not (wolfSSL):
- * the first path that verifies is looked for as well.
+ * pf_paths_verified(), _leaf() and _failed(); pf_paths_verified() once more,
+ * when it fills the pools only after the first path, alone (one_path), did not
+ * do.  The library knows the path that it verified (GnuTLS, mbedTLS): it is the
+ * first one.  It does not (wolfSSL): the first path that verifies is looked for
+ * as well.
  */
 #ifndef PF_PATHS_H
 #define PF_PATHS_H

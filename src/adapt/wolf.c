@@ -51,8 +51,9 @@ pf_wolf_of(WOLFSSL *ssl)
 	return ssl_index < 0 ? NULL : wolfSSL_get_ex_data(ssl, ssl_index);
 }
 
-struct pf_wolf_ctx *
-pf_wolf_of_ctx(WOLFSSL_CTX *ctx)
+/* The state of a WOLFSSL_CTX; NULL: none. */
+static struct pf_wolf_ctx *
+state_of(WOLFSSL_CTX *ctx)
 {
 	return ctx_index < 0 ? NULL : wolfSSL_CTX_get_ex_data(ctx, ctx_index);
 }
@@ -139,7 +140,7 @@ pf_wolf_make(WOLFSSL *ssl)
 
 	if (st != NULL)
 		return st;
-	ctx = pf_wolf_of_ctx(wolfSSL_get_SSL_CTX(ssl));
+	ctx = state_of(wolfSSL_get_SSL_CTX(ssl));
 	/* Which clients a server expects nobody can guess. */
 	if (ctx == NULL || wolfSSL_is_server(ssl) == 1)
 		return NULL;
@@ -256,7 +257,7 @@ on_info(const WOLFSSL *ssl, int type, int value)
 		on_connect(writable);
 	else if (type == SSL_CB_READ || type == SSL_CB_WRITE)
 		on_data(writable);
-	ctx = pf_wolf_of_ctx(wolfSSL_get_SSL_CTX(writable));
+	ctx = state_of(wolfSSL_get_SSL_CTX(writable));
 	if (ctx != NULL && ctx->next.info != NULL)
 		ctx->next.info(ssl, type, value);
 }
@@ -275,7 +276,7 @@ pinfast_wolfssl_init(WOLFSSL_CTX *ctx, struct pinfast *policy,
 	if (!is_prepared())
 		return pf_attached_refuse(diag, PINFAST_ENOMEM,
 		    "wolfSSL has no room for what pinfast keeps with it");
-	if (pf_wolf_of_ctx(ctx) != NULL)
+	if (state_of(ctx) != NULL)
 		return pf_attached_refuse(diag, PINFAST_EUSAGE,
 		    "this WOLFSSL_CTX has a policy already");
 	own = calloc(1, sizeof *own);
@@ -306,7 +307,7 @@ pinfast_wolfssl_init(WOLFSSL_CTX *ctx, struct pinfast *policy,
 void
 pinfast_wolfssl_fini(WOLFSSL_CTX *ctx)
 {
-	struct pf_wolf_ctx *own = ctx == NULL ? NULL : pf_wolf_of_ctx(ctx);
+	struct pf_wolf_ctx *own = ctx == NULL ? NULL : state_of(ctx);
 
 	if (own == NULL)
 		return;
@@ -343,8 +344,7 @@ attach(WOLFSSL *ssl, const char *host, uint16_t port, int server,
 	VerifyCallback verify;
 	enum pinfast_error error;
 
-	if (ssl == NULL ||
-	    (ctx = pf_wolf_of_ctx(wolfSSL_get_SSL_CTX(ssl))) == NULL)
+	if (ssl == NULL || (ctx = state_of(wolfSSL_get_SSL_CTX(ssl))) == NULL)
 		return pf_attached_refuse(diag, PINFAST_EUSAGE,
 		    "pinfast_wolfssl_init() was not called for this "
 		    "WOLFSSL_CTX");

@@ -3,7 +3,10 @@
  * wolf_settle.c ends handshakes and blocks connections, wolf_verify.c is
  * called in the middle of a handshake, wolf_path.c checks paths, which wolfSSL
  * does not name, wolf_anchors.c knows what they may end in, wolf_session.c and
- * wolf_serve.c keep tags, for clients and servers.
+ * wolf_serve.c keep tags, for clients and servers.  Hides where states lie,
+ * since wolfSSL does not say when a connection is gone.  Refuses to be compiled
+ * with a wolfSSL that does not tell enough; a server that nobody attached
+ * serves nobody.
  */
 #ifndef PF_WOLF_H
 #define PF_WOLF_H
@@ -104,9 +107,8 @@ struct pf_wolf {
 	unsigned made_count;
 };
 
-/* The state of a WOLFSSL or WOLFSSL_CTX; NULL: none. */
+/* The state of a WOLFSSL; NULL: none. */
 struct pf_wolf *pf_wolf_of(WOLFSSL *ssl);
-struct pf_wolf_ctx *pf_wolf_of_ctx(WOLFSSL_CTX *ctx);
 
 /* The same, made when the application did not attach; NULL: no memory, a
  * server, or a WOLFSSL_CTX that was never initialised. */
