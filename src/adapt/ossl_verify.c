@@ -287,7 +287,11 @@ conclude(struct hook *h, int verified)
 static int
 judge_leaf_only(struct hook *h)
 {
-	judge_leaf(h, PINFAST_PKIX_FAILED, 1);
+	judge_leaf(h, PINFAST_PKIX_FAILED, h->key == NULL);
+	if (h->j.verdict.decision == PINFAST_ALLOW &&
+	    h->j.verdict.reason != PINFAST_REASON_PIN_MATCHED)
+		h->j.verdict = pinfast_judge_failed(h->st->a.conn, NULL,
+		    PINFAST_REASON_PKIX_FAILED);
 	h->st->a.by_peer = 1;
 	X509_STORE_CTX_set_error(h->xs, X509_V_OK);
 	return conclude(h, 1);

@@ -51,6 +51,16 @@ pf_seen_get(struct pf_seen *seen, struct pinfast_bytes bytes,
 	return found;
 }
 
+/* A free one, else the one that has stood longest, more or less. */
+static unsigned
+way_of(struct pf_seen *seen, unsigned set)
+{
+	for (unsigned i = 0; i < PF_SEEN_WAYS; i++)
+		if (seen->slot[set][i].bytes == NULL)
+			return i;
+	return seen->next++ % PF_SEEN_WAYS;
+}
+
 void
 pf_seen_put(struct pf_seen *seen, struct pinfast_bytes bytes,
     struct pinfast_bytes other, const uint8_t value[PINFAST_PIN_LEN])
@@ -69,7 +79,7 @@ pf_seen_put(struct pf_seen *seen, struct pinfast_bytes bytes,
 	if (other.len > 0)
 		memcpy(copy + bytes.len, other.data, other.len);
 	pthread_mutex_lock(&seen->lock);
-	way = seen->next++ % PF_SEEN_WAYS;
+	way = way_of(seen, set);
 	old = seen->slot[set][way].bytes;
 	seen->slot[set][way].bytes = copy;
 	seen->slot[set][way].len = bytes.len;
