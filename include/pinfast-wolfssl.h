@@ -110,7 +110,8 @@ pinfast_wolfssl_attach(WOLFSSL *ssl, const char *host, uint16_t port,
  * Tells a server connection which of the policy's `clients` may come; a server
  * connection of an initialised WOLFSSL_CTX that is not told serves nobody.
  * Asks for a client certificate that must be there.  Sessions of another
- * label, or of what the policy asked of this one before, are not resumed.
+ * label, or of what the policy asked of this one before, are not resumed; out
+ * of its own cache of TLS 1.2 wolfSSL resumes them, and they are denied.
  *
  * label   of the policy's `clients`; copied
  * returns PINFAST_EUSAGE (no label, no pinfast_wolfssl_init(), too late),
