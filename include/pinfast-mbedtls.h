@@ -21,6 +21,9 @@
  * the leaf itself: only subjectAltNames count (RFC 9525), also addresses,
  * which mbedTLS 2.28 does not match.
  *
+ * A certificate whose key usage does not allow what it is used for is refused
+ * by mbedTLS itself, whatever the policy says, `pkix: none` as well.
+ *
  * A connection that was refused carries no application bytes: its handshake
  * fails with alert certificate_unknown, or, when no certificate was judged at
  * all (a session of the application's own, a pre-shared key, another callback
@@ -64,7 +67,8 @@ struct pinfast_mbedtls;
 
 /*
  * Makes what one connection needs; it may be attached again after
- * mbedtls_ssl_session_reset().
+ * mbedtls_ssl_session_reset().  Where another one was attached before, call
+ * mbedtls_ssl_set_bio() again.
  *
  * policy  must live longer
  * ssl     must live until it is freed, and be freed first
@@ -94,7 +98,11 @@ PINFAST_API void pinfast_mbedtls_free(struct pinfast_mbedtls *pin);
  *         before, a server, too late), PINFAST_EUNSAFE (the authmode is not
  *         MBEDTLS_SSL_VERIFY_REQUIRED, unless the host's entry says
  *         `pkix: none`), PINFAST_EUNSUPPORTED (DTLS), PINFAST_EHOST,
- *         PINFAST_ENOMEM.  After a failure the connection denies
+ *         PINFAST_ENOMEM.  After a failure the connection denies, but one that
+ *         lives keeps its verdict when it is attached to the same host and
+ *         port once more.  Before mbedtls_ssl_set_bio() only certificates can
+ *         be refused, and before mbedtls_ssl_setup() nothing: do not use
+ *         such a connection
  */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_mbedtls_attach(struct pinfast_mbedtls *pin, const char *host,
@@ -180,7 +188,8 @@ pinfast_mbedtls_session_free(struct pinfast_mbedtls_session *session);
  * Takes the session of a connection that was let in.
  *
  * session  initialised and empty
- * returns  PINFAST_ENOTFOUND (it cannot be resumed safely), PINFAST_ENOMEM
+ * returns  PINFAST_ENOTFOUND (it cannot be resumed safely), PINFAST_EUSAGE
+ *          (no session), PINFAST_ENOMEM
  */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_mbedtls_session_get(struct pinfast_mbedtls *pin,

@@ -171,17 +171,25 @@ pf_attached_recheck(struct pf_attached *a, const char *host, uint16_t port,
 size_t
 pf_attached_explain(const struct pf_attached *a, char *text, size_t size)
 {
-	static const char nothing[] = "nothing has judged this connection";
+	const char *why = "nothing has judged this connection";
+	size_t len;
 
-	if (a != NULL && a->conn != NULL)
-		return pinfast_conn_explain(a->conn, text, size);
-	if (size > 0) {
-		size_t len = size < sizeof nothing ? size : sizeof nothing;
-
-		memcpy(text, nothing, len);
-		text[len - 1] = '\0';
+	if (a != NULL && a->conn != NULL) {
+		if ((a->complete && !a->doomed) ||
+		    pinfast_conn_verdict(a->conn).decision != PINFAST_ALLOW)
+			return pinfast_conn_explain(a->conn, text, size);
+		if (!a->doomed)
+			why = "what the peer showed is allowed, but the "
+			      "handshake was not completed";
 	}
-	return sizeof nothing - 1;
+	len = strlen(why);
+	if (size > 0) {
+		size_t fits = len < size ? len : size - 1;
+
+		memcpy(text, why, fits);
+		text[fits] = '\0';
+	}
+	return len;
 }
 
 enum pinfast_error

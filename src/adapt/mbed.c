@@ -100,22 +100,55 @@ chain_up(struct pinfast_mbedtls *m)
 	mbedtls_ssl_set_verify(m->ssl, pf_mbed_verify, m);
 }
 
+/* Attaching failed: what can be put in place is, and denies. */
+static enum pinfast_error
+hold(struct pinfast_mbedtls *m, struct pinfast_diag *diag, const char *text)
+{
+	m->a.doomed = 1;
+	m->denied = 1;
+	if (SSL(m, conf) != NULL) {
+		chain_up(m);
+		(void)pf_mbed_follows_another(m);
+		(void)pf_mbed_stand_before(m);
+	}
+	return pf_attached_refuse(diag, PINFAST_EUSAGE, text);
+}
+
+/* Does a connection that has begun already belong to the same one? */
+static int
+is_same(const struct pinfast_mbedtls *m, const char *host, uint16_t port)
+{
+	char name[PINFAST_HOST_LEN];
+
+	if (m->a.doomed || m->a.port != port || m->a.has_host != (host != NULL))
+		return 0;
+	if (host == NULL)
+		return 1;
+	if (m->a.server)
+		return strcmp(host, m->a.host) == 0;
+	return pinfast_host_canonical(host, name) == PINFAST_OK &&
+	       strcmp(name, m->a.host) == 0;
+}
+
 /* Can this connection be attached? */
 static enum pinfast_error
-check(const struct pinfast_mbedtls *m, int server, struct pinfast_diag *diag)
+check(struct pinfast_mbedtls *m, const char *host, uint16_t port, int server,
+    struct pinfast_diag *diag)
 {
+	static const char late[] = "attach before the handshake";
 	const mbedtls_ssl_config *conf = SSL(m, conf);
 
 	if (conf == NULL)
-		return pf_attached_refuse(diag, PINFAST_EUSAGE,
-		    "mbedtls_ssl_setup() comes first");
+		return hold(m, diag, "mbedtls_ssl_setup() comes first");
 	if ((conf->MBEDTLS_PRIVATE(endpoint) == MBEDTLS_SSL_IS_SERVER) !=
 	    server)
-		return pf_attached_refuse(diag, PINFAST_EUSAGE,
-		    "attach a client, attach_server a server");
+		return hold(m, diag, "attach a client, attach_server a server");
+	if (!pf_mbed_before(m) && is_same(m, host, port))
+		return pf_attached_refuse(diag, PINFAST_EUSAGE, late);
 	if (!pf_mbed_before(m))
-		return pf_attached_refuse(diag, PINFAST_EUSAGE,
-		    "attach before the handshake");
+		return hold(m, diag, late);
+	if (pf_mbed_follows_another(m))
+		return hold(m, diag, "call mbedtls_ssl_set_bio() again");
 	return PINFAST_OK;
 }
 
@@ -129,7 +162,7 @@ attach(struct pinfast_mbedtls *m, const char *host, uint16_t port, int server,
 
 	if (m == NULL)
 		return pf_attached_refuse(diag, PINFAST_EUSAGE, "no object");
-	error = check(m, server, diag);
+	error = check(m, host, port, server, diag);
 	if (error != PINFAST_OK)
 		return error;
 	policy = m->a.policy;
@@ -141,9 +174,12 @@ attach(struct pinfast_mbedtls *m, const char *host, uint16_t port, int server,
 	m->had_anchors = 0;
 	chain_up(m);
 	m->a.doomed = 1;
-	if (!pf_mbed_stand_before(m))
+	if (!pf_mbed_stand_before(m)) {
+		m->a.by_tag = 0;
+		pf_mbed_session_check(m);
 		return pf_attached_refuse(diag, PINFAST_EUSAGE,
 		    "mbedtls_ssl_set_bio() comes first");
+	}
 	if (((const mbedtls_ssl_config *)SSL(m, conf))
 	        ->MBEDTLS_PRIVATE(transport) != MBEDTLS_SSL_TRANSPORT_STREAM)
 		return pf_attached_refuse(diag, PINFAST_EUNSUPPORTED,
@@ -213,7 +249,9 @@ pinfast_mbedtls_attach_server(struct pinfast_mbedtls *m, const char *label,
 	enum pinfast_error error;
 
 	if (label == NULL)
-		return pf_attached_refuse(diag, PINFAST_EUSAGE, "no label");
+		return m != NULL ? hold(m, diag, "no label")
+		                 : pf_attached_refuse(diag, PINFAST_EUSAGE,
+		                       "no object");
 	error = attach(m, label, 0, 1, diag);
 	if (error != PINFAST_OK)
 		return error;
@@ -306,7 +344,11 @@ pinfast_mbedtls_recheck(struct pinfast_mbedtls *m, const char *host,
 size_t
 pinfast_mbedtls_explain(struct pinfast_mbedtls *m, char *text, size_t size)
 {
-	return pf_attached_explain(m != NULL ? &m->a : NULL, text, size);
+	if (m == NULL)
+		return pf_attached_explain(NULL, text, size);
+	if (m->a.conn != NULL && pf_mbed_over(m))
+		(void)pf_mbed_end(m);
+	return pf_attached_explain(&m->a, text, size);
 }
 
 struct pinfast_conn *

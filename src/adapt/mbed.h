@@ -111,6 +111,10 @@ struct pinfast_verdict pf_mbed_end(struct pinfast_mbedtls *m);
 /* Puts us in front of the bytes; 0: nobody moves them yet. */
 int pf_mbed_stand_before(struct pinfast_mbedtls *m);
 
+/* Does another object, which may be gone, stand where we should?  Then nobody
+ * moves bytes until the application says who. */
+int pf_mbed_follows_another(struct pinfast_mbedtls *m);
+
 /* A hash of what the session in hand, or another, is known by. */
 void pf_mbed_session_id(const mbedtls_ssl_session *session,
     uint8_t out[PINFAST_PIN_LEN]);

@@ -49,14 +49,29 @@ pf_mbed_learn(struct pinfast_mbedtls *m)
 		(void)pinfast_conn_add_name(m->a.conn, name);
 }
 
+/* Has a first handshake hardly begun: nobody has shown anything yet? */
+static int
+is_fresh(const struct pinfast_mbedtls *m)
+{
+#if defined(MBEDTLS_SSL_RENEGOTIATION)
+	if (SSL(m, renego_status) != 0)
+		return 0;
+#endif
+	return SSL(m, state) <= MBEDTLS_SSL_SERVER_HELLO;
+}
+
 enum pinfast_error
 pf_mbed_begin(struct pinfast_mbedtls *m)
 {
 	enum pinfast_error error = pf_attached_begin(&m->a);
 
 	m->early = 0;
-	if (error == PINFAST_OK)
-		pf_mbed_learn(m);
+	if (error != PINFAST_OK)
+		return error;
+	/* It was reset, and what comes is judged by itself. */
+	if (is_fresh(m) && !m->a.doomed)
+		m->denied = 0;
+	pf_mbed_learn(m);
 	return error;
 }
 
@@ -66,7 +81,7 @@ pf_mbed_ready(struct pinfast_mbedtls *m)
 	/* What a handshake that broke off has shown is no evidence of the next.
 	 */
 	if (m->a.conn == NULL || m->a.complete ||
-	    (m->a.by_peer && pf_mbed_before(m)))
+	    ((m->a.by_peer || m->denied) && pf_mbed_before(m)))
 		return pf_mbed_begin(m);
 	return PINFAST_OK;
 }
@@ -136,6 +151,9 @@ pf_mbed_end(struct pinfast_mbedtls *m)
 		m->denied = 1;
 		return verdict;
 	}
+	/* From here on every other state is that of another handshake. */
+	if (pf_mbed_over(m))
+		m->early = 0;
 	pf_mbed_session_id(pf_mbed_session(m), id);
 	/* Nobody told us of this one: nothing of it was judged. */
 	if (m->a.complete && memcmp(id, m->settled, sizeof id) != 0 &&
@@ -162,20 +180,26 @@ pf_mbed_end(struct pinfast_mbedtls *m)
 static int
 is_another(const struct pinfast_mbedtls *m)
 {
-	int fresh = SSL(m, state) <= MBEDTLS_SSL_SERVER_HELLO;
+	int hello = SSL(m, state) <= MBEDTLS_SSL_SERVER_HELLO;
 
-	return m->a.complete ? !m->early || fresh : m->a.by_peer && fresh;
+	if (m->a.complete)
+		return !m->early || hello;
+	return (m->a.by_peer || m->denied) && hello;
 }
 
 /* May bytes pass?  Those of a handshake may; others when it was let in. */
 static int
 may_pass(struct pinfast_mbedtls *m)
 {
-	if (m->denied)
+	if (m->denied && (m->a.doomed || !is_fresh(m)))
 		return 0;
 	if (pf_mbed_over(m))
 		return pf_mbed_end(m).decision == PINFAST_ALLOW;
-	if (is_another(m) && pf_mbed_begin(m) != PINFAST_OK)
+	if (!is_another(m))
+		return !m->denied;
+	if (pf_mbed_begin(m) == PINFAST_OK)
+		pf_mbed_arm(m);
+	else
 		m->denied = 1;
 	return !m->denied;
 }
@@ -212,11 +236,45 @@ on_recv_timeout(void *arg, unsigned char *data, size_t size,
 	return m->recv_timeout(m->bio, data, size, timeout_ms);
 }
 
+/* Where we know nobody who moves bytes. */
+static int
+send_nothing(void *arg, const unsigned char *data, size_t len)
+{
+	(void)arg, (void)data, (void)len;
+	return MBEDTLS_ERR_SSL_CONN_EOF;
+}
+
+static int
+recv_nothing(void *arg, unsigned char *data, size_t size)
+{
+	(void)arg, (void)data, (void)size;
+	return MBEDTLS_ERR_SSL_CONN_EOF;
+}
+
+static int
+stands_before(const struct pinfast_mbedtls *m)
+{
+	return SSL(m, f_send) == on_send && SSL(m, p_bio) == m &&
+	       m->send != NULL;
+}
+
+int
+pf_mbed_follows_another(struct pinfast_mbedtls *m)
+{
+	if (SSL(m, f_send) == send_nothing)
+		return 1;
+	/* It may have lain where this one lies now. */
+	if (SSL(m, f_send) != on_send || stands_before(m))
+		return 0;
+	mbedtls_ssl_set_bio(m->ssl, NULL, send_nothing, recv_nothing, NULL);
+	return 1;
+}
+
 int
 pf_mbed_stand_before(struct pinfast_mbedtls *m)
 {
-	if (SSL(m, f_send) == on_send && SSL(m, p_bio) == m)
-		return 1;
+	if (SSL(m, f_send) == on_send || SSL(m, f_send) == send_nothing)
+		return stands_before(m);
 	if (SSL(m, f_send) == NULL ||
 	    (SSL(m, f_recv) == NULL && SSL(m, f_recv_timeout) == NULL))
 		return 0;

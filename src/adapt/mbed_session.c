@@ -89,6 +89,8 @@ enum pinfast_error
 pinfast_mbedtls_session_get(struct pinfast_mbedtls *m,
     struct pinfast_mbedtls_session *session)
 {
+	if (session == NULL)
+		return PINFAST_EUSAGE;
 	if (!is_let_in(m))
 		return PINFAST_ENOTFOUND;
 	if (mbedtls_ssl_get_session(m->ssl, &session->session) != 0) {

@@ -342,7 +342,7 @@ pf_mbed_judge_error(struct pinfast_mbedtls *m, int ret)
 	int code = -ret & 0xff80;
 
 	/* Errors of X.509, keys and curves. */
-	if (m->a.conn == NULL || m->a.by_peer || m->a.doomed ||
+	if (m->a.conn == NULL || m->a.by_peer || m->a.doomed || m->denied ||
 	    code < -MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE ||
 	    code > -MBEDTLS_ERR_ECP_BAD_INPUT_DATA)
 		return;

@@ -272,6 +272,271 @@ what_the_application_was_not_asked_about_is_not_verified(void **state)
 	expect_no_impostor(&leaf, &intA, 1);
 }
 
+/* ------------------------------------------------- honest peers afterwards */
+
+static void
+after_a_refusal_the_honest_server_is_let_in(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+
+	(void)state;
+	for (int direct = 0; direct < 2; direct++) {
+		struct shared *c = client_side(), *e = server_side(&evil, NULL);
+		struct shared *s = server_side(&leaf, &intA);
+		struct duo *d = pinned_duo(policy, c, e, "pin.test");
+
+		pump(d, direct);
+		talk(d);
+		expect_duo("impostor", d, DENY, PINFAST_REASON_PIN_MISMATCH);
+		meet_another(d, &d->c, s);
+		pump(d, direct);
+		talk(d);
+		expect_duo("honest", d, ALLOW, PINFAST_REASON_PIN_MATCHED);
+		meet_another(d, &d->c, e);
+		pump(d, direct);
+		talk(d);
+		expect_duo("again", d, DENY, PINFAST_REASON_PIN_MISMATCH);
+		close_duo(d);
+		drop_shared(c);
+		drop_shared(e);
+		drop_shared(s);
+	}
+	pinfast_free(policy);
+}
+
+static struct pinfast *
+policy_with_anchor(const struct id *anchor)
+{
+	struct pinfast_builder *b = begin_policy(1);
+	unsigned char *bytes = NULL;
+	int len = i2d_X509(anchor->cert, &bytes);
+	struct pinfast_bytes der = {bytes, (size_t)len};
+
+	add_entry(b, "pin.test", PINFAST_ROLE_LEAF, &leaf);
+	assert_int_equal(pinfast_builder_anchor(b, der), 0);
+	OPENSSL_free(bytes);
+	return policy_made(b);
+}
+
+static void
+a_renegotiation_has_the_anchors_of_the_entry(void **state)
+{
+	struct pinfast *policy = policy_with_anchor(&rootA);
+	struct shared *c = new_shared(MBEDTLS_SSL_IS_CLIENT);
+	struct shared *s = server_side(&leaf, &intA);
+	unsigned char buffer[64];
+	struct duo *d;
+
+	(void)state;
+	parse(&c->trust, &rootB);
+	mbedtls_ssl_conf_ca_chain(&c->conf, &c->trust, NULL);
+	mbedtls_ssl_conf_renegotiation(&c->conf, 1);
+	mbedtls_ssl_conf_renegotiation(&s->conf, 1);
+	d = pinned_duo(policy, c, s, "pin.test");
+	pump(d, 0);
+	for (int i = 0; i < 20; i++) {
+		int ret = mbedtls_ssl_renegotiate(&d->c.ssl);
+
+		(void)mbedtls_ssl_read(&d->s.ssl, buffer, sizeof buffer);
+		if (ret != MBEDTLS_ERR_SSL_WANT_READ)
+			break;
+	}
+	talk(d);
+	expect_duo("renegotiated", d, ALLOW, PINFAST_REASON_PIN_MATCHED);
+	close_duo(d);
+	drop_shared(c);
+	drop_shared(s);
+	pinfast_free(policy);
+}
+
+static void
+a_leaf_that_is_its_own_anchor_is_asked_again(void **state)
+{
+	struct pinfast_builder *b = begin_policy(1);
+	struct pinfast *policy;
+	struct shared *c = client_side(), *s;
+	struct id device = {0};
+	struct duo *d;
+
+	(void)state;
+	certify(&device, "device", NULL, "DNS:pin.test", 30);
+	add_entry(b, "elsewhere.test", PINFAST_ROLE_LEAF, &leaf);
+	policy = policy_made(b);
+	parse(&c->trust, &device);
+	s = server_side(&device, NULL);
+	d = pinned_duo(policy, c, s, "pin.test");
+	pump(d, 0);
+	talk(d);
+	expect_duo("unlisted", d, ALLOW, PINFAST_REASON_UNLISTED);
+	change_policy(policy, 2, PINFAST_ROLE_LEAF, &device);
+	expect(pinfast_mbedtls_result(d->c.pin), ALLOW,
+	    PINFAST_REASON_PIN_MATCHED);
+	change_policy(policy, 3, PINFAST_ROLE_LEAF, &leaf);
+	expect(pinfast_mbedtls_result(d->c.pin), DENY,
+	    PINFAST_REASON_PIN_MISMATCH);
+	close_duo(d);
+	identity_free(&device);
+	drop_shared(c);
+	drop_shared(s);
+	pinfast_free(policy);
+}
+
+/* ------------------------------------------------------------ wrong order */
+
+static void
+attaching_another_host_too_late_denies(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	struct shared *c = client_side(), *s = server_side(&leaf, &intA);
+	struct duo *d = pinned_duo(policy, c, s, "pin.test");
+	char why[200];
+
+	(void)state;
+	pump(d, 0);
+	assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "PIN.test.", 443,
+	                     NULL),
+	    PINFAST_EUSAGE);
+	expect(pinfast_mbedtls_result(d->c.pin), ALLOW,
+	    PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "two.test", 443,
+	                     NULL),
+	    PINFAST_EUSAGE);
+	talk(d);
+	expect_duo("late", d, DENY, PINFAST_REASON_NOT_JUDGED);
+	(void)pinfast_mbedtls_explain(d->c.pin, why, sizeof why);
+	assert_null(strstr(why, "allowed"));
+	close_duo(d);
+	drop_shared(c);
+	drop_shared(s);
+	pinfast_free(policy);
+}
+
+static void
+attaching_after_the_first_step_denies(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+
+	(void)state;
+	for (int direct = 0; direct < 2; direct++) {
+		struct shared *c = client_side(),
+		              *s = server_side(&leaf, &intA);
+		struct duo *d = duo_of(c, s);
+
+		assert_int_equal(mbedtls_ssl_set_hostname(&d->c.ssl,
+		                     "pin.test"),
+		    0);
+		(void)mbedtls_ssl_handshake_step(&d->c.ssl);
+		pin_end(&d->c, policy);
+		assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "pin.test",
+		                     443, NULL),
+		    PINFAST_EUSAGE);
+		pump(d, direct);
+		talk(d);
+		expect_duo("stepped", d, DENY, PINFAST_REASON_NOT_JUDGED);
+		close_duo(d);
+		drop_shared(c);
+		drop_shared(s);
+	}
+	pinfast_free(policy);
+}
+
+static void
+attaching_before_there_is_a_wire_denies(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	struct shared *c = client_side(), *e = server_side(&evil, NULL);
+	mbedtls_ssl_session session;
+	struct duo *d = duo_of(c, e);
+
+	(void)state;
+	with_tickets(e);
+	assert_int_equal(mbedtls_ssl_set_hostname(&d->c.ssl, "pin.test"), 0);
+	pump(d, 1);
+	mbedtls_ssl_session_init(&session);
+	assert_int_equal(mbedtls_ssl_get_session(&d->c.ssl, &session), 0);
+	close_duo(d);
+	d = duo_of(c, e);
+	mbedtls_ssl_set_bio(&d->c.ssl, NULL, NULL, NULL, NULL);
+	assert_int_equal(mbedtls_ssl_set_session(&d->c.ssl, &session), 0);
+	pin_end(&d->c, policy);
+	assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "pin.test", 443,
+	                     NULL),
+	    PINFAST_EUSAGE);
+	mbedtls_ssl_set_bio(&d->c.ssl, &d->c, wire_send, wire_recv, NULL);
+	pump(d, 1);
+	talk(d);
+	expect_duo("no wire", d, DENY, PINFAST_REASON_NOT_JUDGED);
+	mbedtls_ssl_session_free(&session);
+	close_duo(d);
+	drop_shared(c);
+	drop_shared(e);
+	pinfast_free(policy);
+}
+
+static void
+an_object_that_is_gone_is_not_called(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	struct shared *c = client_side(), *s = server_side(&leaf, &intA);
+	struct duo *d = pinned_duo(policy, c, s, "pin.test");
+	struct pinfast_diag diag;
+
+	(void)state;
+	pump(d, 0);
+	pinfast_mbedtls_free(d->c.pin);
+	d->c.pin = NULL;
+	meet_another(d, &d->c, s);
+	pin_end(&d->c, policy);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "pin.test",
+		                     443, &diag),
+		    PINFAST_EUSAGE);
+		assert_non_null(strstr(diag.text, "mbedtls_ssl_set_bio"));
+	}
+	pump(d, 0);
+	talk(d);
+	expect_duo("gone", d, DENY, PINFAST_REASON_NOT_JUDGED);
+	meet_another(d, &d->c, s);
+	mbedtls_ssl_set_bio(&d->c.ssl, &d->c, wire_send, wire_recv, NULL);
+	assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "pin.test", 443,
+	                     NULL),
+	    0);
+	pump(d, 0);
+	talk(d);
+	expect_duo("another", d, ALLOW, PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(pinfast_mbedtls_session_get(d->c.pin, NULL),
+	    PINFAST_EUSAGE);
+	close_duo(d);
+	drop_shared(c);
+	drop_shared(s);
+	pinfast_free(policy);
+}
+
+static void
+what_was_not_completed_is_not_called_allowed(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	struct shared *c = client_side(), *r = relay();
+	struct duo *d = pinned_duo(policy, c, r, "pin.test");
+	char why[200], begin[20];
+	size_t len;
+
+	(void)state;
+	pump(d, 0);
+	talk(d);
+	expect_duo("relay", d, DENY, PINFAST_REASON_NOT_JUDGED);
+	len = pinfast_mbedtls_explain(d->c.pin, why, sizeof why);
+	assert_int_equal(len, strlen(why));
+	assert_non_null(strstr(why, "the handshake was not completed"));
+	assert_int_equal(pinfast_mbedtls_explain(d->c.pin, begin, sizeof begin),
+	    len);
+	assert_int_equal(strlen(begin), sizeof begin - 1);
+	close_duo(d);
+	drop_shared(c);
+	drop_shared(r);
+	pinfast_free(policy);
+}
+
 int
 main(void)
 {
@@ -287,6 +552,14 @@ main(void)
 	    cmocka_unit_test(a_chain_that_nobody_looked_at_is_not_verified),
 	    cmocka_unit_test(
 	        what_the_application_was_not_asked_about_is_not_verified),
+	    cmocka_unit_test(after_a_refusal_the_honest_server_is_let_in),
+	    cmocka_unit_test(a_renegotiation_has_the_anchors_of_the_entry),
+	    cmocka_unit_test(a_leaf_that_is_its_own_anchor_is_asked_again),
+	    cmocka_unit_test(attaching_another_host_too_late_denies),
+	    cmocka_unit_test(attaching_after_the_first_step_denies),
+	    cmocka_unit_test(attaching_before_there_is_a_wire_denies),
+	    cmocka_unit_test(an_object_that_is_gone_is_not_called),
+	    cmocka_unit_test(what_was_not_completed_is_not_called_allowed),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
