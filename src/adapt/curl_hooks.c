@@ -93,10 +93,10 @@ static CURLcode
 on_ssl_ctx(CURL *easy, void *ctx, void *arg)
 {
 	struct pinfast_curl *c = arg;
-	struct pf_curl_target target;
+	struct pf_curl_target target = {.kind = PF_CURL_NONE};
 	struct pf_expected hosts[2];
 	struct pf_expecting what = {hosts, 1, told, NULL};
-	struct pinfast_diag diag;
+	struct pinfast_diag diag = {.text = "out of memory"};
 	CURLcode code = CURLE_OK;
 
 	if (c->next.ssl_ctx != NULL)
