@@ -39,7 +39,7 @@
  * CURLOPT_USE_SSL.  Without OpenSSL also CURLOPT_SSL_VERIFYPEER, which is
  * switched on (off for `pkix: none`) since nobody can ask whether it is,
  * CURLOPT_PINNEDPUBLICKEY, _PROXY_PINNEDPUBLICKEY, _PROXY_SSL_VERIFYPEER and
- * _PROXY_SSL_VERIFYHOST, _CERTINFO and _DOH_URL.
+ * _PROXY_SSL_VERIFYHOST, and _DOH_URL.
  *
  * A copy made by curl_easy_duphandle() is to be attached for itself before it
  * is used.  A live connection that somebody else's handle has made, in a

@@ -562,6 +562,10 @@ PINFAST_API void pinfast_conn_free(struct pinfast_conn *conn);
  * nothing was judged there is no event. */
 PINFAST_API void pinfast_conn_drop(struct pinfast_conn *conn);
 
+/* This object asks again about a connection that has had its event: for
+ * adapters that keep nothing to recheck.  It settles without one. */
+PINFAST_API void pinfast_conn_again(struct pinfast_conn *conn);
+
 /*
  * Adds a name that was learned rather than given (a verify host, a verify
  * address, SNI).  All of them are judged and all must allow.  Ignored when

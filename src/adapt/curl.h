@@ -26,7 +26,7 @@ enum pf_curl_kind {
 struct pf_curl_target {
 	enum pf_curl_kind kind;
 	uint8_t is_ldap;
-	uint8_t is_mapped; /* an IPv4 address written as IPv6 */
+	uint8_t is_respelled; /* a trailing dot, IPv4 written as IPv6 */
 	uint16_t port;
 	char scheme[16];
 	char host[PINFAST_HOST_LEN]; /* canonical */

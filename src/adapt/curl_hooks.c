@@ -179,10 +179,11 @@ judge_late(struct pinfast_curl *c, void *tls,
 {
 	long port = number(c, CURLINFO_LOCAL_PORT);
 	struct pinfast_verdict verdict;
+	int again = c->conn != NULL && c->tls == tls && c->local_port == port &&
+	            number(c, CURLINFO_NUM_CONNECTS) == 0 &&
+	            pf_curl_target_same(&c->judged, target);
 
-	if (c->conn != NULL && c->tls == tls && c->local_port == port &&
-	    number(c, CURLINFO_NUM_CONNECTS) == 0 &&
-	    pf_curl_target_same(&c->judged, target)) {
+	if (again) {
 		verdict =
 		    pinfast_conn_recheck(c->conn, NULL, 0, pf_clock_now(), 1);
 		if (verdict.reason != PINFAST_REASON_TAG_INCOMPLETE) {
@@ -194,6 +195,8 @@ judge_late(struct pinfast_curl *c, void *tls,
 	c->conn = new_conn(c, target);
 	if (c->conn == NULL)
 		return say(c, not_judged(), "out of memory");
+	if (again)
+		pinfast_conn_again(c->conn);
 	c->tls = tls;
 	c->local_port = port;
 	c->judged = *target;
@@ -253,6 +256,8 @@ judge_proxy(struct pinfast_curl *c, struct pinfast_verdict verdict)
 	if (conn == NULL || verdict.decision != PINFAST_ALLOW)
 		return verdict;
 	c->proxy_asked = NULL;
+	if (number(c, CURLINFO_NUM_CONNECTS) == 0)
+		pinfast_conn_again(conn);
 	if (pinfast_judge_delegated(conn, PINFAST_DELEGATED_YES).decision !=
 	    PINFAST_ALLOW) {
 		verdict = pinfast_conn_verdict(conn);

@@ -49,13 +49,22 @@ refuse(struct pinfast_curl *c, struct pinfast_diag *diag, const char *text)
 	return pf_attached_refuse(diag, PINFAST_EUNSUPPORTED, text);
 }
 
-/* libcurl compares names by itself, too; not where none counts, nor an IPv4
- * address that is written as IPv6, which it does not know to be one. */
+/* Will an adapter see the certificates, and compare their names? */
+static int
+is_looked_at(const struct pinfast_curl *c)
+{
+	return c->in_handshake ||
+	       (c->adapter != NULL && c->prepared.kind == PF_CURL_LATE);
+}
+
+/* libcurl compares names by itself, too; not where none counts, nor those
+ * that it does not know to be the same as a certificate's. */
 static void
 set_verify_host(struct pinfast_curl *c, int none)
 {
-	c->f.easy_setopt(c->easy, CURLOPT_SSL_VERIFYHOST,
-	    none || c->prepared.is_mapped ? 0L : 2L);
+	int off = none || (c->prepared.is_respelled && is_looked_at(c));
+
+	c->f.easy_setopt(c->easy, CURLOPT_SSL_VERIFYHOST, off ? 0L : 2L);
 }
 
 /* A login may leave in clear only for hosts that are nobody's business. */
@@ -131,10 +140,9 @@ static enum pinfast_error
 plan_outside(struct pinfast_curl *c, int none, const struct list *list,
     struct pinfast_diag *diag)
 {
-	int looks = c->adapter != NULL && c->prepared.kind == PF_CURL_LATE;
+	int looks = is_looked_at(c);
 
 	c->f.easy_setopt(c->easy, CURLOPT_SSL_VERIFYPEER, none ? 0L : 1L);
-	c->f.easy_setopt(c->easy, CURLOPT_CERTINFO, 1L);
 	c->delegate = !looks && c->prepared.kind != PF_CURL_CLEAR;
 	if (c->delegate && list->count < 0)
 		return refuse(c, diag,

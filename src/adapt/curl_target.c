@@ -93,8 +93,10 @@ read_parts(const struct pinfast_curl *c, CURLU *url, const char *text,
 	        pinfast_host_canonical(host, name) != PINFAST_OK ||
 	        strcmp(name, out->host) != 0))
 		error = PINFAST_EHOST;
-	out->is_mapped =
-	    host != NULL && host[0] == '[' && strchr(out->host, ':') == NULL;
+	out->is_respelled =
+	    host != NULL && host[0] != '\0' &&
+	    (host[strlen(host) - 1] == '.' ||
+	        (host[0] == '[' && strchr(out->host, ':') == NULL));
 	c->f.free(scheme);
 	c->f.free(host);
 	c->f.free(port);

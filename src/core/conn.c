@@ -165,6 +165,12 @@ pinfast_conn_drop(struct pinfast_conn *conn)
 }
 
 void
+pinfast_conn_again(struct pinfast_conn *conn)
+{
+	conn->again = 1;
+}
+
+void
 pinfast_insecure_conn_one_parser(struct pinfast_conn *conn)
 {
 	conn->one_parser = 1;

@@ -45,6 +45,7 @@ struct pinfast_conn {
 	uint8_t refused; /* it was settled as a deny */
 	uint8_t judged;
 	uint8_t resumed;
+	uint8_t again; /* another object has had this connection's event */
 	int64_t now;
 	uint8_t trust[32]; /* anchors in use; zeros: the application's */
 	uint8_t delegated; /* terms are those of pinfast_conn_leaf_pins() */

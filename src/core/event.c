@@ -43,6 +43,8 @@ pinfast_conn_settle(struct pinfast_conn *conn)
 		return conn->last.verdict;
 	conn->settled = 1;
 	conn->refused = conn->last.verdict.decision != PINFAST_ALLOW;
+	if (conn->again)
+		return conn->last.verdict;
 	memset(&event, 0, sizeof event);
 	fill_event(conn, &event);
 	pf_live_event(conn->policy, &event);

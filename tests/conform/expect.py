@@ -64,9 +64,18 @@ def resumes(cell, allow, row, caps):
     return 1 if same or not cell.flow.startswith('tighten') else None
 
 
+def wanted(cell, row, caps):
+    """The decision and the reason that must come of a cell."""
+    want = row['want_' + cell.pin]
+    if 'pkix-first' in caps and want == 'deny/pin-mismatch' and \
+            row['want_right'] == 'deny/pkix-failed':
+        want = 'deny/*'  # whichever of the two comes first
+    return want
+
+
 def complaints(cell, row, shim, peer, caps):
     """What is not as it must be."""
-    want, _, reason = row['want_' + cell.pin].partition('/')
+    want, _, reason = wanted(cell, row, caps).partition('/')
     options = options_of(row)
     allow = want == 'allow'
     # A shim whose application speaks a protocol says how long a request is.
@@ -118,9 +127,11 @@ def agreement(results, is_oracle):
     for key, both in said.items():
         # The oracle says no reasons, and `*` leaves them to the library.
         silent = both[0]['expected'].endswith('/*')
-        words = {r['got'] for r in both if not silent and
+        words = {(r['expected'], r['got']) for r in both if not silent and
                  not is_oracle(r['adapter'])}
-        if len(words) > 1 or len({r['got'].split('/')[0] for r in both}) > 1:
+        # Where a way of an adapter lets another reason be wanted, reasons are
+        # compared among those who want the same.
+        if len(words) > len({want for want, _ in words}) or len({r['got'].split('/')[0] for r in both}) > 1:
             other.append(' '.join(key) + ': ' + ', '.join(
                 f'{r["adapter"]} {r["got"]}' for r in both))
         elif len(both) > 1:

@@ -11,7 +11,7 @@ ROW = ('id', 'scenarios', 'chain', 'peer', 'trust', 'name', 'right', 'wrong',
        'flows', 'want_right', 'want_wrong', 'control', 'options', 'what')
 # Scenarios that may wait, and the reasons that wait with them.
 LATER = {'CON-12': set(), 'POL-10': set(),
-         'POL-13': {'allowed-by-pass', 'backend-cannot-prove'}}
+         'POL-13': {'allowed-by-pass'}}
 # Options that say what is expected, not what is done.
 WANTS = {'attach', 'first', 'needs', 'session'}
 # Options that the runner keeps to itself, and those of the second step only.

@@ -342,6 +342,13 @@ who_only_asked_makes_no_event(void **state)
 	    PINFAST_REASON_NO_CERTIFICATE);
 	pinfast_conn_drop(conn);
 	assert_int_equal(events, 2);
+	/* Who asks again has had it. */
+	conn = world_conn(policy, "leaf.test", PORT);
+	pinfast_conn_again(conn);
+	expect(pinfast_judge_path(conn, path3, 3), ALLOW_MATCHED);
+	expect(pinfast_conn_settle(conn), ALLOW_MATCHED);
+	pinfast_conn_free(conn);
+	assert_int_equal(events, 2);
 	pinfast_free(policy);
 	pinfast_builder_free(b);
 }
