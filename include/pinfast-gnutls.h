@@ -28,7 +28,9 @@
  * Owned by pinfast on such a session: its verify function, its handshake hook,
  * while certificates are verified its verify output function, and one
  * extension number (65440) that is never sent.  GnuTLS tells nobody which
- * functions were there before: name them in struct pinfast_gnutls_next.
+ * functions were there before: name them in struct pinfast_gnutls_next.  The
+ * pointer of its credentials' trust list marks that there are anchors: an
+ * application that uses gnutls_x509_trust_list_set_ptr() sets it beforehand.
  *
  * TLS, not DTLS.  Threads: as GnuTLS's, a session is for one at a time.
  * Nothing here outlives the struct pinfast it was given.
@@ -196,6 +198,8 @@ pinfast_gnutls_session_load(gnutls_session_t session, const char *path,
  * today: clients that come back under another make a full handshake.  What is
  * resumed is verified and judged again before pinfast_gnutls_handshake()
  * returns, also when the application has set tickets and cache up itself.
+ * Early data come before that: they are taken with pinfast_gnutls_tickets()
+ * only.
  */
 
 /*

@@ -149,6 +149,7 @@ attach(gnutls_session_t session, const struct who *who,
 	if (st == NULL)
 		return pf_attached_refuse(diag, PINFAST_ENOMEM,
 		    "out of memory");
+	st->bound = 0;
 	pf_attached_fini(&st->a);
 	pf_gtls_forget(st);
 	error = pf_attached_init(&st->a, who->policy, who->host, who->port,

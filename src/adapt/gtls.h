@@ -31,6 +31,8 @@ struct pf_gtls {
 	int blocked;      /* no bytes any more */
 	int had_anchors;  /* the entry had anchors of its own */
 	int hello;        /* a ClientHello went out, and we have seen it */
+	unsigned offers;  /* pf_gtls_offers() of it */
+	int bound;        /* a server's tickets are its own */
 	uint8_t *offered; /* the session that passed by its tag */
 	size_t offered_len;
 };
@@ -119,16 +121,20 @@ size_t pf_gtls_edges_path(const struct pf_gtls_edges *edges,
 
 /* What a ClientHello says about a session. */
 struct pf_gtls_hello {
-	struct pinfast_bytes offered; /* ticket or session id; len 0: none */
-	int early;                    /* early data will follow */
+	struct pinfast_bytes id, ticket; /* TLS 1.2; len 0: none */
+	struct pinfast_bytes psk;        /* TLS 1.3 */
+	int early;                       /* early data will follow */
 };
 
 /* Reads one; 0: it is none. */
 int pf_gtls_hello_read(const uint8_t *at, size_t len,
     struct pf_gtls_hello *out);
 
-/* Is the session that a ClientHello offers the one that passed? */
-int pf_gtls_offers(const struct pf_gtls *st, const struct pf_gtls_hello *hello);
+/* In which versions is what a ClientHello offers the session that passed?
+ * Bits. */
+enum { PF_GTLS_TLS12 = 1, PF_GTLS_TLS13 = 2 };
+unsigned pf_gtls_offers(const struct pf_gtls *st,
+    const struct pf_gtls_hello *hello);
 
 /* Nothing is offered any more that we know of. */
 void pf_gtls_forget(struct pf_gtls *st);

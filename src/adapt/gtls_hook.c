@@ -38,6 +38,14 @@ judge(gnutls_session_t session, struct pf_gtls *st)
 	st->a.by_peer = 1;
 }
 
+static unsigned
+version(gnutls_session_t session)
+{
+	return gnutls_protocol_get_version(session) < GNUTLS_TLS1_3
+	           ? PF_GTLS_TLS12
+	           : PF_GTLS_TLS13;
+}
+
 struct pinfast_verdict
 pf_gtls_end(gnutls_session_t session, struct pf_gtls *st)
 {
@@ -46,7 +54,7 @@ pf_gtls_end(gnutls_session_t session, struct pf_gtls *st)
 	if (st->a.complete)
 		return pf_attached_end(&st->a, resumed);
 	/* Which session was offered only our hook has seen. */
-	if (!st->hello)
+	if (!st->hello || (st->offers & version(session)) == 0)
 		st->a.by_tag = 0;
 	/* One whose tag nobody has judged is verified as it stands. */
 	if (resumed && !st->a.by_tag && !st->a.by_peer && st->a.conn != NULL)
@@ -111,9 +119,10 @@ may_go(struct pf_gtls *st, const gnutls_datum_t *message)
 	    !pf_gtls_hello_read(message->data, message->size, &hello))
 		return 0;
 	st->hello = 1;
-	if (!pf_gtls_offers(st, &hello))
+	st->offers = pf_gtls_offers(st, &hello);
+	if (st->offers == 0)
 		st->a.by_tag = 0;
-	if (!hello.early || st->a.by_tag)
+	if (!hello.early || (st->a.by_tag && (st->offers & PF_GTLS_TLS13)))
 		return 1;
 	/* There is no tag for it. */
 	st->a.by_tag = pf_attached_resume(&st->a, none, none) != 0;
@@ -165,6 +174,10 @@ ours(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
 		return refuse(session, st, PINFAST_REASON_NOT_JUDGED);
 	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO)
 		st->hello = 1;
+	/* Early data are there before anything can be judged, and GnuTLS takes
+	 * none without this: only a ticket that is bound speaks for them. */
+	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO && incoming && !st->bound)
+		gnutls_anti_replay_enable(session, NULL);
 	if (type == GNUTLS_HANDSHAKE_FINISHED && incoming &&
 	    when == GNUTLS_HOOK_POST && !st->wrapped)
 		return on_finished(session, st);

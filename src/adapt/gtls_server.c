@@ -41,6 +41,7 @@ pinfast_gnutls_tickets(gnutls_session_t session, const gnutls_datum_t *key)
 	bind(st, key, "pinfast ticket 2", derived + 32);
 	error = gnutls_session_ticket_enable_server(session, &own);
 	gnutls_memset(derived, 0, sizeof derived);
+	st->bound = error == 0;
 	return error == 0 ? PINFAST_OK : PINFAST_ENOMEM;
 }
 

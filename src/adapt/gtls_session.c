@@ -51,13 +51,12 @@ number(const uint8_t *at)
 	return (unsigned)at[0] << 8 | at[1];
 }
 
-static void
-offer(struct pf_gtls_hello *out, const struct reader *what)
+static struct pinfast_bytes
+bytes_of(const struct reader *r)
 {
-	if (what->left == 0)
-		return;
-	out->offered.data = what->at;
-	out->offered.len = what->left;
+	struct pinfast_bytes bytes = {r->at, r->left};
+
+	return bytes;
 }
 
 static int
@@ -76,13 +75,13 @@ read_extension(struct reader *all, struct pf_gtls_hello *out)
 	if (type == 42)
 		out->early = 1; /* early_data */
 	if (type == 35)
-		offer(out, &body); /* session_ticket */
+		out->ticket = bytes_of(&body); /* session_ticket */
 	if (type != 41)
 		return 1;
 	/* pre_shared_key: the first is a ticket's. */
 	if (!take(&body, 2, &identities) || !take(&identities, 2, &identity))
 		return 0;
-	offer(out, &identity);
+	out->psk = bytes_of(&identity);
 	return 1;
 }
 
@@ -99,7 +98,7 @@ pf_gtls_hello_read(const uint8_t *at, size_t len, struct pf_gtls_hello *out)
 	if (!take(&r, 1, &id) || !take(&r, 2, &skipped) ||
 	    !take(&r, 1, &skipped))
 		return 0;
-	offer(out, &id);
+	out->id = bytes_of(&id);
 	if (r.left == 0)
 		return 1;
 	if (!take(&r, 2, &extensions) || r.left != 0)
@@ -110,17 +109,28 @@ pf_gtls_hello_read(const uint8_t *at, size_t len, struct pf_gtls_hello *out)
 	return 1;
 }
 
-int
-pf_gtls_offers(const struct pf_gtls *st, const struct pf_gtls_hello *hello)
+static int
+has(const struct pf_gtls *st, struct pinfast_bytes what)
 {
-	struct pinfast_bytes what = hello->offered;
-
 	if (st->offered == NULL || what.len == 0 || what.len > st->offered_len)
 		return 0;
 	for (size_t i = 0; i <= st->offered_len - what.len; i++)
 		if (memcmp(st->offered + i, what.data, what.len) == 0)
 			return 1;
 	return 0;
+}
+
+/* A TLS 1.2 server may take the ticket or the identifier, and GnuTLS keeps a
+ * ticket when it is given another session without one. */
+unsigned
+pf_gtls_offers(const struct pf_gtls *st, const struct pf_gtls_hello *hello)
+{
+	unsigned versions = has(st, hello->psk) ? PF_GTLS_TLS13 : 0;
+
+	if (has(st, hello->id) &&
+	    (hello->ticket.len == 0 || has(st, hello->ticket)))
+		versions |= PF_GTLS_TLS12;
+	return versions;
 }
 
 /* ------------------------------------------------------------------ writing */

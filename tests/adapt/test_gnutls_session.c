@@ -156,6 +156,70 @@ a_tag_speaks_for_its_own_session_only(void **state)
 	}
 }
 
+/* A cache of one. */
+static uint8_t cached[4096];
+static gnutls_datum_t cached_as = {cached, 0};
+
+static int
+put(void *ptr, gnutls_datum_t key, gnutls_datum_t data)
+{
+	(void)ptr, (void)key;
+	assert_true(data.size <= sizeof cached);
+	memcpy(cached, data.data, data.size);
+	cached_as.size = data.size;
+	return 0;
+}
+
+static gnutls_datum_t
+get(void *ptr, gnutls_datum_t key)
+{
+	gnutls_datum_t data = {gnutls_malloc(cached_as.size), cached_as.size};
+
+	(void)ptr, (void)key;
+	assert_non_null(data.data);
+	memcpy(data.data, cached, data.size);
+	return data;
+}
+
+static struct two
+caching_two(struct stage *server, struct pinfast *policy)
+{
+	struct two t = two_of(server->client, server->server, TLS12, 0);
+
+	gnutls_db_set_store_function(t.s, put);
+	gnutls_db_set_retrieve_function(t.s, get);
+	pin(t.c, policy);
+	return t;
+}
+
+/* What passed is a ticket; the server takes the identifier beside it. */
+static void
+a_ticket_does_not_speak_for_an_identifier(void **state)
+{
+	struct stage good = ordinary_stage(TLS12);
+	struct stage bad =
+	    stage_of(policy_of(PINFAST_ROLE_LEAF, &evil), &evil, NULL, TLS12);
+	struct session *passed = first_session(&good, 0);
+	struct two t = caching_two(&bad, bad.policy);
+	struct session *slipped;
+
+	(void)state;
+	shake_two(&t);
+	chat_two(&t);
+	slipped = session_of(t.c);
+	part_two(&t);
+	t = caching_two(&bad, good.policy);
+	slip_in(t.c, passed, slipped);
+	shake_two(&t);
+	chat_two(&t);
+	expect_two("identifier", &t, 0, PINFAST_REASON_PIN_MISMATCH);
+	part_two(&t);
+	drop(passed);
+	drop(slipped);
+	end_stage(&good);
+	end_stage(&bad);
+}
+
 static void
 damaged_sessions_are_not_offered(void **state)
 {
@@ -355,6 +419,41 @@ a_server_knows_its_clients(void **state)
 		}
 }
 
+/* Both take early data; the server's application looks for them at once, and
+ * what it finds in the middle of the handshake is counted as got. */
+static struct two
+eager(struct stage *st, enum setting setting, struct session *session)
+{
+	struct two t =
+	    two_of(st->client, st->server, TLS13, GNUTLS_ENABLE_EARLY_DATA);
+	size_t early = 0;
+
+	assert_int_equal(pinfast_gnutls_attach_server(t.s, st->policy,
+	                     "partner", NULL),
+	    0);
+	if (setting == OURS)
+		assert_int_equal(pinfast_gnutls_tickets(t.s, &st->key), 0);
+	else
+		gnutls_session_ticket_enable_server(t.s, &st->key);
+	take_early_data(t.s);
+	if (session->plain.size > 0) {
+		assert_int_equal(gnutls_session_set_data(t.c,
+		                     session->plain.data, session->plain.size),
+		    0);
+		(void)gnutls_record_send_early_data(t.c, "0123456789", 10);
+	}
+	assert_int_equal(gnutls_handshake(t.c), GNUTLS_E_AGAIN);
+	assert_int_equal(pinned(t.s), GNUTLS_E_AGAIN);
+	early = early_at(t.s);
+	shake_with(&t, gnutls_handshake, pinned);
+	chat_two(&t);
+	t.got = early;
+	if (session->plain.size == 0)
+		assert_int_equal(gnutls_session_get_data2(t.c, &session->plain),
+		    0);
+	return t;
+}
+
 /* The client comes back for another label, whose client it is not. */
 static void
 a_ticket_for_one_label_is_none_for_another(void **state)
@@ -413,6 +512,28 @@ a_withdrawn_client_does_not_come_back(void **state)
 		}
 }
 
+/* Before the client is judged the application could read them already. */
+static void
+a_server_takes_early_data_with_bound_tickets_alone(void **state)
+{
+	(void)state;
+	for (int setting = OURS; setting <= ITS_OWN; setting++) {
+		struct session session = {.len = 0};
+		struct stage st = mutual_stage(&client, &stranger, TLS13);
+		struct two t = eager(&st, (enum setting)setting, &session);
+
+		expect_server("first", &t, 1, PINFAST_REASON_PIN_MATCHED);
+		part_two(&t);
+		t = eager(&st, (enum setting)setting, &session);
+		assert_true(gnutls_session_is_resumed(t.s));
+		assert_int_equal(t.got, setting == OURS ? 10 : 0);
+		expect_server("again", &t, 1, PINFAST_REASON_PIN_MATCHED);
+		part_two(&t);
+		gnutls_free(session.plain.data);
+		end_stage(&st);
+	}
+}
+
 int
 main(void)
 {
@@ -422,12 +543,15 @@ main(void)
 	        a_session_that_the_policy_no_longer_wants_is_not_offered),
 	    cmocka_unit_test(a_session_without_a_tag_is_judged_anew),
 	    cmocka_unit_test(a_tag_speaks_for_its_own_session_only),
+	    cmocka_unit_test(a_ticket_does_not_speak_for_an_identifier),
 	    cmocka_unit_test(damaged_sessions_are_not_offered),
 	    cmocka_unit_test(a_session_file_is_for_its_owner_alone),
 	    cmocka_unit_test(early_data_need_a_tag_that_passed),
 	    cmocka_unit_test(a_server_knows_its_clients),
 	    cmocka_unit_test(a_ticket_for_one_label_is_none_for_another),
 	    cmocka_unit_test(a_withdrawn_client_does_not_come_back),
+	    cmocka_unit_test(
+	        a_server_takes_early_data_with_bound_tickets_alone),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
