@@ -55,6 +55,6 @@ pf_curl_conclude(struct pinfast_curl *c, CURLcode code)
 	else
 		verdict = pinfast_judge_failed(conn, NULL,
 		    PINFAST_REASON_PKIX_FAILED);
-	verdict = pinfast_conn_settle(conn);
-	pf_curl_note(c, verdict, conn);
+	(void)verdict;
+	pf_curl_note(c, pinfast_conn_settle(conn), conn);
 }
