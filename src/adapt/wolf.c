@@ -193,6 +193,8 @@ pf_wolf_begin(struct pf_wolf *st)
 	if (error != PINFAST_OK)
 		return error;
 	st->saw_error = 0;
+	st->bypassed = 0;
+	st->has_hello = 0;
 	learn_names(st);
 	pf_wolf_unshow(st);
 	pf_wolf_anchors_follow(st->ctx);
@@ -221,8 +223,15 @@ on_connect(WOLFSSL *ssl)
 	if (wolfSSL_is_init_finished(ssl) || wolfSSL_is_server(ssl) == 1)
 		return;
 	st = pf_wolf_make(ssl);
-	if (st != NULL && st->begun && !st->a.complete)
+	/* The application's would let everything through. */
+	wolfSSL_SetHsDoneCb(ssl, pf_wolf_done, NULL);
+	pf_wolf_anchors_for(NULL);
+	if (st != NULL && st->begun && !st->a.complete) {
+		pf_wolf_hello(st, 0);
 		return;
+	}
+	if (st != NULL)
+		pf_wolf_hello(st, 1);
 	if (st != NULL && has_begun(st) && !st->a.doomed)
 		pf_wolf_session_check(st);
 	else
@@ -237,8 +246,12 @@ on_data(WOLFSSL *ssl)
 {
 	struct pf_wolf *st = pf_wolf_of(ssl);
 
-	if (!pf_wolf_over(ssl, st) || (st != NULL && st->blocked))
+	if (!pf_wolf_over(ssl, st))
 		return;
+	if (st != NULL && st->blocked) {
+		pf_wolf_block(ssl, st);
+		return;
+	}
 	if (st == NULL)
 		st = pf_wolf_make(ssl);
 	if (st == NULL || pf_wolf_end(st).decision != PINFAST_ALLOW)
@@ -366,6 +379,7 @@ attach(WOLFSSL *ssl, const char *host, uint16_t port, int server,
 	wolfSSL_SetHsDoneCb(ssl, pf_wolf_done, NULL);
 	pf_attached_fini(&st->a);
 	st->begun = 0;
+	st->has_hello = 0;
 	error = pf_attached_init(&st->a, ctx->policy, host, port, server);
 	*out = st;
 	if (error == PINFAST_EHOST)

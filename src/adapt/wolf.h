@@ -50,6 +50,7 @@
 #endif
 
 #define PF_WOLF_LISTS 64
+#define PF_WOLF_RANDOM 32
 #define PF_WOLF_MADE 4 /* tickets of a connection before it is settled */
 
 /* For programs that find adapters at run time. */
@@ -95,14 +96,18 @@ struct pf_wolf {
 	HandShakeDoneCb done;  /* the application's; NULL: none */
 	void *done_arg;
 	int saw_error; /* verification met an error, whoever forgave it */
+	int bypassed;  /* or one of which the policy wanted to know nothing */
 	int begun;     /* the ClientHello's session has been looked at */
 	int blocked;
-	int had_anchors;             /* the entry had anchors of its own */
-	int bad_anchors;             /* and they cannot be had */
-	struct pf_pool own;          /* those */
-	struct pf_wolf_kept *kept;   /* a session that was read; NULL: none */
-	struct pf_wolf_shown *shown; /* the path that was verified */
-	uint8_t session_id[32];      /* servers: what tickets are bound to */
+	int has_hello;
+	uint8_t before[PF_WOLF_RANDOM]; /* the ClientHello's random before it */
+	uint8_t hello[PF_WOLF_RANDOM]; /* and of the handshake that is judged */
+	int had_anchors;               /* the entry had anchors of its own */
+	int bad_anchors;               /* and they cannot be had */
+	struct pf_pool own;            /* those */
+	struct pf_wolf_kept *kept;     /* a session that was read; NULL: none */
+	struct pf_wolf_shown *shown;   /* the path that was verified */
+	uint8_t session_id[32];        /* servers: what tickets are bound to */
 	uint8_t made[PF_WOLF_MADE][PINFAST_PIN_LEN]; /* hashes of tickets */
 	unsigned made_count;
 };
@@ -119,6 +124,13 @@ enum pinfast_error pf_wolf_begin(struct pf_wolf *st);
 
 /* Ends one: the verdict is final, the session gets its tag. */
 struct pinfast_verdict pf_wolf_end(struct pf_wolf *st);
+
+/* A handshake is judged now: what was shown in another one, which broke off or
+ * of whose beginning nobody told us, is no evidence. */
+enum pinfast_error pf_wolf_now(struct pf_wolf *st);
+
+/* The ClientHello is about to be sent (first), or may have been. */
+void pf_wolf_hello(struct pf_wolf *st, int first);
 
 /* Has nothing been sent yet? */
 int pf_wolf_is_before(WOLFSSL *ssl, const struct pf_wolf *st);
@@ -153,6 +165,11 @@ void pf_wolf_anchors_follow(struct pf_wolf_ctx *ctx);
 
 /* This thread is in the middle of a verification for ctx; NULL: no more. */
 void pf_wolf_anchors_for(const struct pf_wolf_ctx *ctx);
+
+/* wolfSSL will put what a peer has sent into its table: it is no anchor, if it
+ * has not been one before. */
+void pf_wolf_anchors_expect(struct pf_wolf_ctx *ctx,
+    const WOLFSSL_CERT_MANAGER *manager, const struct pf_link *link);
 
 /* What a path may end in, for pf_wolf_anchors_drop().  NULL: nothing, out of
  * memory, or wolfSSL has verified with another manager. */

@@ -67,6 +67,11 @@ pf_wolf_anchors_for(const struct pf_wolf_ctx *ctx)
 static void
 note(struct pf_wolf_ctx *ctx, struct pinfast_bytes der)
 {
+	struct pf_link link;
+
+	if (pf_link_set(&link, der, NULL) == PINFAST_OK &&
+	    pf_pool_find(&ctx->chain, &link) != NULL)
+		return;
 	/* What could not be noted must not be taken for an anchor.  What is no
 	 * structure-exact certificate never is. */
 	if (pf_pool_add_copy(&ctx->chain, der, NULL) == PINFAST_ENOMEM)
@@ -144,18 +149,44 @@ read_anchors(struct pf_wolf_ctx *ctx, unsigned as_of)
 	return NULL;
 }
 
+/* Under the lock. */
+static void
+refresh(struct pf_wolf_ctx *ctx)
+{
+	struct pf_wolf_anchors *fresh;
+
+	if (ctx->anchors != NULL && ctx->anchors->as_of == loaded)
+		return;
+	fresh = read_anchors(ctx, loaded);
+	pf_wolf_anchors_drop(ctx->anchors);
+	ctx->anchors = fresh;
+}
+
+/* wolfSSL tells only when the certificate is there already: in between another
+ * thread could take it for an anchor. */
+void
+pf_wolf_anchors_expect(struct pf_wolf_ctx *ctx,
+    const WOLFSSL_CERT_MANAGER *manager, const struct pf_link *link)
+{
+	if (manager == NULL || manager != ctx->manager)
+		return;
+	pthread_mutex_lock(&lock);
+	refresh(ctx);
+	if (pf_pool_find(&ctx->chain, link) == NULL &&
+	    (ctx->anchors == NULL ||
+	        pf_pool_find(&ctx->anchors->pool, link) == NULL))
+		note(ctx, link->der);
+	pthread_mutex_unlock(&lock);
+}
+
 struct pf_wolf_anchors *
 pf_wolf_anchors_get(struct pf_wolf_ctx *ctx,
     const WOLFSSL_CERT_MANAGER *manager)
 {
-	struct pf_wolf_anchors *fresh, *out = NULL;
+	struct pf_wolf_anchors *out = NULL;
 
 	pthread_mutex_lock(&lock);
-	if (ctx->anchors == NULL || ctx->anchors->as_of != loaded) {
-		fresh = read_anchors(ctx, loaded);
-		pf_wolf_anchors_drop(ctx->anchors);
-		ctx->anchors = fresh;
-	}
+	refresh(ctx);
 	/* Of a store that we do not watch nobody knows what is an anchor. */
 	if (ctx->anchors != NULL && !ctx->lost && manager == ctx->manager) {
 		out = ctx->anchors;
@@ -213,9 +244,12 @@ pf_wolf_anchors_own(struct pf_wolf *st)
 	/* A policy that is loaded right now may bring some, or take them. */
 	if (to.store != NULL)
 		count = pf_attached_trust(&st->a, add_own, &to);
-	if (count >= 0)
-		wolfSSL_set1_verify_cert_store(st->ssl,
-		    count > 0 ? to.store : NULL);
+	if (count > 0)
+		wolfSSL_set1_verify_cert_store(st->ssl, to.store);
+	else if (count == 0)
+		/* The WOLFSSL_CTX keeps its own. */
+		wolfSSL_set0_verify_cert_store(st->ssl,
+		    wolfSSL_CTX_get_cert_store(st->ctx->ctx));
 	st->had_anchors = count > 0;
 	st->bad_anchors = count < 0;
 	wolfSSL_X509_STORE_free(to.store);

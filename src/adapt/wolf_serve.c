@@ -160,7 +160,8 @@ on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
 		return WOLFSSL_TICKET_RET_REJECT;
 	if (making)
 		return give(&t);
-	if (t.st->a.conn == NULL || t.st->a.complete)
+	if (t.st->a.conn == NULL || t.st->a.complete ||
+	    pf_wolf_now(t.st) != PINFAST_OK)
 		return WOLFSSL_TICKET_RET_REJECT;
 	return take(&t);
 }

@@ -1,5 +1,7 @@
 #include "adapt/wolf.h"
 
+#include <string.h>
+
 #include <wolfssl/error-ssl.h>
 #include <wolfssl/wolfio.h>
 
@@ -9,13 +11,59 @@ pf_wolf_over(WOLFSSL *ssl, const struct pf_wolf *st)
 	return wolfSSL_is_init_finished(ssl) || (st != NULL && st->a.complete);
 }
 
+/* Each handshake has its own (RFC 8446, 4.1.2; RFC 5246, 7.4.1.2).  0: wolfSSL
+ * has forgotten it, as it does when a handshake is complete. */
+static int
+read_random(const WOLFSSL *ssl, uint8_t random[PF_WOLF_RANDOM])
+{
+	memset(random, 0, PF_WOLF_RANDOM);
+	return wolfSSL_get_client_random(ssl, random, PF_WOLF_RANDOM) ==
+	       PF_WOLF_RANDOM;
+}
+
+void
+pf_wolf_hello(struct pf_wolf *st, int first)
+{
+	uint8_t random[PF_WOLF_RANDOM];
+
+	(void)read_random(st->ssl, random);
+	if (first) {
+		st->has_hello = 0;
+		memcpy(st->before, random, sizeof random);
+	} else if (!st->has_hello &&
+	           memcmp(st->before, random, sizeof random) != 0) {
+		st->has_hello = 1;
+		memcpy(st->hello, random, sizeof random);
+	}
+}
+
+enum pinfast_error
+pf_wolf_now(struct pf_wolf *st)
+{
+	enum pinfast_error error = PINFAST_OK;
+	uint8_t random[PF_WOLF_RANDOM];
+
+	if (!read_random(st->ssl, random))
+		return st->a.conn == NULL ? pf_wolf_begin(st) : PINFAST_OK;
+	if (st->a.conn == NULL ||
+	    (st->has_hello && memcmp(st->hello, random, sizeof random) != 0))
+		error = pf_wolf_begin(st);
+	st->has_hello = 1;
+	memcpy(st->hello, random, sizeof random);
+	return error;
+}
+
 struct pinfast_verdict
 pf_wolf_end(struct pf_wolf *st)
 {
 	int resumed = wolfSSL_session_reused(st->ssl);
-	int first = !st->a.complete;
+	int first;
 	struct pinfast_verdict verdict;
 
+	/* Without a connection object the answer is no. */
+	if (st->a.conn != NULL)
+		(void)!pf_wolf_now(st);
+	first = !st->a.complete;
 	/* Nobody asked before: the handshake rests on this tag, whatever will
 	 * be said of it. */
 	if (first && resumed && !st->a.by_tag && st->a.conn != NULL) {
@@ -55,17 +103,17 @@ drain(WOLFSSL *ssl)
 void
 pf_wolf_block(WOLFSSL *ssl, struct pf_wolf *st)
 {
-	if (st != NULL) {
-		if (st->blocked)
-			return;
+	int blocked = st != NULL && st->blocked;
+
+	if (st != NULL)
 		st->blocked = 1;
-	}
-	if (wolfSSL_is_init_finished(ssl) &&
+	if (!blocked && wolfSSL_is_init_finished(ssl) &&
 	    !(wolfSSL_get_shutdown(ssl) & WOLFSSL_SENT_SHUTDOWN))
 		wolfSSL_shutdown(ssl);
+	/* Also when the application has given it others since. */
 	wolfSSL_SSLSetIOSend(ssl, send_nothing);
 	wolfSSL_SSLSetIORecv(ssl, receive_nothing);
-	if (st != NULL && wolfSSL_is_init_finished(ssl))
+	if (!blocked && st != NULL && wolfSSL_is_init_finished(ssl))
 		drain(ssl);
 }
 

@@ -82,6 +82,13 @@ tear_down(struct hook *h)
 	pf_wolf_anchors_drop(h->anchors);
 }
 
+/* Which wolfSSL verifies with. */
+static const WOLFSSL_CERT_MANAGER *
+manager_of(const struct hook *h)
+{
+	return h->store->store != NULL ? h->store->store->cm : NULL;
+}
+
 /* The entry's own anchors, or those of the WOLFSSL_CTX. */
 static void
 find_anchors(struct hook *h)
@@ -90,8 +97,7 @@ find_anchors(struct hook *h)
 		h->paths.anchors = &h->st->own;
 		return;
 	}
-	h->anchors = pf_wolf_anchors_get(h->st->ctx,
-	    h->store->store != NULL ? h->store->store->cm : NULL);
+	h->anchors = pf_wolf_anchors_get(h->st->ctx, manager_of(h));
 	if (h->anchors != NULL)
 		h->paths.anchors = &h->anchors->pool;
 }
@@ -147,6 +153,8 @@ judge(struct hook *h, int ok, int agreed)
 
 	if (h->st->bad_anchors)
 		agreed = none = 0;
+	if (h->st->bypassed)
+		agreed = 0;
 	if (none)
 		h->verdict = pf_paths_leaf(&h->paths, PINFAST_PKIX_NOT_RUN);
 	else if (!agreed)
@@ -170,8 +178,11 @@ static int
 on_leaf(struct hook *h, int ok, int agreed)
 {
 	h->st->a.by_peer = 1;
+	/* To a policy that is loaded right now, and wants it, nothing has
+	 * verified. */
 	if (pinfast_conn_needs(h->st->a.conn) == PINFAST_NEED_LEAF_ONLY)
-		h->verdict = pf_paths_leaf(&h->paths, PINFAST_PKIX_NOT_RUN);
+		h->verdict =
+		    pf_paths_failed(&h->paths, PINFAST_REASON_PKIX_FAILED);
 	else if (pf_paths_before(&h->paths))
 		return refuse(h);
 	else
@@ -192,16 +203,21 @@ on_issuer(struct hook *h, int ok, int agreed)
 {
 	struct pf_link link;
 
-	if (pinfast_conn_needs(h->st->a.conn) == PINFAST_NEED_LEAF_ONLY)
-		return 1;
-	if (!ok && agreed)
-		h->st->saw_error = 1;
-	if (agreed)
-		return 1;
-	if (h->st->verify == NULL &&
+	int walked =
 	    pf_link_set(&link, cert_at(h->store, h->store->error_depth),
-	        NULL) == PINFAST_OK &&
-	    pf_issuers_none(&link.walked))
+	        NULL) == PINFAST_OK;
+
+	if (pinfast_conn_needs(h->st->a.conn) == PINFAST_NEED_LEAF_ONLY)
+		h->st->bypassed |= !agreed;
+	else if (!ok && agreed)
+		h->st->saw_error = 1;
+	if (agreed || h->st->bypassed) {
+		if (walked)
+			pf_wolf_anchors_expect(h->st->ctx, manager_of(h),
+			    &link);
+		return 1;
+	}
+	if (h->st->verify == NULL && walked && pf_issuers_none(&link.walked))
 		return 1;
 	h->st->a.by_peer = 1;
 	if (!pf_paths_before(&h->paths))
@@ -285,12 +301,12 @@ pf_wolf_verify(int ok, WOLFSSL_X509_STORE_CTX *store)
 	if (h.st == NULL || h.st->a.doomed)
 		return 0;
 	/* Nobody told us of this handshake's beginning, or it is another. */
-	if ((h.st->a.conn == NULL || h.st->a.complete) &&
-	    pf_wolf_begin(h.st) != PINFAST_OK)
+	if ((h.st->a.complete && pf_wolf_begin(h.st) != PINFAST_OK) ||
+	    pf_wolf_now(h.st) != PINFAST_OK)
 		return 0;
 	pf_wolf_anchors_for(h.st->ctx);
 	go = hook(&h, ok && store->error == 0);
-	if (store->error_depth == 0)
+	if (!go || store->error_depth == 0)
 		pf_wolf_anchors_for(NULL);
 	return go;
 }

@@ -1,0 +1,358 @@
+/* The wolfSSL adapter in one process with a server of OpenSSL. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <dlfcn.h>
+
+#include "pinfast-wolfssl.h"
+#include "wolf_peer.h"
+
+#include <wolfssl/wolfio.h>
+
+/* One client; whom it talks to may change. */
+struct pair {
+	WOLFSSL_CTX *ctx;
+	WOLFSSL *c;
+	struct peer *peer;
+	int sends; /* until what the client sends is lost; -1: never */
+	int shaken;
+};
+
+static struct pinfast *changing; /* after so many questions; 0: never */
+static int questions;
+
+/* In the place of the library's, also for the adapter. */
+__attribute__((visibility("default"))) unsigned
+pinfast_conn_needs(struct pinfast_conn *conn)
+{
+	static unsigned (*real)(struct pinfast_conn * conn);
+	unsigned needs;
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "pinfast_conn_needs");
+	assert_non_null(real);
+	needs = real(conn);
+	if (questions > 0 && --questions == 0)
+		peer_policy_off(changing, 2);
+	return needs;
+}
+
+static int
+on_send(WOLFSSL *ssl, char *bytes, int len, void *arg)
+{
+	struct pair *p = arg;
+
+	(void)ssl;
+	if (p->sends != 0)
+		peer_take(p->peer, bytes, (size_t)len);
+	if (p->sends > 0)
+		p->sends--;
+	return len;
+}
+
+static int
+on_receive(WOLFSSL *ssl, char *bytes, int len, void *arg)
+{
+	const struct pair *p = arg;
+	size_t n = peer_give(p->peer, bytes, (size_t)len);
+
+	(void)ssl;
+	return n > 0 ? (int)n : WOLFSSL_CBIO_ERR_WANT_READ;
+}
+
+static unsigned
+on_psk(WOLFSSL *ssl, const char *hint, char *identity, unsigned max_identity,
+    unsigned char *psk, unsigned max_psk)
+{
+	(void)ssl, (void)hint;
+	if (max_psk < 16 || max_identity < 2)
+		return 0;
+	memcpy(identity, "x", 2);
+	memset(psk, 'Z', 16);
+	return 16;
+}
+
+static int
+say_done(WOLFSSL *ssl, void *arg)
+{
+	(void)ssl, (void)arg;
+	return 0;
+}
+
+static WOLFSSL_CTX *
+client_ctx(struct pinfast *policy, int tls13)
+{
+	WOLFSSL_CTX *ctx = wolfSSL_CTX_new(tls13 ? wolfTLSv1_3_client_method()
+	                                         : wolfTLSv1_2_client_method());
+	enum who roots[] = {ROOT_A, ROOT_B};
+
+	assert_non_null(ctx);
+	for (size_t i = 0; i < 2; i++) {
+		uint8_t *der;
+		size_t len = peer_cert(roots[i], &der);
+
+		assert_int_equal(wolfSSL_CTX_load_verify_buffer(ctx, der,
+		                     (long)len, WOLFSSL_FILETYPE_ASN1),
+		    WOLFSSL_SUCCESS);
+		free(der);
+	}
+	wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_PEER, NULL);
+	wolfSSL_CTX_SetIOSend(ctx, on_send);
+	wolfSSL_CTX_SetIORecv(ctx, on_receive);
+	assert_int_equal(pinfast_wolfssl_init(ctx, policy, NULL, NULL), 0);
+	return ctx;
+}
+
+static void
+begin(struct pair *p, struct pinfast *policy, int tls13)
+{
+	memset(p, 0, sizeof *p);
+	p->ctx = client_ctx(policy, tls13);
+	p->c = wolfSSL_new(p->ctx);
+	assert_non_null(p->c);
+	wolfSSL_SetIOReadCtx(p->c, p);
+	wolfSSL_SetIOWriteCtx(p->c, p);
+	assert_int_equal(pinfast_wolfssl_attach(p->c, "pin.test", 443, NULL),
+	    0);
+}
+
+static void
+meet(struct pair *p, struct peer *peer)
+{
+	if (p->peer != NULL)
+		peer_free(p->peer);
+	p->peer = peer;
+	p->sends = -1;
+	p->shaken = 0;
+}
+
+static void
+shake(struct pair *p)
+{
+	for (int i = 0; i < 20 && !p->shaken; i++)
+		p->shaken = wolfSSL_connect(p->c) == WOLFSSL_SUCCESS;
+}
+
+static void
+end(struct pair *p)
+{
+	peer_free(p->peer);
+	pinfast_wolfssl_detach(p->c);
+	wolfSSL_free(p->c);
+	pinfast_wolfssl_fini(p->ctx);
+	wolfSSL_CTX_free(p->ctx);
+}
+
+static void
+the_right_server_is_let_through(void **state)
+{
+	struct pinfast *policy = peer_policy(RIGHT, 0);
+	struct pair p;
+
+	(void)state;
+	for (int tls13 = 0; tls13 < 2; tls13++) {
+		begin(&p, policy, tls13);
+		meet(&p, peer_new(RIGHT, 0, tls13));
+		shake(&p);
+		assert_true(p.shaken);
+		assert_int_equal(pinfast_wolfssl_result(p.c).decision,
+		    PINFAST_ALLOW);
+		assert_int_equal(wolfSSL_write(p.c, "0123456789abcdef", 16),
+		    16);
+		assert_int_equal(peer_app(p.peer), 16);
+		end(&p);
+	}
+	pinfast_free(policy);
+}
+
+/* The right server's certificate was judged, and then the line was cut. */
+static void
+what_broke_off_is_no_evidence(void **state)
+{
+	struct pinfast *policy = peer_policy(RIGHT, 0);
+	struct pair p;
+
+	(void)state;
+	begin(&p, policy, 0);
+	wolfSSL_set_psk_client_callback(p.c, on_psk);
+	meet(&p, peer_new(RIGHT, 0, 0));
+	p.sends = 1;
+	shake(&p);
+	assert_false(p.shaken);
+	assert_int_equal(wolfSSL_clear(p.c), WOLFSSL_SUCCESS);
+	meet(&p, peer_new(RIGHT, 1, 0));
+	shake(&p);
+	assert_int_not_equal(pinfast_wolfssl_result(p.c).decision,
+	    PINFAST_ALLOW);
+	(void)wolfSSL_write(p.c, "0123456789abcdef", 16);
+	assert_int_equal(peer_app(p.peer), 0);
+	end(&p);
+	pinfast_free(policy);
+}
+
+/* Where nobody shows a certificate only the end of the handshake is left. */
+static void
+writing_without_connecting_is_judged_at_its_end(void **state)
+{
+	struct pinfast *policy = peer_policy(RIGHT, 0);
+	struct pair p;
+
+	(void)state;
+	begin(&p, policy, 0);
+	wolfSSL_set_psk_client_callback(p.c, on_psk);
+	wolfSSL_SetHsDoneCb(p.c, say_done, NULL);
+	meet(&p, peer_new(RIGHT, 1, 0));
+	for (int i = 0; i < 20; i++)
+		(void)wolfSSL_write(p.c, "0123456789abcdef", 16);
+	assert_int_equal(peer_app(p.peer), 0);
+	assert_int_not_equal(pinfast_wolfssl_result(p.c).decision,
+	    PINFAST_ALLOW);
+	end(&p);
+	pinfast_free(policy);
+}
+
+/* `pkix: none` was the answer; the policy that judges has no such entry. */
+static void
+a_policy_that_wants_verification_gets_none_from_before(void **state)
+{
+	struct pair p;
+
+	(void)state;
+	for (int at = 1; at < 8; at++) {
+		struct pinfast *policy = peer_policy(RIGHT, 1);
+
+		begin(&p, policy, 0);
+		/* Nobody trusted has issued it. */
+		wolfSSL_CTX_UnloadCAs(p.ctx);
+		meet(&p, peer_new(RIGHT, 0, 0));
+		changing = policy;
+		questions = at;
+		shake(&p);
+		if (questions == 0)
+			assert_false(p.shaken);
+		questions = 0;
+		end(&p);
+		pinfast_free(policy);
+	}
+}
+
+/* A pool that gives its connections their input and output once more. */
+static void
+a_refused_connection_stays_so(void **state)
+{
+	struct pinfast *policy = peer_policy(RIGHT, 0);
+	struct pair p;
+
+	(void)state;
+	begin(&p, policy, 0);
+	meet(&p, peer_new(RIGHT, 0, 0));
+	shake(&p);
+	assert_true(p.shaken);
+	assert_int_equal(pinfast_wolfssl_result(p.c).decision, PINFAST_ALLOW);
+	peer_policy_reject(policy, 2);
+	assert_int_not_equal(pinfast_wolfssl_result(p.c).decision,
+	    PINFAST_ALLOW);
+	wolfSSL_SSLSetIOSend(p.c, on_send);
+	wolfSSL_SSLSetIORecv(p.c, on_receive);
+	(void)wolfSSL_write(p.c, "0123456789abcdef", 16);
+	assert_int_equal(peer_app(p.peer), 0);
+	end(&p);
+	pinfast_free(policy);
+}
+
+/* A session of a client that looks at nothing. */
+static WOLFSSL_SESSION *
+unjudged(const struct peer *server)
+{
+	WOLFSSL_CTX *ctx = wolfSSL_CTX_new(wolfTLSv1_2_client_method());
+	WOLFSSL_SESSION *session;
+	struct pair p;
+
+	memset(&p, 0, sizeof p);
+	assert_non_null(ctx);
+	wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_NONE, NULL);
+	wolfSSL_CTX_SetIOSend(ctx, on_send);
+	wolfSSL_CTX_SetIORecv(ctx, on_receive);
+	p.c = wolfSSL_new(ctx);
+	wolfSSL_SetIOReadCtx(p.c, &p);
+	wolfSSL_SetIOWriteCtx(p.c, &p);
+	meet(&p, peer_again(server));
+	shake(&p);
+	assert_true(p.shaken);
+	session = wolfSSL_get1_session(p.c);
+	assert_non_null(session);
+	peer_free(p.peer);
+	wolfSSL_free(p.c);
+	wolfSSL_CTX_free(ctx);
+	return session;
+}
+
+/* A session is offered, the line is cut, and another session takes its place:
+ * the first one's tag does not speak for it. */
+static void
+the_tag_of_what_broke_off_is_no_evidence(void **state)
+{
+	struct pinfast *policy = peer_policy(RIGHT, 0);
+	WOLFSSL_SESSION *good, *bad;
+	struct peer *server = peer_new(RIGHT, 0, 0);
+	struct pair p;
+
+	(void)state;
+	begin(&p, policy, 0);
+	meet(&p, server);
+	shake(&p);
+	assert_int_equal(pinfast_wolfssl_result(p.c).decision, PINFAST_ALLOW);
+	good = wolfSSL_get1_session(p.c);
+	bad = unjudged(server);
+	pinfast_wolfssl_detach(p.c);
+	wolfSSL_free(p.c);
+	p.c = wolfSSL_new(p.ctx);
+	wolfSSL_SetIOReadCtx(p.c, &p);
+	wolfSSL_SetIOWriteCtx(p.c, &p);
+	assert_int_equal(pinfast_wolfssl_attach(p.c, "pin.test", 443, NULL), 0);
+	assert_int_equal(wolfSSL_set_session(p.c, good), WOLFSSL_SUCCESS);
+	p.peer = peer_again(server);
+	p.shaken = 0;
+	p.sends = 0;
+	shake(&p);
+	assert_false(p.shaken);
+	assert_int_equal(wolfSSL_clear(p.c), WOLFSSL_SUCCESS);
+	assert_int_equal(wolfSSL_set_session(p.c, bad), WOLFSSL_SUCCESS);
+	meet(&p, peer_again(server));
+	shake(&p);
+	/* It was resumed: nobody has shown a certificate. */
+	assert_true(wolfSSL_session_reused(p.c));
+	assert_int_not_equal(pinfast_wolfssl_result(p.c).decision,
+	    PINFAST_ALLOW);
+	(void)wolfSSL_write(p.c, "0123456789abcdef", 16);
+	assert_int_equal(peer_app(p.peer), 0);
+	wolfSSL_SESSION_free(good);
+	wolfSSL_SESSION_free(bad);
+	end(&p);
+	peer_free(server);
+	pinfast_free(policy);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_right_server_is_let_through),
+	    cmocka_unit_test(what_broke_off_is_no_evidence),
+	    cmocka_unit_test(writing_without_connecting_is_judged_at_its_end),
+	    cmocka_unit_test(
+	        a_policy_that_wants_verification_gets_none_from_before),
+	    cmocka_unit_test(a_refused_connection_stays_so),
+	    cmocka_unit_test(the_tag_of_what_broke_off_is_no_evidence),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, peer_make_everybody,
+	    peer_free_everybody);
+}
