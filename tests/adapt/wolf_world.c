@@ -1,0 +1,147 @@
+#include "pair.h"
+#include "wolf_world.h"
+
+static struct id twin_b, old_root, old_leaf;
+
+static struct id *const people[] = {
+    [ROOT_A] = &rootA,
+    [ROOT_B] = &rootB,
+    [INT_A] = &intA,
+    [INT_XA] = &intXA,
+    [INT_XB] = &intXB,
+    [LEAF] = &leaf,
+    [LEAF_X] = &leafX,
+    [EVIL] = &evil,
+    [OTHER] = &other,
+    [CLIENT] = &client,
+    [STRANGER] = &stranger,
+    [TWIN_B] = &twin_b,
+    [OLD_ROOT] = &old_root,
+    [OLD_LEAF] = &old_leaf,
+};
+
+static struct {
+	uint8_t *cert, *key;
+	int cert_len, key_len;
+} der[NOBODY];
+
+/* One more extension, signed again. */
+static void
+extend(struct id *id, const struct id *issuer, int nid, const char *value)
+{
+	X509V3_CTX ctx;
+	X509_EXTENSION *ext;
+
+	X509V3_set_ctx(&ctx, issuer->cert, id->cert, NULL, NULL, 0);
+	ext = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
+	assert_non_null(ext);
+	X509_add_ext(id->cert, ext, -1);
+	X509_EXTENSION_free(ext);
+	assert_true(X509_sign(id->cert, issuer->key, EVP_sha256()) > 0);
+}
+
+int
+make_world(void **state)
+{
+	(void)!make_everybody(state);
+	certify(&twin_b, "Root B", NULL, NULL, 30);
+	/* wolfSSL knows two of a name by their keys' identifiers. */
+	extend(&rootB, &rootB, NID_subject_key_identifier, "hash");
+	extend(&twin_b, &twin_b, NID_subject_key_identifier, "hash");
+	extend(&evil, &rootB, NID_authority_key_identifier, "keyid");
+	/* And what peers send must be allowed to sign. */
+	extend(&intA, &rootA, NID_key_usage, "critical,keyCertSign");
+	extend(&intXA, &rootA, NID_key_usage, "critical,keyCertSign");
+	extend(&intXB, &rootB, NID_key_usage, "critical,keyCertSign");
+	/* It ended before it began. */
+	certify(&old_root, "Old root", NULL, NULL, -1);
+	certify(&old_leaf, "old leaf", &old_root, "DNS:pin.test", 30);
+	for (size_t i = 0; i < NOBODY; i++) {
+		der[i].cert_len = i2d_X509(people[i]->cert, &der[i].cert);
+		der[i].key_len = i2d_PrivateKey(people[i]->key, &der[i].key);
+		assert_true(der[i].cert_len > 0 && der[i].key_len > 0);
+	}
+	return 0;
+}
+
+int
+free_world(void **state)
+{
+	for (size_t i = 0; i < NOBODY; i++) {
+		OPENSSL_free(der[i].cert);
+		OPENSSL_free(der[i].key);
+	}
+	identity_free(&twin_b);
+	identity_free(&old_root);
+	identity_free(&old_leaf);
+	return free_everybody(state);
+}
+
+struct pinfast_bytes
+cert_of(enum who who)
+{
+	struct pinfast_bytes bytes = {der[who].cert, (size_t)der[who].cert_len};
+
+	return bytes;
+}
+
+struct pinfast_bytes
+key_of(enum who who)
+{
+	struct pinfast_bytes bytes = {der[who].key, (size_t)der[who].key_len};
+
+	return bytes;
+}
+
+static struct pinfast_builder *
+entry_for(int64_t serial, enum pinfast_role role, enum who pinned)
+{
+	struct pinfast_builder *b = begin_policy(serial);
+
+	add_entry(b, role == PINFAST_ROLE_COUNT ? "partner" : "pin.test", role,
+	    people[pinned]);
+	return b;
+}
+
+struct pinfast *
+world_policy(const struct pinfast_alloc *alloc, enum pinfast_role role,
+    enum who pinned)
+{
+	struct pinfast *policy;
+
+	assert_int_equal(pinfast_new(alloc, &policy), 0);
+	serve_policy(policy, entry_for(1, role, pinned));
+	return policy;
+}
+
+struct pinfast *
+world_anchored(enum who pinned, enum who anchor)
+{
+	struct pinfast_builder *b = entry_for(1, PINFAST_ROLE_ANY, pinned);
+
+	pinfast_builder_anchor(b, cert_of(anchor));
+	return policy_made(b);
+}
+
+void
+world_change(struct pinfast *policy, int64_t serial, enum pinfast_role role,
+    enum who pinned)
+{
+	struct pinfast_builder *b = entry_for(serial, role, pinned);
+	struct pinfast_bytes image;
+	struct pinfast_store *store;
+	uint8_t *copy;
+
+	assert_int_equal(pinfast_builder_finish(b, NULL, &image), 0);
+	copy = malloc(image.len);
+	assert_non_null(copy);
+	memcpy(copy, image.data, image.len);
+	image.data = copy;
+	kept_images[kept_count++ % 4096] = copy;
+	assert_int_equal(pinfast_store_open_memory(image, NULL, NULL, &store),
+	    0);
+	/* Somebody may still read what was in service before. */
+	while (pinfast_load(policy, store, NULL) == PINFAST_EBUSY)
+		;
+	pinfast_builder_free(b);
+}

@@ -1,0 +1,56 @@
+/*
+ * The people of pair.h for programs that include wolfSSL's headers, which do
+ * not go together with OpenSSL's: certificates and keys are DER here.
+ */
+#ifndef WOLF_WORLD_H
+#define WOLF_WORLD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "pinfast.h"
+
+enum who {
+	ROOT_A,
+	ROOT_B,
+	INT_A,
+	INT_XA,
+	INT_XB,
+	LEAF,
+	LEAF_X,
+	EVIL,
+	OTHER,
+	CLIENT,
+	STRANGER,
+	TWIN_B,   /* an anchor that is called as rootB is */
+	OLD_ROOT, /* its dates are over */
+	OLD_LEAF, /* below it, and good */
+	NOBODY
+};
+
+/* The certificate and the key of somebody, borrowed. */
+struct pinfast_bytes cert_of(enum who who);
+struct pinfast_bytes key_of(enum who who);
+
+int make_world(void **state);
+int free_world(void **state);
+
+/* One entry for pin.test, or, for PINFAST_ROLE_COUNT, the client "partner". */
+struct pinfast *world_policy(const struct pinfast_alloc *alloc,
+    enum pinfast_role role, enum who pinned);
+
+/* The same with an anchor of its own. */
+struct pinfast *world_anchored(enum who pinned, enum who anchor);
+
+/* In place of what is in service. */
+void world_change(struct pinfast *policy, int64_t serial,
+    enum pinfast_role role, enum who pinned);
+
+#endif
