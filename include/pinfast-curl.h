@@ -35,15 +35,22 @@
  * CURLOPT_PREREQFUNCTION, CURLOPT_SOCKOPTFUNCTION, CURLOPT_SSL_CTX_FUNCTION
  * (say in struct pinfast_curl_next what the application had there),
  * CURLOPT_SSL_VERIFYHOST (on, but for `pkix: none`; names are compared by
- * pinfast, too), and, for protocols that log in before their request,
- * CURLOPT_USE_SSL.  Without OpenSSL also CURLOPT_SSL_VERIFYPEER, which is
- * switched on (off for `pkix: none`) since nobody can ask whether it is,
- * CURLOPT_PINNEDPUBLICKEY, _PROXY_PINNEDPUBLICKEY, _PROXY_SSL_VERIFYPEER and
- * _PROXY_SSL_VERIFYHOST, and _DOH_URL.
+ * pinfast, too), for protocols that log in before their request and hosts that
+ * the policy knows CURLOPT_USE_SSL, CURLOPT_PORT (0: write the port into the
+ * URL) and CURLOPT_CURLU (NULL: give a CURLOPT_URL), since nobody can ask where
+ * they lead.  With OpenSSL also CURLOPT_PROXY_PINNEDPUBLICKEY where the URL's
+ * host is an address and no HTTPS proxy was named.  Without OpenSSL also
+ * CURLOPT_SSL_VERIFYPEER, which is switched on (off for `pkix: none`) since
+ * nobody can ask whether it is, CURLOPT_PINNEDPUBLICKEY,
+ * _PROXY_PINNEDPUBLICKEY, _PROXY_SSL_VERIFYPEER and _PROXY_SSL_VERIFYHOST, and
+ * _DOH_URL.
  *
  * A copy made by curl_easy_duphandle() is to be attached for itself before it
  * is used.  A live connection that somebody else's handle has made, in a
- * shared pool, is refused when nobody judged it.
+ * shared pool, is refused when nobody judged it, or a handle of another policy
+ * did.  Schemes under which there is no TLS (sftp, smb, rtmp) do not reach a
+ * host that the policy asks something of.  A proxy that is spoken to in clear
+ * is sent its credentials, and nobody judges it.
  *
  * Threads: as libcurl's: a handle belongs to one thread at a time.
  */
@@ -88,7 +95,8 @@ struct pinfast_curl_next {
 	 * certificate verification callback. */
 	curl_ssl_ctx_callback ssl_ctx;
 	void *ssl_ctx_data;
-	/* CURLOPT_USE_SSL of hosts that the policy leaves alone. */
+	/* What CURLOPT_USE_SSL becomes again for a host that the policy leaves
+	 * alone; 0: it stays as the transfers before have left it. */
 	long use_ssl;
 };
 

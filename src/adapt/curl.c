@@ -166,7 +166,8 @@ pinfast_curl_prepare(struct pinfast_curl *c, struct pinfast_diag *diag)
 	c->error = pf_curl_target(c, c->easy, &c->prepared);
 	if (c->error == PINFAST_EUSAGE)
 		return pf_attached_refuse(diag, c->error,
-		    "set CURLOPT_URL before the transfer is prepared");
+		    "set CURLOPT_URL (not CURLOPT_CURLU) before the "
+		    "transfer is prepared");
 	if (c->error == PINFAST_EHOST) {
 		c->prepared.host[0] = '\0';
 		pf_curl_deny(c, &c->prepared, PINFAST_DELEGATED_NOT);

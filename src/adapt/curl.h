@@ -26,6 +26,7 @@ enum pf_curl_kind {
 struct pf_curl_target {
 	enum pf_curl_kind kind;
 	uint8_t is_ldap;
+	uint8_t has_no_tls;   /* nor does it wait for its request to say much */
 	uint8_t is_respelled; /* a trailing dot, IPv4 written as IPv6 */
 	uint16_t port;
 	char scheme[16];
@@ -55,8 +56,10 @@ struct pinfast_curl {
 
 	/* One transfer. */
 	int running;
-	int refused;  /* before it began */
-	int delegate; /* libcurl compares the leaf's key by itself */
+	int refused;        /* before it began */
+	int delegate;       /* libcurl compares the leaf's key by itself */
+	int forced_tls;     /* CURLOPT_USE_SSL is ours now, */
+	int barred_proxies; /* CURLOPT_PROXY_PINNEDPUBLICKEY, too */
 	enum pinfast_error error;
 	struct pf_curl_target prepared;
 	struct pinfast_conn *asked; /* what libcurl was told; NULL: nothing */
@@ -107,6 +110,11 @@ void pf_curl_note(struct pinfast_curl *c, struct pinfast_verdict verdict,
 /* A deny with this reason about a host, as an event and a sentence. */
 void pf_curl_deny(struct pinfast_curl *c, const struct pf_curl_target *target,
     enum pinfast_delegated why);
+
+/* Does the policy let what has no TLS go to this host?  Not when there is no
+ * memory to ask it. */
+int pf_curl_may_go_in_clear(struct pinfast_curl *c,
+    const struct pf_curl_target *target);
 
 /* The transfer is over, and nothing was judged: what did libcurl say? */
 void pf_curl_conclude(struct pinfast_curl *c, CURLcode code);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/conn.h"
 #include "os/file.h"
 
 static struct pinfast_verdict
@@ -66,6 +67,20 @@ pf_curl_deny(struct pinfast_curl *c, const struct pf_curl_target *target,
     enum pinfast_delegated why)
 {
 	(void)judge_delegated(c, target, why);
+}
+
+int
+pf_curl_may_go_in_clear(struct pinfast_curl *c,
+    const struct pf_curl_target *target)
+{
+	struct pinfast_conn *conn = new_conn(c, target);
+	int may =
+	    conn != NULL &&
+	    pinfast_judge_delegated(conn, PINFAST_DELEGATED_NO_TLS).decision ==
+	        PINFAST_ALLOW;
+
+	pinfast_conn_drop(conn);
+	return may;
 }
 
 /* ------------------------------------------------------------ in a handshake
@@ -162,11 +177,17 @@ static struct pinfast_verdict
 ask_adapter(struct pinfast_curl *c, void *tls,
     const struct pf_curl_target *target)
 {
-	struct pinfast_verdict verdict =
-	    target == NULL
-	        ? c->adapter->result(tls)
-	        : c->adapter->recheck(tls, target->host, target->port);
+	const struct pinfast_conn *conn = c->adapter->conn(tls);
+	struct pinfast_verdict verdict;
 
+	/* A handle with another policy may have made it, in a shared pool. */
+	if (conn != NULL && conn->policy != c->policy)
+		return say(c, not_judged(),
+		    "this connection was judged by another policy: let handles "
+		    "of one policy alone share connections");
+	verdict = target == NULL
+	              ? c->adapter->result(tls)
+	              : c->adapter->recheck(tls, target->host, target->port);
 	c->verdict = verdict;
 	(void)c->adapter->explain(tls, c->text, sizeof c->text);
 	return verdict;
@@ -369,6 +390,10 @@ pf_curl_hook(struct pinfast_curl *c)
 	    c->f.easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket) !=
 	        CURLE_OK ||
 	    c->f.easy_setopt(easy, CURLOPT_SOCKOPTDATA, c) != CURLE_OK)
+		return 0;
+	/* They lead elsewhere than the URL that libcurl shows us. */
+	if (c->f.easy_setopt(easy, CURLOPT_CURLU, NULL) != CURLE_OK ||
+	    c->f.easy_setopt(easy, CURLOPT_PORT, 0L) != CURLE_OK)
 		return 0;
 	if (!c->in_handshake)
 		return 1;

@@ -42,11 +42,18 @@ ask(struct pinfast_curl *c, const char *host, uint16_t port,
 }
 
 static enum pinfast_error
-refuse(struct pinfast_curl *c, struct pinfast_diag *diag, const char *text)
+refuse_as(struct pinfast_curl *c, struct pinfast_diag *diag,
+    enum pinfast_delegated why, const char *text)
 {
-	pf_curl_deny(c, &c->prepared, PINFAST_DELEGATED_NOT);
+	pf_curl_deny(c, &c->prepared, why);
 	c->refused = 1;
 	return pf_attached_refuse(diag, PINFAST_EUNSUPPORTED, text);
+}
+
+static enum pinfast_error
+refuse(struct pinfast_curl *c, struct pinfast_diag *diag, const char *text)
+{
+	return refuse_as(c, diag, PINFAST_DELEGATED_NOT, text);
 }
 
 /* Will an adapter see the certificates, and compare their names? */
@@ -67,15 +74,40 @@ set_verify_host(struct pinfast_curl *c, int none)
 	c->f.easy_setopt(c->easy, CURLOPT_SSL_VERIFYHOST, off ? 0L : 2L);
 }
 
-/* A login may leave in clear only for hosts that are nobody's business. */
+/* A login may leave in clear only for hosts that are nobody's business, and
+ * for those only when the application says so: what it wanted before we asked
+ * for more nobody else knows. */
 static int
 use_tls(struct pinfast_curl *c, int count)
 {
 	long level = count == 0 ? c->next.use_ssl : (long)CURLUSESSL_ALL;
 
-	if (c->prepared.kind != PF_CURL_EARLY)
+	if (c->prepared.kind != PF_CURL_EARLY ||
+	    (count == 0 && (!c->forced_tls || level == CURLUSESSL_NONE)))
 		return 1;
+	/* Nor does what comes after it, to hosts that are ours. */
+	if (count != 0)
+		c->f.easy_setopt(c->easy, CURLOPT_FTP_SSL_CCC,
+		    (long)CURLFTPSSL_CCC_NONE);
+	c->forced_tls = count != 0;
 	return c->f.easy_setopt(c->easy, CURLOPT_USE_SSL, level) == CURLE_OK;
+}
+
+/* An address is not asked for by name: whoever answers might be the origin, or
+ * an HTTPS proxy of which nobody told us. */
+static int
+bar_proxies(struct pinfast_curl *c)
+{
+	const char *host = c->prepared.host;
+	int is_address = strchr(host, ':') != NULL ||
+	                 host[strspn(host, "0123456789.")] == '\0';
+	int bar = is_address && !c->proxy.named;
+
+	if (!bar && !c->barred_proxies)
+		return 1;
+	c->barred_proxies = bar;
+	return c->f.easy_setopt(c->easy, CURLOPT_PROXY_PINNEDPUBLICKEY,
+	           bar ? NO_KEY : NULL) == CURLE_OK;
 }
 
 static enum pinfast_error
@@ -143,7 +175,8 @@ plan_outside(struct pinfast_curl *c, int none, const struct list *list,
 	int looks = is_looked_at(c);
 
 	c->f.easy_setopt(c->easy, CURLOPT_SSL_VERIFYPEER, none ? 0L : 1L);
-	c->delegate = !looks && c->prepared.kind != PF_CURL_CLEAR;
+	c->delegate = !looks && c->prepared.kind != PF_CURL_CLEAR &&
+	              !c->prepared.has_no_tls;
 	if (c->delegate && list->count < 0)
 		return refuse(c, diag,
 		    "the policy asks what only the TLS library could show, and "
@@ -172,9 +205,15 @@ pf_curl_plan(struct pinfast_curl *c, struct pinfast_diag *diag)
 	set_verify_host(c, none);
 	if (c->prepared.is_ldap && list.count != 0)
 		return refuse(c, diag, "LDAP logs in where nobody can look");
+	if (c->prepared.has_no_tls && !pf_curl_may_go_in_clear(c, &c->prepared))
+		return refuse_as(c, diag, PINFAST_DELEGATED_NO_TLS,
+		    "the policy asks something of this host, and there is no "
+		    "TLS under such a URL");
 	if (!use_tls(c, list.count))
 		return refuse(c, diag, "this libcurl has no TLS");
 	if (c->in_handshake) {
+		if (!bar_proxies(c))
+			return refuse(c, diag, "libcurl pins no proxies");
 		if (c->doh != NULL)
 			c->f.easy_setopt(c->easy, CURLOPT_DOH_URL, c->doh);
 		return PINFAST_OK;

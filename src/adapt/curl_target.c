@@ -13,16 +13,21 @@ static const struct {
     {"imaps", PF_CURL_EARLY}, {"pop3", PF_CURL_EARLY}, {"pop3s", PF_CURL_EARLY},
     {"smtp", PF_CURL_EARLY}, {"smtps", PF_CURL_EARLY}, {"ftp", PF_CURL_EARLY},
     {"ftps", PF_CURL_EARLY}, {"ldap", PF_CURL_EARLY}, {"ldaps", PF_CURL_EARLY},
-    {"file", PF_CURL_NONE}};
+    {"smbs", PF_CURL_EARLY}, {"mqtts", PF_CURL_LATE}, {"file", PF_CURL_NONE}};
 
-static enum pf_curl_kind
-kind_of(const char *scheme)
+static void
+set_kind(struct pf_curl_target *out)
 {
-	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-		if (strcasecmp(scheme, kinds[i].scheme) == 0)
-			return kinds[i].kind;
-	/* Whatever it may be, it is no TLS that could be judged. */
-	return PF_CURL_CLEAR;
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		if (strcasecmp(out->scheme, kinds[i].scheme) != 0)
+			continue;
+		out->kind = kinds[i].kind;
+		return;
+	}
+	/* Whatever it may be (sftp, smb), it is no TLS that could be judged,
+	 * and it may log in while it connects. */
+	out->kind = PF_CURL_EARLY;
+	out->has_no_tls = 1;
 }
 
 /*
@@ -38,7 +43,8 @@ written_host(const char *url, char out[PINFAST_HOST_LEN])
 	const char *host, *end, *user;
 	size_t len;
 
-	at = at == NULL ? url : at + 3;
+	/* A query may hold another URL. */
+	at = at == NULL || at + 1 != url + strcspn(url, "/?#") ? url : at + 3;
 	end = at + strcspn(at, "/?#");
 	host = at;
 	for (user = at; user < end; user++)
@@ -84,7 +90,7 @@ read_parts(const struct pinfast_curl *c, CURLU *url, const char *text,
 	memset(out, 0, sizeof *out);
 	if (scheme != NULL && strlen(scheme) < sizeof out->scheme)
 		memcpy(out->scheme, scheme, strlen(scheme) + 1);
-	out->kind = kind_of(out->scheme);
+	set_kind(out);
 	out->is_ldap = strncasecmp(out->scheme, "ldap", 4) == 0;
 	out->port = port == NULL ? 0 : (uint16_t)atoi(port);
 	/* Both readings must be the same host. */
