@@ -226,6 +226,7 @@ judge_late(struct pinfast_curl *c, void *tls,
 	    verdict.reason == PINFAST_REASON_NOT_JUDGED)
 		verdict = pinfast_judge_failed(c->conn, NULL,
 		    PINFAST_REASON_PKIX_FAILED);
+	(void)verdict;
 	verdict = pinfast_conn_settle(c->conn);
 	pf_curl_note(c, verdict, c->conn);
 	return verdict;
@@ -242,6 +243,7 @@ judge_told(struct pinfast_curl *c, const struct pf_curl_target *target)
 		/* The keys were those of another host, or were asked for. */
 		return judge_delegated(c, target, PINFAST_DELEGATED_NOT);
 	verdict = pinfast_judge_delegated(conn, PINFAST_DELEGATED_YES);
+	(void)verdict;
 	verdict = pinfast_conn_settle(conn);
 	pf_curl_note(c, verdict, conn);
 	return verdict;
