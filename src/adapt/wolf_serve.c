@@ -123,7 +123,7 @@ give(const struct ticket *t)
 
 	pf_sha256(t->content, (size_t)t->len, made);
 	if (!seal(t))
-		return WOLFSSL_TICKET_RET_REJECT;
+		return WOLFSSL_TICKET_RET_FATAL;
 	st->made_count++;
 	if (st->a.complete)
 		pf_wolf_serve_tag(st);
@@ -157,7 +157,10 @@ on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
 	(void)arg;
 	*out_len = len;
 	if (t.st == NULL || !t.st->a.server || t.st->a.doomed || len <= 0)
-		return WOLFSSL_TICKET_RET_REJECT;
+		/* After a rejection wolfSSL_read() of a server says that there
+		 * is a byte. */
+		return making ? WOLFSSL_TICKET_RET_FATAL
+		              : WOLFSSL_TICKET_RET_REJECT;
 	if (making)
 		return give(&t);
 	if (t.st->a.conn == NULL || t.st->a.complete ||
