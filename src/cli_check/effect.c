@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "adapt/ossl.h"
+#include "adapt/ossl/ossl.h"
 #include "base/bytes.h"
 #include "core/lookup.h"
 #include "core/rule.h"

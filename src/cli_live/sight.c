@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "adapt/ossl.h"
+#include "adapt/ossl/ossl.h"
 #include "base/sha256.h"
 #include "cli/out.h"
 #include "cli/subject.h"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "adapt/ossl.h"
+#include "adapt/ossl/ossl.h"
 #include "cli/out.h"
 #include "cli_live/pemfile.h"
 

@@ -49,7 +49,7 @@ get() { # POLICY HOST
 without() { # WHAT, and what the compiler must say
 	printf '#undef %s\n' "$1" >less.h
 	! cc -std=gnu11 -fsyntax-only -I"$root/include" -I"$root/src" -I. \
-	    "-DMBEDTLS_USER_CONFIG_FILE=\"less.h\"" "$root/src/adapt/mbed_end.c" \
+	    "-DMBEDTLS_USER_CONFIG_FILE=\"less.h\"" "$root/src/adapt/mbed/mbed_end.c" \
 	    2>less.log
 	grep -q "error.*pinfast needs" less.log
 }

@@ -1,7 +1,7 @@
 /* The mbedTLS adapter: what the conformance table cannot show. */
 #include "mbed_pair.h"
 
-#include "adapt/mbed.h"
+#include "adapt/mbed/mbed.h"
 
 /* A client, attached to pin.test with leaf pinned, meets a server. */
 struct stage {

@@ -1,0 +1,405 @@
+/* What libcurl calls in the middle of a transfer. */
+#include "adapt/curl/curl.h"
+
+#include <string.h>
+
+#include "core/conn.h"
+#include "os/file.h"
+
+static struct pinfast_verdict
+not_judged(void)
+{
+	struct pinfast_verdict verdict = {0, PINFAST_REASON_NOT_JUDGED};
+
+	return verdict;
+}
+
+static struct pinfast_verdict
+say(struct pinfast_curl *c, struct pinfast_verdict verdict, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len >= sizeof c->text)
+		len = sizeof c->text - 1;
+	c->verdict = verdict;
+	memcpy(c->text, text, len);
+	c->text[len] = '\0';
+	return verdict;
+}
+
+void
+pf_curl_note(struct pinfast_curl *c, struct pinfast_verdict verdict,
+    const struct pinfast_conn *conn)
+{
+	c->verdict = verdict;
+	(void)pinfast_conn_explain(conn, c->text, sizeof c->text);
+}
+
+static struct pinfast_conn *
+new_conn(struct pinfast_curl *c, const struct pf_curl_target *target)
+{
+	struct pinfast_conn *conn;
+
+	if (pinfast_conn_new(c->policy, target->host, target->port,
+	        pf_clock_now(), &conn) != PINFAST_OK)
+		return NULL;
+	return conn;
+}
+
+/* Judges by what libcurl says or does not say, and makes it known. */
+static struct pinfast_verdict
+judge_delegated(struct pinfast_curl *c, const struct pf_curl_target *target,
+    enum pinfast_delegated found)
+{
+	struct pinfast_conn *conn = new_conn(c, target);
+	struct pinfast_verdict verdict;
+
+	if (conn == NULL)
+		return say(c, not_judged(), "out of memory");
+	verdict = pinfast_judge_delegated(conn, found);
+	pf_curl_note(c, verdict, conn);
+	pinfast_conn_free(conn);
+	return verdict;
+}
+
+void
+pf_curl_deny(struct pinfast_curl *c, const struct pf_curl_target *target,
+    enum pinfast_delegated why)
+{
+	(void)judge_delegated(c, target, why);
+}
+
+int
+pf_curl_may_go_in_clear(struct pinfast_curl *c,
+    const struct pf_curl_target *target)
+{
+	struct pinfast_conn *conn = new_conn(c, target);
+	int may =
+	    conn != NULL &&
+	    pinfast_judge_delegated(conn, PINFAST_DELEGATED_NO_TLS).decision ==
+	        PINFAST_ALLOW;
+
+	pinfast_conn_drop(conn);
+	return may;
+}
+
+/* ------------------------------------------------------------ in a handshake
+ */
+
+static void
+take_told(struct pinfast_curl *c, const struct pinfast_conn *conn)
+{
+	struct pinfast_verdict verdict = pinfast_conn_verdict(conn);
+
+	/* A go-ahead is given with the request, not before. */
+	if (verdict.decision != PINFAST_ALLOW)
+		pf_curl_note(c, verdict, conn);
+}
+
+static void
+told(void *arg, const struct pinfast_conn *conn)
+{
+	pf_curl_known_call((uintptr_t)arg, take_told, conn);
+}
+
+/* A new connection of easy, which is the handle or one that asks a DoH server
+ * for it. */
+static CURLcode
+on_ssl_ctx(CURL *easy, void *ctx, void *arg)
+{
+	struct pinfast_curl *c = arg;
+	struct pf_curl_target target = {.kind = PF_CURL_NONE};
+	struct pf_expected hosts[2];
+	struct pf_expecting what = {hosts, 1, told, NULL};
+	struct pinfast_diag diag = {.text = "out of memory"};
+	CURLcode code = CURLE_OK;
+
+	if (c->next.ssl_ctx != NULL)
+		code = c->next.ssl_ctx(easy, ctx, c->next.ssl_ctx_data);
+	if (code != CURLE_OK)
+		return code;
+	c->error =
+	    c->running ? pf_curl_target(c, easy, &target) : PINFAST_EUSAGE;
+	if (c->error == PINFAST_OK)
+		c->error = c->adapter->init(ctx, c->policy, &diag);
+	if (c->error == PINFAST_OK) {
+		what.arg = (void *)c->id;
+		hosts[0].host = target.host;
+		hosts[0].port = target.port;
+		if (c->proxy.named && easy == c->easy) {
+			hosts[1].host = c->proxy.host;
+			hosts[1].port = c->proxy.port;
+			what.count = 2;
+		}
+		c->error = c->adapter->expect(ctx, &what, &diag);
+	}
+	if (c->error == PINFAST_OK)
+		return CURLE_OK;
+	if (c->error == PINFAST_EUSAGE || c->error == PINFAST_EHOST) {
+		say(c, not_judged(),
+		    "this transfer was not prepared, or its "
+		    "handle is a copy");
+		return CURLE_ABORTED_BY_CALLBACK;
+	}
+	/* A connection that nobody judges, and an event that says so. */
+	pinfast_conn_free(new_conn(c, &target));
+	say(c, not_judged(), diag.text);
+	return CURLE_ABORTED_BY_CALLBACK;
+}
+
+/* --------------------------------------------------------- before a request
+ */
+
+/* The TLS of the connection that is in use; NULL: none, or somebody else's. */
+static void *
+tls_of(const struct pinfast_curl *c)
+{
+	struct curl_tlssessioninfo *info = NULL;
+
+	if (c->f.easy_getinfo(c->easy, CURLINFO_TLS_SSL_PTR, &info) !=
+	        CURLE_OK ||
+	    info == NULL)
+		return NULL;
+	return info->internals;
+}
+
+static long
+number(const struct pinfast_curl *c, CURLINFO which)
+{
+	long value = -1;
+
+	if (c->f.easy_getinfo(c->easy, which, &value) != CURLE_OK)
+		return -1;
+	return value;
+}
+
+static struct pinfast_verdict
+ask_adapter(struct pinfast_curl *c, void *tls,
+    const struct pf_curl_target *target)
+{
+	const struct pinfast_conn *conn = c->adapter->conn(tls);
+	struct pinfast_verdict verdict;
+
+	/* A handle with another policy may have made it, in a shared pool. */
+	if (conn != NULL && conn->policy != c->policy)
+		return say(c, not_judged(),
+		    "this connection was judged by another policy: let handles "
+		    "of one policy alone share connections");
+	verdict = target == NULL
+	              ? c->adapter->result(tls)
+	              : c->adapter->recheck(tls, target->host, target->port);
+	c->verdict = verdict;
+	(void)c->adapter->explain(tls, c->text, sizeof c->text);
+	return verdict;
+}
+
+/* Under GnuTLS nobody keeps what was judged of a connection but we. */
+static struct pinfast_verdict
+judge_late(struct pinfast_curl *c, void *tls,
+    const struct pf_curl_target *target)
+{
+	long port = number(c, CURLINFO_LOCAL_PORT);
+	struct pinfast_verdict verdict;
+	int again = c->conn != NULL && c->tls == tls && c->local_port == port &&
+	            number(c, CURLINFO_NUM_CONNECTS) == 0 &&
+	            pf_curl_target_same(&c->judged, target);
+
+	if (again) {
+		verdict =
+		    pinfast_conn_recheck(c->conn, NULL, 0, pf_clock_now(), 1);
+		if (verdict.reason != PINFAST_REASON_TAG_INCOMPLETE) {
+			pf_curl_note(c, verdict, c->conn);
+			return verdict;
+		}
+	}
+	pinfast_conn_free(c->conn);
+	c->conn = new_conn(c, target);
+	if (c->conn == NULL)
+		return say(c, not_judged(), "out of memory");
+	if (again)
+		pinfast_conn_again(c->conn);
+	c->tls = tls;
+	c->local_port = port;
+	c->judged = *target;
+	verdict = c->adapter->judge(tls, c->conn, target->host);
+	if (verdict.decision != PINFAST_ALLOW &&
+	    verdict.reason == PINFAST_REASON_NOT_JUDGED)
+		verdict = pinfast_judge_failed(c->conn, NULL,
+		    PINFAST_REASON_PKIX_FAILED);
+	(void)verdict;
+	verdict = pinfast_conn_settle(c->conn);
+	pf_curl_note(c, verdict, c->conn);
+	return verdict;
+}
+
+/* libcurl has verified the peer, and compared its key when it was told to. */
+static struct pinfast_verdict
+judge_told(struct pinfast_curl *c, const struct pf_curl_target *target)
+{
+	struct pinfast_conn *conn = c->asked;
+	struct pinfast_verdict verdict;
+
+	if (!pf_curl_target_same(target, &c->prepared) || conn == NULL)
+		/* The keys were those of another host, or were asked for. */
+		return judge_delegated(c, target, PINFAST_DELEGATED_NOT);
+	verdict = pinfast_judge_delegated(conn, PINFAST_DELEGATED_YES);
+	(void)verdict;
+	verdict = pinfast_conn_settle(conn);
+	pf_curl_note(c, verdict, conn);
+	return verdict;
+}
+
+/* Another request of the same transfer: nothing was compared anew. */
+static struct pinfast_verdict
+judge_told_again(struct pinfast_curl *c, const struct pf_curl_target *target)
+{
+	uint8_t then[32], now[32];
+	struct pinfast_conn *conn;
+
+	if (!c->told || c->verdict.decision != PINFAST_ALLOW ||
+	    !pf_curl_target_same(target, &c->prepared))
+		return judge_told(c, target);
+	conn = new_conn(c, target);
+	if (conn == NULL)
+		return say(c, not_judged(), "out of memory");
+	memcpy(then, c->terms, sizeof then);
+	(void)pinfast_conn_terms(conn, now);
+	pinfast_conn_drop(conn);
+	if (memcmp(then, now, sizeof now) == 0)
+		return c->verdict;
+	return judge_delegated(c, target, PINFAST_DELEGATED_NOT);
+}
+
+/* The proxy was compared, too, when it was named. */
+static struct pinfast_verdict
+judge_proxy(struct pinfast_curl *c, struct pinfast_verdict verdict)
+{
+	struct pinfast_conn *conn = c->proxy_asked;
+
+	if (conn == NULL || verdict.decision != PINFAST_ALLOW)
+		return verdict;
+	c->proxy_asked = NULL;
+	if (number(c, CURLINFO_NUM_CONNECTS) == 0)
+		pinfast_conn_again(conn);
+	if (pinfast_judge_delegated(conn, PINFAST_DELEGATED_YES).decision !=
+	    PINFAST_ALLOW) {
+		verdict = pinfast_conn_verdict(conn);
+		pf_curl_note(c, verdict, conn);
+	}
+	pinfast_conn_free(conn);
+	return verdict;
+}
+
+static struct pinfast_verdict
+judge_tls(struct pinfast_curl *c, void *tls,
+    const struct pf_curl_target *target)
+{
+	struct pinfast_verdict verdict;
+
+	if (c->in_handshake)
+		return ask_adapter(c, tls, target);
+	if (c->adapter != NULL && target->kind == PF_CURL_LATE)
+		verdict = judge_late(c, tls, target);
+	else
+		verdict = judge_told_again(c, target);
+	c->told = 1;
+	return judge_proxy(c, verdict);
+}
+
+/* Without TLS to the origin; there may be some to its proxy. */
+static struct pinfast_verdict
+judge_clear(struct pinfast_curl *c, void *tls,
+    const struct pf_curl_target *target)
+{
+	struct pinfast_verdict verdict;
+
+	verdict = judge_delegated(c, target, PINFAST_DELEGATED_NO_TLS);
+	if (verdict.decision != PINFAST_ALLOW)
+		return verdict;
+	if (c->in_handshake && tls != NULL)
+		return ask_adapter(c, tls, NULL);
+	return judge_proxy(c, verdict);
+}
+
+static struct pinfast_verdict
+judge_request(struct pinfast_curl *c, int peer_port, int local_port)
+{
+	struct pf_curl_target target;
+	void *tls;
+
+	if (!c->running || c->refused ||
+	    number(c, CURLINFO_PRIMARY_PORT) != peer_port ||
+	    number(c, CURLINFO_LOCAL_PORT) != local_port)
+		return say(c, not_judged(),
+		    "this transfer was not prepared, or its handle is a copy");
+	if (pf_curl_target(c, c->easy, &target) != PINFAST_OK)
+		return say(c, not_judged(), "its URL has no valid host");
+	tls = tls_of(c);
+	if (target.kind == PF_CURL_CLEAR ||
+	    (tls == NULL && target.kind == PF_CURL_EARLY))
+		return judge_clear(c, tls, &target);
+	if (tls == NULL && (c->in_handshake || c->adapter != NULL))
+		return say(c, not_judged(), "there is no TLS to be judged");
+	return judge_tls(c, tls, &target);
+}
+
+static int
+on_request(void *arg, char *peer, char *local, int peer_port, int local_port)
+{
+	struct pinfast_curl *c = arg;
+	struct pinfast_verdict verdict =
+	    judge_request(c, peer_port, local_port);
+
+	/* Whatever came before: what is refused stays refused. */
+	if (verdict.decision != PINFAST_ALLOW)
+		return CURL_PREREQFUNC_ABORT;
+	if (c->next.prereq == NULL)
+		return CURL_PREREQFUNC_OK;
+	return c->next.prereq(c->next.prereq_data, peer, local, peer_port,
+	    local_port);
+}
+
+/* A protocol that logs in early must be the one that was prepared for: who
+ * was sent elsewhere by a redirect has been told other keys, or none. */
+static int
+on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+	struct pinfast_curl *c = arg;
+	struct pf_curl_target target;
+
+	if (!c->running || c->refused)
+		return CURL_SOCKOPT_ERROR;
+	if (pf_curl_target(c, c->easy, &target) != PINFAST_OK)
+		return CURL_SOCKOPT_ERROR;
+	if (target.kind == PF_CURL_EARLY &&
+	    !pf_curl_target_same(&target, &c->prepared)) {
+		pf_curl_deny(c, &target, PINFAST_DELEGATED_NOT);
+		return CURL_SOCKOPT_ERROR;
+	}
+	if (c->next.sockopt == NULL)
+		return CURL_SOCKOPT_OK;
+	return c->next.sockopt(c->next.sockopt_data, fd, purpose);
+}
+
+int
+pf_curl_hook(struct pinfast_curl *c)
+{
+	CURL *easy = c->easy;
+
+	if (c->f.easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request) !=
+	        CURLE_OK ||
+	    c->f.easy_setopt(easy, CURLOPT_PREREQDATA, c) != CURLE_OK ||
+	    c->f.easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket) !=
+	        CURLE_OK ||
+	    c->f.easy_setopt(easy, CURLOPT_SOCKOPTDATA, c) != CURLE_OK)
+		return 0;
+	/* They lead elsewhere than the URL that libcurl shows us. */
+	if (c->f.easy_setopt(easy, CURLOPT_CURLU, NULL) != CURLE_OK ||
+	    c->f.easy_setopt(easy, CURLOPT_PORT, 0L) != CURLE_OK)
+		return 0;
+	if (!c->in_handshake)
+		return 1;
+	return c->f.easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx) ==
+	           CURLE_OK &&
+	       c->f.easy_setopt(easy, CURLOPT_SSL_CTX_DATA, c) == CURLE_OK;
+}

@@ -1,0 +1,106 @@
+#include "adapt/gtls/gtls.h"
+
+#include <string.h>
+
+/* GnuTLS hands its output function no pointer of ours. */
+static _Thread_local struct pf_gtls_edges *collecting;
+
+void
+pf_gtls_edges_begin(struct pf_gtls_edges *edges,
+    gnutls_verify_output_function *next)
+{
+	edges->count = 0;
+	edges->lost = 0;
+	edges->next = next;
+	collecting = edges;
+}
+
+void
+pf_gtls_edges_end(void)
+{
+	collecting = NULL;
+}
+
+static void
+drop_first(struct pf_gtls_edges *edges)
+{
+	gnutls_free(edges->edge[0].cert.data);
+	gnutls_free(edges->edge[0].issuer.data);
+	memmove(edges->edge, edges->edge + 1,
+	    (PF_GTLS_EDGES - 1) * sizeof edges->edge[0]);
+	edges->count--;
+}
+
+static void
+note(struct pf_gtls_edges *edges, gnutls_x509_crt_t cert,
+    gnutls_x509_crt_t issuer)
+{
+	gnutls_datum_t one, other;
+
+	if (edges->count == PF_GTLS_EDGES)
+		drop_first(edges);
+	if (gnutls_x509_crt_export2(cert, GNUTLS_X509_FMT_DER, &one) != 0) {
+		edges->lost = 1;
+		return;
+	}
+	if (gnutls_x509_crt_export2(issuer, GNUTLS_X509_FMT_DER, &other) != 0) {
+		gnutls_free(one.data);
+		edges->lost = 1;
+		return;
+	}
+	edges->edge[edges->count].cert = one;
+	edges->edge[edges->count++].issuer = other;
+}
+
+int
+pf_gtls_on_edge(gnutls_x509_crt_t cert, gnutls_x509_crt_t issuer,
+    gnutls_x509_crl_t crl, unsigned status)
+{
+	struct pf_gtls_edges *edges = collecting;
+
+	if (edges == NULL)
+		return 0;
+	if (status == 0 && crl == NULL && cert != NULL && issuer != NULL)
+		note(edges, cert, issuer);
+	return edges->next != NULL ? edges->next(cert, issuer, crl, status) : 0;
+}
+
+void
+pf_gtls_edges_fini(struct pf_gtls_edges *edges)
+{
+	while (edges->count > 0)
+		drop_first(edges);
+}
+
+static int
+is_same(const gnutls_datum_t *a, struct pinfast_bytes b)
+{
+	return a->size == b.len && memcmp(a->data, b.data, b.len) == 0;
+}
+
+/*
+ * GnuTLS verifies from the anchor down to the leaf, and may have tried other
+ * ways before: the last attempt is the one that counts, so the walk up only
+ * ever goes back in time.
+ */
+size_t
+pf_gtls_edges_path(const struct pf_gtls_edges *edges, struct pinfast_bytes leaf,
+    struct pinfast_bytes *path, size_t size)
+{
+	struct pinfast_bytes at = leaf;
+	size_t count = 1;
+
+	path[0] = leaf;
+	for (size_t i = edges->count; i-- > 0;) {
+		const gnutls_datum_t *issuer = &edges->edge[i].issuer;
+
+		if (!is_same(&edges->edge[i].cert, at) || is_same(issuer, at))
+			continue;
+		at.data = issuer->data;
+		at.len = issuer->size;
+		if (count < size)
+			path[count] = at;
+		count++;
+	}
+	return count;
+}

@@ -1,0 +1,103 @@
+#include "adapt/ossl/ossl.h"
+
+#include <string.h>
+
+/* Each handshake has its own (RFC 8446, 4.1.2; RFC 5246, 7.4.1.2). */
+static void
+read_random(const SSL *ssl, uint8_t random[SSL3_RANDOM_SIZE])
+{
+	memset(random, 0, SSL3_RANDOM_SIZE);
+	SSL_get_client_random(ssl, random, SSL3_RANDOM_SIZE);
+}
+
+/* Is the last handshake the one that was settled, or does it only repeat it
+ * (RFC 5746), as we were told? */
+static int
+is_settled(const SSL *ssl, const struct pf_ossl *st)
+{
+	uint8_t random[SSL3_RANDOM_SIZE];
+
+	read_random(ssl, random);
+	return st->a.complete && (st->renegotiates || memcmp(random, st->random,
+	                                                  sizeof random) == 0);
+}
+
+/* Was the evidence shown in another handshake, which broke off and of whose end
+ * nobody told us? */
+static int
+is_stale(const SSL *ssl, const struct pf_ossl *st)
+{
+	uint8_t random[SSL3_RANDOM_SIZE];
+
+	read_random(ssl, random);
+	return st->a.by_peer && !st->a.complete &&
+	       memcmp(random, st->judged, sizeof random) != 0;
+}
+
+enum pinfast_error
+pf_ossl_judging_now(SSL *ssl, struct pf_ossl *st)
+{
+	enum pinfast_error error = PINFAST_OK;
+
+	if (st->a.conn == NULL || st->a.complete || is_stale(ssl, st))
+		error = pf_ossl_begin(ssl, st);
+	read_random(ssl, st->judged);
+	return error;
+}
+
+int
+pf_ossl_over(const SSL *ssl)
+{
+	const struct pf_ossl *st = pf_ossl_of(ssl);
+
+	/* TLS 1.3 takes tickets in and changes keys afterwards. */
+	return SSL_get_state(ssl) == TLS_ST_OK ||
+	       (st != NULL && !SSL_in_before(ssl) && is_settled(ssl, st));
+}
+
+struct pinfast_verdict
+pf_ossl_end(SSL *ssl, struct pf_ossl *st)
+{
+	enum pinfast_error error = PINFAST_OK;
+	struct pinfast_verdict verdict;
+	int first, resumed;
+
+	/* Nobody told us of this one: nothing of it was judged. */
+	if ((st->a.complete && !is_settled(ssl, st)) || is_stale(ssl, st))
+		error = pf_ossl_begin(ssl, st);
+	first = !st->a.complete;
+	resumed = SSL_session_reused(ssl) &&
+	          (st->a.server || pf_ossl_session_tagged(ssl));
+	if (first && st->a.server && resumed && !st->a.by_tag &&
+	    error == PINFAST_OK && st->a.conn != NULL)
+		pf_ossl_session_served(ssl, st);
+	verdict = pf_attached_end(&st->a, resumed);
+	if (!first)
+		return verdict;
+	read_random(ssl, st->random);
+	st->renegotiates = 0;
+	if (verdict.decision != PINFAST_ALLOW)
+		pf_ossl_block(ssl);
+	else
+		pf_ossl_session_tag(ssl, st);
+	pf_ossl_tell(st);
+	return verdict;
+}
+
+void
+pf_ossl_done(SSL *ssl)
+{
+	struct pf_ossl *st = pf_ossl_make(ssl);
+	struct pinfast_verdict verdict = {0, PINFAST_REASON_NOT_JUDGED};
+
+	/* It also stops for early data, which a passed tag has let out. */
+	if (SSL_get_state(ssl) != TLS_ST_OK)
+		return;
+	if (st != NULL) {
+		verdict = pf_ossl_end(ssl, st);
+		read_random(ssl, st->random);
+		st->renegotiates = 0;
+	}
+	if (verdict.decision != PINFAST_ALLOW)
+		pf_ossl_block(ssl);
+}
