@@ -19,7 +19,7 @@ setup_file() {
 	PKG_CONFIG_SYSROOT_DIR=$PWD/root
 	export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
 	# shellcheck disable=SC2046
-	cc -std=c11 -Wall -Wextra -Werror "$root/tests/adapt/curl/curl_say.c" \
+	cc -std=c11 -Wall -Wextra -Werror "$root/tests/adapt/curl_say.c" \
 	    -o say $(pkg-config --cflags --libs pinfast-curl pinfast) \
 	    -l:libcurl.so.4
 	LD_LIBRARY_PATH=$(find "$PWD/root" -name 'libpinfast.so.0' -printf '%h')

@@ -64,7 +64,7 @@ without() { # WHAT, and what the compiler must say
 	for option in MBEDTLS_SSL_SRV_C MBEDTLS_SSL_CLI_C \
 	    MBEDTLS_SSL_SESSION_TICKETS MBEDTLS_SSL_KEEP_PEER_CERTIFICATE; do
 		printf '#undef %s\n' "$option" >less.h
-		for source in "$root"/src/adapt/mbed*.c; do
+		for source in "$root"/src/adapt/mbed/*.c; do
 			cc -std=gnu11 -Wall -Wextra -Werror -fsyntax-only \
 			    -I"$root/include" -I"$root/src" -I. \
 			    "-DMBEDTLS_USER_CONFIG_FILE=\"less.h\"" "$source"
