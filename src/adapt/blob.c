@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapt/adapter.h"
 #include "base/bytes.h"
+#include "os/file.h"
 
 #define MAGIC_LEN 4
 #define HEAD 8
@@ -52,25 +54,40 @@ pf_blob_read(const char *magic, const uint8_t *data, size_t len,
 }
 
 enum pinfast_error
-pf_blob_save(const char *path, const uint8_t *data, size_t len,
+pf_blob_save(const char *path, pf_blob_write_fn fn, void *arg,
     struct pinfast_diag *diag)
 {
-	return pf_file_write(path, data, len, 0600, diag);
+	enum pinfast_error error = PINFAST_ENOMEM;
+	size_t len = fn(arg, NULL, 0);
+	uint8_t *bytes;
+
+	if (len == 0)
+		return pf_attached_refuse(diag, PINFAST_ENOTFOUND,
+		    "this connection's session cannot be resumed safely");
+	bytes = malloc(len);
+	if (bytes == NULL)
+		return pf_attached_refuse(diag, error, "out of memory");
+	if (fn(arg, bytes, len) == len)
+		error = pf_file_write(path, bytes, len, 0600, diag);
+	else
+		pf_attached_refuse(diag, error, "out of memory");
+	explicit_bzero(bytes, len);
+	free(bytes);
+	return error;
 }
 
 enum pinfast_error
-pf_blob_load(const char *path, struct pinfast_diag *diag,
-    struct pf_content *out)
+pf_blob_load(const char *path, pf_blob_read_fn fn, void *arg,
+    struct pinfast_diag *diag)
 {
-	return pf_file_read(path, PF_BLOB_MAX, PF_FILE_SECRET, diag, out);
-}
+	struct pf_content file;
+	enum pinfast_error error =
+	    pf_file_read(path, PF_BLOB_MAX, PF_FILE_SECRET, diag, &file);
 
-void
-pf_blob_forget(struct pf_content *file)
-{
-	if (file->data != NULL)
-		explicit_bzero(file->data, file->len);
-	free(file->data);
-	file->data = NULL;
-	file->len = 0;
+	if (error != PINFAST_OK)
+		return error;
+	error = fn(arg, file.data, file.len);
+	explicit_bzero(file.data, file.len);
+	free(file.data);
+	return error;
 }

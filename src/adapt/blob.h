@@ -10,7 +10,6 @@
 #ifndef PF_BLOB_H
 #define PF_BLOB_H
 
-#include "os/file.h"
 #include "pinfast.h"
 
 #define PF_BLOB_MAX (256 * 1024)
@@ -34,16 +33,32 @@ size_t pf_blob_write(const char *magic, const struct pf_blob *blob,
 PINFAST_CHECK enum pinfast_error pf_blob_read(const char *magic,
     const uint8_t *data, size_t len, struct pf_blob *out);
 
-/* Saves it in a file that nobody else may read, whole or not at all. */
+/* An adapter's own pinfast_NAME_session_write(): its length; 0: there is no
+ * session that may be resumed. */
+typedef size_t (*pf_blob_write_fn)(void *arg, uint8_t *out, size_t size);
+
+/* Its pinfast_NAME_session_read(). */
+typedef enum pinfast_error (*pf_blob_read_fn)(void *arg, const uint8_t *data,
+    size_t len);
+
+/*
+ * Saves what fn writes in a file that nobody else may read, whole or not at
+ * all, and wipes its copy.
+ *
+ * fn       called for the length first, and then for the bytes
+ * returns  PINFAST_ENOTFOUND: there is no session; PINFAST_ENOMEM, also when
+ *          fn's second answer is not its first; PINFAST_EIO
+ */
 PINFAST_CHECK enum pinfast_error pf_blob_save(const char *path,
-    const uint8_t *data, size_t len, struct pinfast_diag *diag);
+    pf_blob_write_fn fn, void *arg, struct pinfast_diag *diag);
 
-/* Loads such a file, for pf_blob_forget().  PINFAST_EUNSAFE: others may read
- * or write it. */
+/*
+ * Has fn read such a file, and wipes its copy.
+ *
+ * returns  what fn says, or PINFAST_EUNSAFE: others may read or write the
+ *          file; PINFAST_EIO, PINFAST_ELIMIT, PINFAST_ENOMEM: fn was not called
+ */
 PINFAST_CHECK enum pinfast_error pf_blob_load(const char *path,
-    struct pinfast_diag *diag, struct pf_content *out);
-
-/* Wipes and frees what was loaded. */
-void pf_blob_forget(struct pf_content *file);
+    pf_blob_read_fn fn, void *arg, struct pinfast_diag *diag);
 
 #endif

@@ -209,22 +209,115 @@ leave(void **state)
 	return chdir("/") != 0 || rmdir(folder) != 0 ? -1 : 0;
 }
 
+/* What an adapter would write and read. */
+struct adapter {
+	size_t first, second; /* what its writer says */
+	enum pinfast_error error;
+	size_t read;
+	uint8_t bytes[64];
+};
+
+static size_t
+write_to(void *arg, uint8_t *out, size_t size)
+{
+	const struct adapter *a = arg;
+
+	if (out == NULL)
+		return a->first;
+	assert_int_equal(size, a->first);
+	memcpy(out, session, a->second);
+	return a->second;
+}
+
+static enum pinfast_error
+read_from(void *arg, const uint8_t *data, size_t len)
+{
+	struct adapter *a = arg;
+
+	assert_true(len <= sizeof a->bytes);
+	memcpy(a->bytes, data, len);
+	a->read = len;
+	return a->error;
+}
+
+static struct adapter
+writes(size_t first, size_t second)
+{
+	struct adapter a = {first, second, PINFAST_OK, 0, {0}};
+
+	return a;
+}
+
 static void
 a_saved_session_is_ours_alone(void **state)
 {
-	struct pf_content file;
+	struct adapter a = writes(22, 22);
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(pf_blob_save("session", session, 22, NULL), 0);
+	assert_int_equal(pf_blob_save("session", write_to, &a, NULL), 0);
 	assert_int_equal(stat("session", &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_int_equal(pf_blob_load("session", NULL, &file), 0);
-	assert_int_equal(file.len, 22);
-	assert_memory_equal(file.data, session, 22);
-	pf_blob_forget(&file);
-	assert_null(file.data);
-	pf_blob_forget(&file);
+	assert_int_equal(pf_blob_load("session", read_from, &a, NULL), 0);
+	assert_int_equal(a.read, 22);
+	assert_memory_equal(a.bytes, session, 22);
+}
+
+static void
+without_a_session_no_file_is_written(void **state)
+{
+	struct adapter a = writes(0, 0);
+	struct pinfast_diag diag;
+
+	(void)state;
+	assert_int_equal(pf_blob_save("session", write_to, &a, NULL),
+	    PINFAST_ENOTFOUND);
+	assert_int_equal(pf_blob_save("session", write_to, &a, &diag),
+	    PINFAST_ENOTFOUND);
+	assert_non_null(strstr(diag.text, "cannot be resumed safely"));
+	assert_int_not_equal(access("session", F_OK), 0);
+}
+
+static void
+half_a_session_is_not_saved(void **state)
+{
+	static const size_t seconds[] = {0, 1, 21};
+	struct pinfast_diag diag;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++) {
+		struct adapter a = writes(22, seconds[i]);
+
+		assert_int_equal(pf_blob_save("session", write_to, &a, &diag),
+		    PINFAST_ENOMEM);
+		assert_string_equal(diag.text, "out of memory");
+		assert_int_not_equal(access("session", F_OK), 0);
+	}
+}
+
+static void
+more_than_there_is_memory_for_is_not_saved(void **state)
+{
+	struct adapter a = writes(SIZE_MAX / 2 + 1, 0);
+	struct pinfast_diag diag;
+
+	(void)state;
+	assert_int_equal(pf_blob_save("session", write_to, &a, &diag),
+	    PINFAST_ENOMEM);
+	assert_string_equal(diag.text, "out of memory");
+}
+
+static void
+what_the_adapter_says_of_a_session_is_the_answer(void **state)
+{
+	struct adapter a = writes(22, 22);
+
+	(void)state;
+	assert_int_equal(pf_blob_save("session", write_to, &a, NULL), 0);
+	a.error = PINFAST_EPOLICY;
+	assert_int_equal(pf_blob_load("session", read_from, &a, NULL),
+	    PINFAST_EPOLICY);
+	assert_int_equal(a.read, 22);
 }
 
 static void
@@ -232,34 +325,37 @@ a_session_that_others_may_read_or_write_is_refused(void **state)
 {
 	static const mode_t modes[] = {
 	    0640, 0604, 0620, 0602, 0610, 0601, 0666};
+	struct adapter a = writes(22, 22);
 	struct pinfast_diag diag;
-	struct pf_content file;
 
 	(void)state;
-	assert_int_equal(pf_blob_save("session", session, 22, NULL), 0);
+	assert_int_equal(pf_blob_save("session", write_to, &a, NULL), 0);
 	for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
 		assert_int_equal(chmod("session", modes[i]), 0);
-		assert_int_equal(pf_blob_load("session", &diag, &file),
+		assert_int_equal(pf_blob_load("session", read_from, &a, &diag),
 		    PINFAST_EUNSAFE);
 		assert_non_null(strstr(diag.text, "chmod 600"));
+		assert_int_equal(a.read, 0);
 	}
 	assert_int_equal(chmod("session", 0400), 0);
-	assert_int_equal(pf_blob_load("session", NULL, &file), 0);
-	pf_blob_forget(&file);
+	assert_int_equal(pf_blob_load("session", read_from, &a, NULL), 0);
 }
 
 static void
 what_is_missing_or_too_large_is_not_loaded(void **state)
 {
-	struct pf_content file;
+	struct adapter a = writes(22, 22);
 
 	(void)state;
-	assert_int_equal(pf_blob_load("session", NULL, &file), PINFAST_EIO);
-	assert_int_equal(pf_blob_save("session", session, 22, NULL), 0);
+	assert_int_equal(pf_blob_load("session", read_from, &a, NULL),
+	    PINFAST_EIO);
+	assert_int_equal(pf_blob_save("session", write_to, &a, NULL), 0);
 	assert_int_equal(truncate("session", PF_BLOB_MAX + 1), 0);
-	assert_int_equal(pf_blob_load("session", NULL, &file), PINFAST_ELIMIT);
-	assert_int_equal(pf_blob_load("/", NULL, &file), PINFAST_EIO);
-	assert_int_equal(pf_blob_save("none/session", session, 22, NULL),
+	assert_int_equal(pf_blob_load("session", read_from, &a, NULL),
+	    PINFAST_ELIMIT);
+	assert_int_equal(pf_blob_load("/", read_from, &a, NULL), PINFAST_EIO);
+	assert_int_equal(a.read, 0);
+	assert_int_equal(pf_blob_save("none/session", write_to, &a, NULL),
 	    PINFAST_EIO);
 }
 
@@ -278,6 +374,10 @@ main(void)
 	    cmocka_unit_test(what_another_library_wrote_is_refused),
 	    cmocka_unit_test(more_than_the_limit_is_refused),
 	    in_folder(a_saved_session_is_ours_alone),
+	    in_folder(without_a_session_no_file_is_written),
+	    in_folder(half_a_session_is_not_saved),
+	    in_folder(more_than_there_is_memory_for_is_not_saved),
+	    in_folder(what_the_adapter_says_of_a_session_is_the_answer),
 	    in_folder(a_session_that_others_may_read_or_write_is_refused),
 	    in_folder(what_is_missing_or_too_large_is_not_loaded),
 	};

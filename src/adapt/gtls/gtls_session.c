@@ -162,27 +162,17 @@ pinfast_gnutls_session_write(gnutls_session_t session, uint8_t *out,
 	return len;
 }
 
+static size_t
+write_to(void *session, uint8_t *out, size_t size)
+{
+	return pinfast_gnutls_session_write(session, out, size);
+}
+
 enum pinfast_error
 pinfast_gnutls_session_save(gnutls_session_t session, const char *path,
     struct pinfast_diag *diag)
 {
-	enum pinfast_error error = PINFAST_ENOMEM;
-	size_t len = pinfast_gnutls_session_write(session, NULL, 0);
-	uint8_t *bytes;
-
-	if (len == 0)
-		return pf_attached_refuse(diag, PINFAST_ENOTFOUND,
-		    "this connection's session cannot be resumed safely");
-	bytes = malloc(len);
-	if (bytes != NULL &&
-	    pinfast_gnutls_session_write(session, bytes, len) == len)
-		error = pf_blob_save(path, bytes, len, diag);
-	else
-		pf_attached_refuse(diag, error, "out of memory");
-	if (bytes != NULL)
-		gnutls_memset(bytes, 0, len);
-	free(bytes);
-	return error;
+	return pf_blob_save(path, write_to, session, diag);
 }
 
 /* ------------------------------------------------------------------ reading */
@@ -230,17 +220,15 @@ pinfast_gnutls_session_read(gnutls_session_t session, const uint8_t *data,
 	return error;
 }
 
+static enum pinfast_error
+read_from(void *session, const uint8_t *data, size_t len)
+{
+	return pinfast_gnutls_session_read(session, data, len);
+}
+
 enum pinfast_error
 pinfast_gnutls_session_load(gnutls_session_t session, const char *path,
     struct pinfast_diag *diag)
 {
-	enum pinfast_error error;
-	struct pf_content file;
-
-	error = pf_blob_load(path, diag, &file);
-	if (error != PINFAST_OK)
-		return error;
-	error = pinfast_gnutls_session_read(session, file.data, file.len);
-	pf_blob_forget(&file);
-	return error;
+	return pf_blob_load(path, read_from, session, diag);
 }

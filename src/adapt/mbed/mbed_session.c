@@ -225,40 +225,28 @@ pinfast_mbedtls_session_read(struct pinfast_mbedtls *m, const uint8_t *data,
 	return error;
 }
 
+static size_t
+write_to(void *m, uint8_t *out, size_t size)
+{
+	return pinfast_mbedtls_session_write(m, out, size);
+}
+
 enum pinfast_error
 pinfast_mbedtls_session_save(struct pinfast_mbedtls *m, const char *path,
     struct pinfast_diag *diag)
 {
-	enum pinfast_error error = PINFAST_ENOMEM;
-	size_t len = pinfast_mbedtls_session_write(m, NULL, 0);
-	uint8_t *bytes;
+	return pf_blob_save(path, write_to, m, diag);
+}
 
-	if (len == 0)
-		return pf_attached_refuse(diag, PINFAST_ENOTFOUND,
-		    "this connection's session cannot be resumed safely");
-	bytes = pf_mbed_alloc(m, len);
-	if (bytes == NULL)
-		return pf_attached_refuse(diag, error, "out of memory");
-	if (pinfast_mbedtls_session_write(m, bytes, len) == len)
-		error = pf_blob_save(path, bytes, len, diag);
-	else
-		pf_attached_refuse(diag, error, "out of memory");
-	mbedtls_platform_zeroize(bytes, len);
-	pf_mbed_drop(m, bytes);
-	return error;
+static enum pinfast_error
+read_from(void *m, const uint8_t *data, size_t len)
+{
+	return pinfast_mbedtls_session_read(m, data, len);
 }
 
 enum pinfast_error
 pinfast_mbedtls_session_load(struct pinfast_mbedtls *m, const char *path,
     struct pinfast_diag *diag)
 {
-	enum pinfast_error error;
-	struct pf_content file;
-
-	error = pf_blob_load(path, diag, &file);
-	if (error != PINFAST_OK)
-		return error;
-	error = pinfast_mbedtls_session_read(m, file.data, file.len);
-	pf_blob_forget(&file);
-	return error;
+	return pf_blob_load(path, read_from, m, diag);
 }

@@ -249,39 +249,41 @@ pinfast_openssl_session_use(SSL *ssl, SSL_SESSION *session)
 	return st->a.by_tag ? PINFAST_OK : PINFAST_EPOLICY;
 }
 
+/* What is saved: a session of a connection. */
+struct saved {
+	SSL *ssl;
+	SSL_SESSION *session;
+};
+
+static size_t
+write_to(void *arg, uint8_t *out, size_t size)
+{
+	const struct saved *saved = arg;
+
+	return pinfast_openssl_session_write(saved->ssl, saved->session, out,
+	    size);
+}
+
 enum pinfast_error
 pinfast_openssl_session_save(SSL *ssl, SSL_SESSION *session, const char *path,
     struct pinfast_diag *diag)
 {
-	enum pinfast_error error = PINFAST_ENOMEM;
-	size_t len = pinfast_openssl_session_write(ssl, session, NULL, 0);
-	uint8_t *bytes;
+	struct saved saved = {ssl, session};
 
-	if (len == 0)
-		return pf_attached_refuse(diag, PINFAST_ENOTFOUND,
-		    "this connection's session cannot be resumed safely");
-	bytes = OPENSSL_malloc(len);
-	if (bytes != NULL &&
-	    pinfast_openssl_session_write(ssl, session, bytes, len) == len)
-		error = pf_blob_save(path, bytes, len, diag);
-	else
-		pf_attached_refuse(diag, error, "out of memory");
-	OPENSSL_clear_free(bytes, len);
-	return error;
+	return pf_blob_save(path, write_to, &saved, diag);
+}
+
+static enum pinfast_error
+read_from(void *ssl, const uint8_t *data, size_t len)
+{
+	return pinfast_openssl_session_read(ssl, data, len);
 }
 
 enum pinfast_error
 pinfast_openssl_session_load(SSL *ssl, const char *path,
     struct pinfast_diag *diag)
 {
-	struct pf_content file;
-	enum pinfast_error error = pf_blob_load(path, diag, &file);
-
-	if (error != PINFAST_OK)
-		return error;
-	error = pinfast_openssl_session_read(ssl, file.data, file.len);
-	pf_blob_forget(&file);
-	return error;
+	return pf_blob_load(path, read_from, ssl, diag);
 }
 
 /* ------------------------------------------------------------------ servers */

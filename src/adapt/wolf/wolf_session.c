@@ -418,40 +418,39 @@ pinfast_wolfssl_session_use(WOLFSSL *ssl, WOLFSSL_SESSION *session)
 	return st->a.by_tag ? PINFAST_OK : PINFAST_EPOLICY;
 }
 
+/* What is saved: a session of a connection. */
+struct saved {
+	WOLFSSL *ssl;
+	WOLFSSL_SESSION *session;
+};
+
+static size_t
+write_to(void *arg, uint8_t *out, size_t size)
+{
+	const struct saved *saved = arg;
+
+	return pinfast_wolfssl_session_write(saved->ssl, saved->session, out,
+	    size);
+}
+
 enum pinfast_error
 pinfast_wolfssl_session_save(WOLFSSL *ssl, WOLFSSL_SESSION *session,
     const char *path, struct pinfast_diag *diag)
 {
-	enum pinfast_error error = PINFAST_ENOMEM;
-	size_t len = pinfast_wolfssl_session_write(ssl, session, NULL, 0);
-	uint8_t *bytes;
+	struct saved saved = {ssl, session};
 
-	if (len == 0)
-		return pf_attached_refuse(diag, PINFAST_ENOTFOUND,
-		    "this connection's session cannot be resumed safely");
-	bytes = malloc(len);
-	if (bytes != NULL &&
-	    pinfast_wolfssl_session_write(ssl, session, bytes, len) == len)
-		error = pf_blob_save(path, bytes, len, diag);
-	else
-		pf_attached_refuse(diag, error, "out of memory");
-	if (bytes != NULL)
-		wipe(bytes, len);
-	free(bytes);
-	return error;
+	return pf_blob_save(path, write_to, &saved, diag);
+}
+
+static enum pinfast_error
+read_from(void *ssl, const uint8_t *data, size_t len)
+{
+	return pinfast_wolfssl_session_read(ssl, data, len);
 }
 
 enum pinfast_error
 pinfast_wolfssl_session_load(WOLFSSL *ssl, const char *path,
     struct pinfast_diag *diag)
 {
-	enum pinfast_error error;
-	struct pf_content file;
-
-	error = pf_blob_load(path, diag, &file);
-	if (error != PINFAST_OK)
-		return error;
-	error = pinfast_wolfssl_session_read(ssl, file.data, file.len);
-	pf_blob_forget(&file);
-	return error;
+	return pf_blob_load(path, read_from, ssl, diag);
 }
