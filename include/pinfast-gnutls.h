@@ -32,8 +32,10 @@
  * pointer of its credentials' trust list marks that there are anchors: an
  * application that uses gnutls_x509_trust_list_set_ptr() sets it beforehand.
  *
- * TLS, not DTLS.  Threads: as GnuTLS's, a session is for one at a time.
- * Nothing here outlives the struct pinfast it was given.
+ * TLS, neither DTLS, which attaching refuses, nor QUIC, whose records GnuTLS
+ * does not make.  Where the kernel makes them (`ktls`), a refused session's
+ * socket is shut down as well.  Threads: as GnuTLS's, a session is for one at a
+ *time. Nothing here outlives the struct pinfast it was given.
  */
 #ifndef PINFAST_GNUTLS_H
 #define PINFAST_GNUTLS_H
@@ -58,12 +60,12 @@ extern "C" {
  *         what becomes of it
  * port    the origin's, never a proxy's; 0: unknown
  * diag    may be NULL
- * returns PINFAST_EUSAGE (too late), PINFAST_EUNSAFE (the
- *         credentials hold no trust anchor, so that nothing could be verified,
- *         unless the host's entry says `pkix: none` or brings its own),
- *         PINFAST_EHOST, PINFAST_ENOMEM.  After a failure the session denies,
- *         or, where not even that could be noted for want of memory,
- *         pinfast_gnutls_handshake() does
+ * returns PINFAST_EUSAGE (too late), PINFAST_EUNSUPPORTED (DTLS),
+ *         PINFAST_EUNSAFE (the credentials hold no trust anchor, so that
+ *         nothing could be verified, unless the host's entry says
+ *         `pkix: none` or brings its own), PINFAST_EHOST, PINFAST_ENOMEM.
+ *         After a failure the session denies, or, where not even that could
+ *         be noted for want of memory, pinfast_gnutls_handshake() does
  */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_gnutls_attach(gnutls_session_t session, struct pinfast *policy,
@@ -76,9 +78,9 @@ pinfast_gnutls_attach(gnutls_session_t session, struct pinfast *policy,
  * policy  must live longer than the session
  * label   of the policy's `clients`; copied
  * diag    may be NULL
- * returns PINFAST_EUSAGE (no label, too late), PINFAST_EHOST (a label that is
- *         too long), PINFAST_ENOMEM.  After a failure the session denies, as
- *         after pinfast_gnutls_attach()
+ * returns PINFAST_EUSAGE (no label, too late), PINFAST_EUNSUPPORTED (DTLS),
+ *         PINFAST_EHOST (a label that is too long), PINFAST_ENOMEM.  After a
+ * failure the session denies, as after pinfast_gnutls_attach()
  */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_gnutls_attach_server(gnutls_session_t session, struct pinfast *policy,

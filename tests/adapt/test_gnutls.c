@@ -1,6 +1,8 @@
 /* The GnuTLS adapter: hooks, careless applications, misuse, what is blocked. */
 #include "gtls_pair.h"
 
+#include <gnutls/dtls.h>
+
 #include "adapt/adapter.h"
 
 static int
@@ -339,6 +341,68 @@ attaching_comes_before_the_handshake_and_may_come_twice(void **state)
 	end_stage(&st);
 }
 
+static ssize_t
+push_never(gnutls_transport_ptr_t ptr, const void *data, size_t len)
+{
+	(void)ptr, (void)data, (void)len;
+	fail_msg("%zu bytes were sent", len);
+	return -1;
+}
+
+/* Before its priorities are set a session has no version; without an MTU only
+ * the ClientHello tells. */
+static void
+datagrams_are_refused(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned flags;
+		int priority, mtu, refused;
+	} rows[] = {
+	    {"TLS", 0, 1, 0, 0},
+	    {"DTLS", GNUTLS_DATAGRAM, 1, 1200, 1},
+	    {"DTLS, no priorities yet", GNUTLS_DATAGRAM, 0, 1200, 1},
+	    {"DTLS, no MTU", GNUTLS_DATAGRAM, 1, 0, 0},
+	};
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	gnutls_certificate_credentials_t cred = trusting();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		for (int server = 0; server < 2; server++) {
+			struct pinfast_diag diag;
+			enum pinfast_error error;
+			gnutls_session_t s;
+
+			assert_int_equal(gnutls_init(&s,
+			                     rows[i].flags |
+			                         (server ? GNUTLS_SERVER
+			                                 : GNUTLS_CLIENT)),
+			    0);
+			if (rows[i].priority)
+				gnutls_set_default_priority(s);
+			if (rows[i].flags)
+				gnutls_dtls_set_mtu(s, (unsigned)rows[i].mtu);
+			gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, cred);
+			error = server ? pinfast_gnutls_attach_server(s, policy,
+			                     "partner", &diag)
+			               : pinfast_gnutls_attach(s, policy,
+			                     "pin.test", 443, &diag);
+			if ((error == PINFAST_EUNSUPPORTED) != rows[i].refused)
+				fail_msg("%s: %d", rows[i].name, error);
+			if (rows[i].refused)
+				assert_string_equal(diag.text,
+				    "DTLS is not supported");
+			gnutls_transport_set_push_function(s, push_never);
+			if (rows[i].flags && !server)
+				assert_int_equal(pinned(s),
+				    GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR);
+			gnutls_deinit(s);
+		}
+	gnutls_certificate_free_credentials(cred);
+	pinfast_free(policy);
+}
+
 static void
 without_anchors_attaching_is_refused(void **state)
 {
@@ -476,6 +540,7 @@ main(void)
 	    cmocka_unit_test(misuse_is_told),
 	    cmocka_unit_test(
 	        attaching_comes_before_the_handshake_and_may_come_twice),
+	    cmocka_unit_test(datagrams_are_refused),
 	    cmocka_unit_test(without_anchors_attaching_is_refused),
 	    cmocka_unit_test(a_name_is_needed_where_the_policy_wants_one),
 	    cmocka_unit_test(what_others_have_made_is_judged_afterwards),

@@ -105,6 +105,25 @@ keys_are_as_strong_as_the_session_wants_them(void **state)
 }
 
 static void
+a_list_is_as_short_as_the_credentials_want_it(void **state)
+{
+	(void)state;
+	for (int own = 0; own < 2; own++)
+		for (unsigned most = 1; most < 3; most++) {
+			struct stage st =
+			    stage_of(own ? anchored(&rootA, &rootA)
+			                 : policy_of(PINFAST_ROLE_ANY, &rootA),
+			        &leaf, &intA, TLS13);
+			gnutls_certificate_credentials_t cred = trusting();
+
+			gnutls_certificate_set_verify_limits(cred, 16384, most);
+			expect_with("limits", &st, cred, most == 2,
+			    most == 2 ? PINFAST_REASON_PIN_MATCHED
+			              : PINFAST_REASON_PKIX_FAILED);
+		}
+}
+
+static void
 an_entry_with_anchors_needs_none_of_the_application(void **state)
 {
 	struct stage st =
@@ -195,10 +214,10 @@ import_key(const struct id *id)
 	return key;
 }
 
-/* The server sends the leaf, its CA under root A, and the same under root B:
- * GnuTLS would sort a list that it reads itself, and leave one out. */
+/* The server sends the leaf, its CA under root A, and the same under another
+ * root: GnuTLS would sort a list that it reads itself, and leave one out. */
 static struct stage
-crossed(const struct id *pinned_key)
+crossed_by(const struct id *pinned_key, const struct id *second)
 {
 	struct stage st = stage_of(policy_of(PINFAST_ROLE_ANY, pinned_key),
 	    &leafX, &intXA, TLS13);
@@ -209,12 +228,18 @@ crossed(const struct id *pinned_key)
 	st.server = new_cred();
 	import_cert(&certs[0], &leafX);
 	import_cert(&certs[1], &intXA);
-	import_cert(&certs[2], &intXB);
+	import_cert(&certs[2], second);
 	assert_int_equal(gnutls_certificate_set_key(st.server, NULL, 0, certs,
 	                     3, import_key(&leafX)),
 	    0);
 	gnutls_free(certs);
 	return st;
+}
+
+static struct stage
+crossed(const struct id *pinned_key)
+{
+	return crossed_by(pinned_key, &intXB);
 }
 
 static void
@@ -246,6 +271,77 @@ a_further_path_is_verified_as_the_first_one_is(void **state)
 		    rows[i].allow ? PINFAST_REASON_PIN_MATCHED
 		                  : PINFAST_REASON_PIN_MISMATCH);
 	}
+}
+
+/* A root of 112 bits behind an issuer of 128, which another one of 128 signed
+ * as well. */
+struct weak {
+	struct id root, issuer;
+};
+
+static struct weak
+make_weak(void)
+{
+	struct weak weak = {{0}, {0}};
+
+	weak.root.key = EVP_RSA_gen(2048);
+	certify(&weak.root, "Root W", NULL, NULL, 30);
+	weak.issuer.key = intXA.key;
+	EVP_PKEY_up_ref(intXA.key);
+	certify(&weak.issuer, "Int X", &weak.root, NULL, 30);
+	return weak;
+}
+
+/* The rules of a session hold for every path, also where GnuTLS does not say
+ * what they are. */
+static void
+a_further_path_is_as_strong_as_the_session_wants_it(void **state)
+{
+	static const struct {
+		const char *name, *priority;
+		unsigned flags;
+		int both; /* also the issuer under root A is sent */
+		int allow;
+	} rows[] = {
+	    {"112 bits do", "NORMAL:%PROFILE_MEDIUM", 0, 0, 1},
+	    {"128 bits are wanted", "NORMAL:%PROFILE_HIGH", 0, 0, 0},
+	    {"128 bits are wanted, by the priorities", "NORMAL:%PROFILE_HIGH",
+	        0, 1, 0},
+	    {"128 bits are wanted, by the credentials", "NORMAL",
+	        GNUTLS_PROFILE_TO_VFLAGS(GNUTLS_PROFILE_HIGH), 1, 0},
+	    {"weaker than what GnuTLS would take", "NORMAL", 0, 1, 0},
+	};
+	struct weak weak = make_weak();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct stage st =
+		    rows[i].both
+		        ? crossed_by(&weak.root, &weak.issuer)
+		        : stage_of(policy_of(PINFAST_ROLE_ANY, &weak.root),
+		              &leafX, &weak.issuer, TLS13);
+		struct two t;
+
+		add_anchor_of(st.client, &weak.root);
+		/* Without the other issuer GnuTLS has but one way. */
+		if (!rows[i].both)
+			add_anchor_of(st.client, &intXA);
+		gnutls_certificate_set_verify_flags(st.client, rows[i].flags);
+		t = bare_two(&st, 0);
+		assert_int_equal(gnutls_priority_set_direct(t.c,
+		                     rows[i].priority, NULL),
+		    0);
+		pin(t.c, st.policy);
+		shake_two(&t);
+		chat_two(&t);
+		expect_two(rows[i].name, &t, rows[i].allow,
+		    rows[i].allow ? PINFAST_REASON_PIN_MATCHED
+		                  : PINFAST_REASON_PIN_MISMATCH);
+		part_two(&t);
+		end_stage(&st);
+	}
+	identity_free(&weak.root);
+	identity_free(&weak.issuer);
 }
 
 /* Another policy asks about keys that the first did not. */
@@ -359,11 +455,14 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_anchors_of_an_entry_replace_the_applications),
+	    cmocka_unit_test(a_list_is_as_short_as_the_credentials_want_it),
 	    cmocka_unit_test(
 	        an_entry_with_anchors_needs_none_of_the_application),
 	    cmocka_unit_test(keys_are_as_strong_as_the_session_wants_them),
 	    cmocka_unit_test(what_is_revoked_stays_so),
 	    cmocka_unit_test(a_further_path_is_verified_as_the_first_one_is),
+	    cmocka_unit_test(
+	        a_further_path_is_as_strong_as_the_session_wants_it),
 	    cmocka_unit_test(a_kept_connection_says_more_when_it_is_asked),
 	    cmocka_unit_test(a_bare_key_is_judged_by_its_pin_alone),
 	};

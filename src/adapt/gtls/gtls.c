@@ -4,6 +4,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+
+#include <gnutls/dtls.h>
+#include <gnutls/socket.h>
 
 #include "adapt/covers.h"
 #include "os/file.h"
@@ -84,6 +88,26 @@ wait_for_nothing(gnutls_transport_ptr_t ptr, unsigned ms)
 	return -1;
 }
 
+/* What the kernel encrypts (`ktls` in GnuTLS's configuration) passes none of
+ * these functions: the sockets have to be gone, for GnuTLS and for who writes
+ * to them directly. */
+static void
+leave_kernel(gnutls_session_t session)
+{
+#if GNUTLS_VERSION_NUMBER >= 0x030703
+	int in, out;
+
+	if (gnutls_transport_is_ktls_enabled(session) == 0)
+		return;
+	gnutls_transport_get_int2(session, &in, &out);
+	gnutls_transport_set_int2(session, -1, -1);
+	(void)shutdown(in, SHUT_RDWR);
+	(void)shutdown(out, SHUT_RDWR);
+#else
+	(void)session;
+#endif
+}
+
 void
 pf_gtls_block(gnutls_session_t session, struct pf_gtls *st)
 {
@@ -95,6 +119,7 @@ pf_gtls_block(gnutls_session_t session, struct pf_gtls *st)
 	gnutls_transport_set_push_function(session, push_nothing);
 	gnutls_transport_set_pull_function(session, pull_nothing);
 	gnutls_transport_set_pull_timeout_function(session, wait_for_nothing);
+	leave_kernel(session);
 	/* What came before is read by nobody else. */
 	while (gnutls_record_recv_early_data(session, buffer, sizeof buffer) >
 	       0)
@@ -132,6 +157,17 @@ struct who {
 	int server;
 };
 
+int
+pf_gtls_is_datagram(gnutls_session_t session)
+{
+	int version = gnutls_protocol_get_version(session);
+
+	/* Before its priorities are set it has no version. */
+	return gnutls_dtls_get_mtu(session) != 0 ||
+	       (version >= GNUTLS_DTLS_VERSION_MIN &&
+	           version <= GNUTLS_DTLS_VERSION_MAX);
+}
+
 static enum pinfast_error
 attach(gnutls_session_t session, const struct who *who,
     struct pinfast_diag *diag, struct pf_gtls **out)
@@ -158,6 +194,9 @@ attach(gnutls_session_t session, const struct who *who,
 	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_ANY,
 	    GNUTLS_HOOK_BOTH, pf_gtls_hook);
 	*out = st;
+	if (pf_gtls_is_datagram(session))
+		return pf_attached_doom(&st->a, diag, PINFAST_EUNSUPPORTED,
+		    "DTLS is not supported");
 	if (error == PINFAST_EUSAGE)
 		return pf_attached_doom(&st->a, diag, error, "no label");
 	if (!who->server && pf_attached_begin(&st->a) != PINFAST_OK)

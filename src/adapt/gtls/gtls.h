@@ -1,8 +1,8 @@
 /*
  * What the files of the GnuTLS adapter share.  gtls.c attaches and answers,
  * gtls_hook.c is called in the middle of a handshake and ends it, gtls_judge.c
- * has GnuTLS verify and asks the judge, gtls_path.c knows which path GnuTLS
- * has verified, gtls_key.c compares GnuTLS's view of a key with ours,
+ * asks the judge about what GnuTLS has verified (gtls_verify.h), gtls_path.c
+ * knows along which path, gtls_key.c compares GnuTLS's view of a key with ours,
  * gtls_session.c keeps tags, gtls_server.c binds a server's sessions.  Hides
  * where a session's state lies and when GnuTLS calls whom.  Refuses whatever
  * reaches its callbacks without a state: nobody has attached it.
@@ -42,6 +42,9 @@ struct pf_gtls *pf_gtls_of(gnutls_session_t session);
 
 /* From here on this session neither sends nor receives. */
 void pf_gtls_block(gnutls_session_t session, struct pf_gtls *st);
+
+/* DTLS: flights that are lost and sent again are not what is judged here. */
+int pf_gtls_is_datagram(gnutls_session_t session);
 
 /* Is the handshake over, whoever has made it? */
 int pf_gtls_over(gnutls_session_t session, struct pf_gtls *st);

@@ -78,10 +78,14 @@ begin(struct pf_gtls *st)
 /* A hello comes first: what was shown before it belongs to a handshake that
  * broke off, and was never proved. */
 static enum pinfast_error
-greet(struct pf_gtls *st)
+greet(gnutls_session_t session, struct pf_gtls *st)
 {
 	if (begin(st) != PINFAST_OK)
 		return PINFAST_ENOMEM;
+	if (pf_gtls_is_datagram(session)) {
+		st->a.doomed = 1;
+		return PINFAST_EUNSUPPORTED;
+	}
 	return st->a.by_peer ? pf_attached_begin(&st->a) : PINFAST_OK;
 }
 
@@ -109,13 +113,15 @@ pf_gtls_verify(gnutls_session_t session)
 /* May this ClientHello go out?  The session that it offers must be the one
  * whose tag has passed, or no early data may follow. */
 static int
-may_go(struct pf_gtls *st, const gnutls_datum_t *message)
+may_go(gnutls_session_t session, struct pf_gtls *st,
+    const gnutls_datum_t *message)
 {
 	struct pf_gtls_hello hello;
 	struct pinfast_bytes none = {NULL, 0};
 	struct pinfast_verdict verdict;
 
-	if (st->a.doomed || greet(st) != PINFAST_OK || message == NULL ||
+	if (st->a.doomed || greet(session, st) != PINFAST_OK ||
+	    message == NULL ||
 	    !pf_gtls_hello_read(message->data, message->size, &hello))
 		return 0;
 	st->hello = 1;
@@ -136,7 +142,7 @@ static int
 on_hello(gnutls_session_t session, struct pf_gtls *st,
     const gnutls_datum_t *message)
 {
-	if (may_go(st, message))
+	if (may_go(session, st, message))
 		return 0;
 	pf_gtls_block(session, st);
 	return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
@@ -170,7 +176,7 @@ ours(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
 		return on_hello(session, st, message);
 	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO && incoming &&
 	    when == GNUTLS_HOOK_PRE &&
-	    (st->a.doomed || greet(st) != PINFAST_OK))
+	    (st->a.doomed || greet(session, st) != PINFAST_OK))
 		return refuse(session, st, PINFAST_REASON_NOT_JUDGED);
 	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO)
 		st->hello = 1;
