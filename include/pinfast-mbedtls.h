@@ -28,9 +28,12 @@
  * fails with alert certificate_unknown, or, when no certificate was judged at
  * all (a session of the application's own, a pre-shared key, another callback
  * in our place), nothing passes once the handshake is complete, also when
- * nobody asks.  That rests on the connection's bytes passing through us: after
- * another mbedtls_ssl_set_bio() only pinfast_mbedtls_handshake() and _result()
- * keep to it.
+ * nobody asks.  The latter rests on the connection's bytes passing through us:
+ * after another mbedtls_ssl_set_bio() only pinfast_mbedtls_handshake() and
+ * _result() keep to it.  What they have refused, and what could not be
+ * attached, stays silent whatever is set afterwards: until
+ * mbedtls_ssl_session_reset() mbedTLS is in none of its states, and its
+ * functions fail with MBEDTLS_ERR_SSL_BAD_INPUT_DATA.
  *
  * Owned by pinfast on such a connection: the verification callback, the
  * functions of mbedtls_ssl_set_bio(), the trusted certificates and the
@@ -100,9 +103,7 @@ PINFAST_API void pinfast_mbedtls_free(struct pinfast_mbedtls *pin);
  *         `pkix: none`), PINFAST_EUNSUPPORTED (DTLS), PINFAST_EHOST,
  *         PINFAST_ENOMEM.  After a failure the connection denies, but one that
  *         lives keeps its verdict when it is attached to the same host and
- *         port once more.  Before mbedtls_ssl_set_bio() only certificates can
- *         be refused, and before mbedtls_ssl_setup() nothing: do not use
- *         such a connection
+ *         port once more
  */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_mbedtls_attach(struct pinfast_mbedtls *pin, const char *host,

@@ -1,6 +1,8 @@
 /* What the mbedTLS adapter makes of certificates: anchors, names, callbacks. */
 #include "mbed_pair.h"
 
+#include <mbedtls/oid.h>
+
 /* ------------------------------------------------------------------ anchors */
 
 static void
@@ -443,6 +445,66 @@ the_applications_callback_sees_further_paths(void **state)
 	pinfast_free(policy);
 }
 
+/* mbedTLS looks at what the key may be used for behind our back, and does not
+ * ask whether the policy minds. */
+static void
+a_key_for_something_else_is_refused_by_mbedtls(void **state)
+{
+	static const struct {
+		const char *name, *usage;
+		int chain; /* its chain is wanted */
+		int allow;
+	} rows[] = {
+	    {"signs, chain", "digitalSignature", 1, 1},
+	    {"signs, leaf alone", "digitalSignature", 0, 1},
+	    {"CRLs, chain", "cRLSign", 1, 0},
+	    {"CRLs, leaf alone", "cRLSign", 0, 0},
+	};
+	struct shared *ours = client_side();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct id odd = {0};
+		struct pinfast_builder *b = begin_policy(1);
+		struct pinfast *policy;
+		struct shared *theirs;
+		struct duo *d;
+		X509_EXTENSION *ext;
+
+		certify(&odd, "odd", &rootA, "DNS:pin.test", 30);
+		ext = X509V3_EXT_conf_nid(NULL, NULL, NID_key_usage,
+		    rows[i].usage);
+		X509_add_ext(odd.cert, ext, -1);
+		X509_EXTENSION_free(ext);
+		X509_sign(odd.cert, rootA.key, EVP_sha256());
+		add_entry(b, "pin.test", PINFAST_ROLE_LEAF, &odd);
+		if (!rows[i].chain)
+			pinfast_builder_entry_set(b, PINFAST_ENTRY_PKIX_NONE,
+			    1);
+		policy = policy_made(b);
+		theirs = server_side(&odd, NULL);
+		/* Nor would the server use it. */
+		theirs->own.ext_types &= ~MBEDTLS_X509_EXT_KEY_USAGE;
+		d = pinned_duo(policy, ours, theirs, "pin.test");
+		pump(d, 0);
+		talk(d);
+		if (!rows[i].allow) {
+			assert_int_equal(d->c.error,
+			    MBEDTLS_ERR_SSL_BAD_HS_CERTIFICATE);
+			assert_true(mbedtls_ssl_get_verify_result(&d->c.ssl) &
+			            MBEDTLS_X509_BADCERT_KEY_USAGE);
+		}
+		expect_duo(rows[i].name, d, rows[i].allow,
+		    rows[i].allow ? PINFAST_REASON_PIN_MATCHED
+		                  : PINFAST_REASON_NOT_JUDGED);
+		close_duo(d);
+		drop_shared(theirs);
+		pinfast_free(policy);
+		identity_free(&odd);
+	}
+	drop_shared(ours);
+}
+
 int
 main(void)
 {
@@ -455,6 +517,7 @@ main(void)
 	    cmocka_unit_test(a_name_is_compared_with_alternative_names_alone),
 	    cmocka_unit_test(the_applications_callback_has_its_say),
 	    cmocka_unit_test(the_applications_callback_sees_further_paths),
+	    cmocka_unit_test(a_key_for_something_else_is_refused_by_mbedtls),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

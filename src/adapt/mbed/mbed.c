@@ -162,6 +162,8 @@ attach(struct pinfast_mbedtls *m, const char *host, uint16_t port, int server,
 
 	if (m == NULL)
 		return pf_attached_refuse(diag, PINFAST_EUSAGE, "no object");
+	/* An earlier try may have stopped it. */
+	pf_mbed_go(m);
 	error = check(m, host, port, server, diag);
 	if (error != PINFAST_OK)
 		return error;
@@ -216,9 +218,9 @@ set_reference(struct pinfast_mbedtls *m)
 	return name != NULL || mbedtls_ssl_set_hostname(m->ssl, m->a.host) == 0;
 }
 
-enum pinfast_error
-pinfast_mbedtls_attach(struct pinfast_mbedtls *m, const char *host,
-    uint16_t port, struct pinfast_diag *diag)
+static enum pinfast_error
+attach_client(struct pinfast_mbedtls *m, const char *host, uint16_t port,
+    struct pinfast_diag *diag)
 {
 	enum pinfast_error error = attach(m, host, port, 0, diag);
 	const mbedtls_ssl_config *conf;
@@ -242,8 +244,25 @@ pinfast_mbedtls_attach(struct pinfast_mbedtls *m, const char *host,
 	    "host's entry");
 }
 
+/* Whoever does not heed that it failed gets nothing through, whatever he sets
+ * afterwards. */
+static enum pinfast_error
+attached(struct pinfast_mbedtls *m, enum pinfast_error error)
+{
+	if (error != PINFAST_OK && m != NULL && m->a.doomed)
+		pf_mbed_stop(m);
+	return error;
+}
+
 enum pinfast_error
-pinfast_mbedtls_attach_server(struct pinfast_mbedtls *m, const char *label,
+pinfast_mbedtls_attach(struct pinfast_mbedtls *m, const char *host,
+    uint16_t port, struct pinfast_diag *diag)
+{
+	return attached(m, attach_client(m, host, port, diag));
+}
+
+static enum pinfast_error
+attach_server(struct pinfast_mbedtls *m, const char *label,
     struct pinfast_diag *diag)
 {
 	enum pinfast_error error;
@@ -258,6 +277,13 @@ pinfast_mbedtls_attach_server(struct pinfast_mbedtls *m, const char *label,
 	pf_mbed_serve(m);
 	pf_mbed_arm(m);
 	return PINFAST_OK;
+}
+
+enum pinfast_error
+pinfast_mbedtls_attach_server(struct pinfast_mbedtls *m, const char *label,
+    struct pinfast_diag *diag)
+{
+	return attached(m, attach_server(m, label, diag));
 }
 
 /* ------------------------------------------------------------------- handshake
@@ -287,6 +313,8 @@ pinfast_mbedtls_handshake(struct pinfast_mbedtls *m)
 	if (m == NULL)
 		return MBEDTLS_ERR_SSL_BAD_INPUT_DATA;
 	before(m);
+	if (pf_mbed_stopped(m))
+		return MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
 	ret = mbedtls_ssl_handshake(m->ssl);
 	if (ret != 0) {
 		pf_mbed_judge_error(m, ret);
@@ -324,8 +352,10 @@ pinfast_mbedtls_result(struct pinfast_mbedtls *m)
 	verdict = pf_mbed_end(m);
 	if (verdict.decision == PINFAST_ALLOW)
 		verdict = pf_attached_recheck(&m->a, NULL, 0, &still);
-	if (verdict.decision != PINFAST_ALLOW)
+	if (verdict.decision != PINFAST_ALLOW) {
 		m->denied = 1;
+		pf_mbed_stop(m);
+	}
 	return verdict;
 }
 

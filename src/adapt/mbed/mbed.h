@@ -104,6 +104,15 @@ void pf_mbed_arm(struct pinfast_mbedtls *m);
 int pf_mbed_over(const struct pinfast_mbedtls *m);
 int pf_mbed_before(const struct pinfast_mbedtls *m);
 
+/*
+ * Puts the connection into no state of mbedTLS's: it neither goes on nor reads
+ * nor writes, whoever moves its bytes, until mbedtls_ssl_session_reset().
+ * pf_mbed_go() takes that back when nothing had begun.
+ */
+void pf_mbed_stop(struct pinfast_mbedtls *m);
+void pf_mbed_go(struct pinfast_mbedtls *m);
+int pf_mbed_stopped(const struct pinfast_mbedtls *m);
+
 /* Ends a handshake: the verdict is final.  Asked again, it says the same,
  * unless another handshake was made meanwhile. */
 struct pinfast_verdict pf_mbed_end(struct pinfast_mbedtls *m);

@@ -6,10 +6,35 @@
 
 #define SSL(m, member) ((m)->ssl->MBEDTLS_PRIVATE(member))
 
+/* Below mbedTLS's states: before a handshake had begun, and after. */
+#define STOPPED_BEFORE (-1)
+#define STOPPED (-2)
+
+void
+pf_mbed_stop(struct pinfast_mbedtls *m)
+{
+	if (!pf_mbed_stopped(m))
+		SSL(m, state) = pf_mbed_before(m) ? STOPPED_BEFORE : STOPPED;
+}
+
+void
+pf_mbed_go(struct pinfast_mbedtls *m)
+{
+	if (SSL(m, state) == STOPPED_BEFORE)
+		SSL(m, state) = MBEDTLS_SSL_HELLO_REQUEST;
+}
+
+int
+pf_mbed_stopped(const struct pinfast_mbedtls *m)
+{
+	return SSL(m, state) < 0;
+}
+
 int
 pf_mbed_over(const struct pinfast_mbedtls *m)
 {
-	return SSL(m, state) == MBEDTLS_SSL_HANDSHAKE_OVER;
+	return SSL(m, state) == MBEDTLS_SSL_HANDSHAKE_OVER ||
+	       SSL(m, state) == STOPPED;
 }
 
 int
@@ -49,6 +74,12 @@ pf_mbed_learn(struct pinfast_mbedtls *m)
 		(void)pinfast_conn_add_name(m->a.conn, name);
 }
 
+static int
+is_hello(const struct pinfast_mbedtls *m)
+{
+	return !pf_mbed_stopped(m) && SSL(m, state) <= MBEDTLS_SSL_SERVER_HELLO;
+}
+
 /* Has a first handshake hardly begun: nobody has shown anything yet? */
 static int
 is_fresh(const struct pinfast_mbedtls *m)
@@ -57,7 +88,7 @@ is_fresh(const struct pinfast_mbedtls *m)
 	if (SSL(m, renego_status) != 0)
 		return 0;
 #endif
-	return SSL(m, state) <= MBEDTLS_SSL_SERVER_HELLO;
+	return is_hello(m);
 }
 
 enum pinfast_error
@@ -141,35 +172,42 @@ not_judged(void)
 	return verdict;
 }
 
-struct pinfast_verdict
-pf_mbed_end(struct pinfast_mbedtls *m)
+static struct pinfast_verdict
+end(struct pinfast_mbedtls *m)
 {
 	struct pinfast_verdict verdict = not_judged();
 	uint8_t id[PINFAST_PIN_LEN];
 
-	if (m->a.doomed) {
-		m->denied = 1;
+	if (m->a.doomed)
 		return verdict;
-	}
 	/* From here on every other state is that of another handshake. */
 	if (pf_mbed_over(m))
 		m->early = 0;
 	pf_mbed_session_id(pf_mbed_session(m), id);
 	/* Nobody told us of this one: nothing of it was judged. */
 	if (m->a.complete && memcmp(id, m->settled, sizeof id) != 0 &&
-	    pf_mbed_begin(m) != PINFAST_OK) {
-		m->denied = 1;
+	    pf_mbed_begin(m) != PINFAST_OK)
 		return verdict;
-	}
 	if (!m->a.complete) {
 		memcpy(m->settled, id, sizeof id);
 		m->forced = 0;
 		m->early = (uint8_t)!pf_mbed_over(m);
 	}
-	verdict = pf_attached_end(&m->a,
+	return pf_attached_end(&m->a,
 	    m->a.by_tag && memcmp(id, m->tagged, sizeof id) == 0);
-	if (verdict.decision != PINFAST_ALLOW)
-		m->denied = 1;
+}
+
+struct pinfast_verdict
+pf_mbed_end(struct pinfast_mbedtls *m)
+{
+	struct pinfast_verdict verdict = end(m);
+
+	if (verdict.decision == PINFAST_ALLOW)
+		return verdict;
+	m->denied = 1;
+	/* mbedTLS counts its states up while a handshake goes on. */
+	if (pf_mbed_over(m))
+		pf_mbed_stop(m);
 	return verdict;
 }
 
@@ -180,11 +218,9 @@ pf_mbed_end(struct pinfast_mbedtls *m)
 static int
 is_another(const struct pinfast_mbedtls *m)
 {
-	int hello = SSL(m, state) <= MBEDTLS_SSL_SERVER_HELLO;
-
 	if (m->a.complete)
-		return !m->early || hello;
-	return (m->a.by_peer || m->denied) && hello;
+		return !m->early || is_hello(m);
+	return (m->a.by_peer || m->denied) && is_hello(m);
 }
 
 /* May bytes pass?  Those of a handshake may; others when it was let in. */

@@ -1,0 +1,191 @@
+/* The mbedTLS adapter: what is set after attaching, and after a refusal. */
+#include "mbed_pair.h"
+
+static void
+set_bio(struct end *e)
+{
+	mbedtls_ssl_set_bio(&e->ssl, e, wire_send, wire_recv, NULL);
+}
+
+static struct duo *
+unmoved_duo(struct shared *ours, struct shared *theirs, struct pinfast *policy)
+{
+	struct duo *d = duo_of(ours, theirs);
+
+	pin_end(&d->c, policy);
+	mbedtls_ssl_set_bio(&d->c.ssl, NULL, NULL, NULL, NULL);
+	return d;
+}
+
+enum { PINNED, EVIL, SHARED_KEY };
+
+static const struct row {
+	const char *name;
+	int peer;
+	int careless;
+} rows[] = {
+    {"the pinned leaf", PINNED, 0},
+    {"the pinned leaf, careless", PINNED, 1},
+    {"another leaf", EVIL, 0},
+    {"another leaf, careless", EVIL, 1},
+    {"a shared key", SHARED_KEY, 0},
+    {"a shared key, careless", SHARED_KEY, 1},
+};
+
+#define ROWS (sizeof rows / sizeof rows[0])
+
+struct sides {
+	struct shared *ours, *theirs;
+};
+
+static struct sides
+sides_of(int peer)
+{
+	struct sides s = {client_side(), NULL};
+
+	if (peer == SHARED_KEY) {
+		s.theirs = new_shared(MBEDTLS_SSL_IS_SERVER);
+		with_psk(s.ours);
+		with_psk(s.theirs);
+	} else {
+		s.theirs = server_side(peer == EVIL ? &evil : &leaf,
+		    peer == EVIL ? NULL : &intA);
+	}
+	return s;
+}
+
+static void
+end_sides(struct sides *s)
+{
+	drop_shared(s->ours);
+	drop_shared(s->theirs);
+}
+
+/* Who does not heed that attaching failed. */
+static void
+bytes_that_are_moved_too_late_are_not_moved(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+
+	(void)state;
+	for (size_t i = 0; i < ROWS; i++) {
+		struct sides s = sides_of(rows[i].peer);
+		struct duo *d = unmoved_duo(s.ours, s.theirs, policy);
+
+		assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "pin.test",
+		                     443, NULL),
+		    PINFAST_EUSAGE);
+		set_bio(&d->c);
+		pump(d, rows[i].careless);
+		talk(d);
+		assert_int_equal(d->c.done, 0);
+		expect_duo(rows[i].name, d, DENY, PINFAST_REASON_NOT_JUDGED);
+		close_duo(d);
+		end_sides(&s);
+	}
+	pinfast_free(policy);
+}
+
+/* Who heeds it sets them and attaches again. */
+static void
+attaching_again_in_the_right_order_works(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+
+	(void)state;
+	for (size_t i = 0; i < ROWS; i++) {
+		struct sides s = sides_of(rows[i].peer);
+		struct duo *d = unmoved_duo(s.ours, s.theirs, policy);
+		int allow = rows[i].peer == PINNED;
+
+		assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "pin.test",
+		                     443, NULL),
+		    PINFAST_EUSAGE);
+		set_bio(&d->c);
+		assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "pin.test",
+		                     443, NULL),
+		    0);
+		pump(d, rows[i].careless);
+		talk(d);
+		expect_duo(rows[i].name, d, allow,
+		    allow                        ? PINFAST_REASON_PIN_MATCHED
+		    : rows[i].peer == SHARED_KEY ? PINFAST_REASON_NO_CERTIFICATE
+		                                 : PINFAST_REASON_PIN_MISMATCH);
+		close_duo(d);
+		end_sides(&s);
+	}
+	pinfast_free(policy);
+}
+
+/* Set once more behind the adapter's back: the question is answered, and
+ * nothing gets through from then on, whatever else is set. */
+static void
+who_was_refused_gets_nothing_through_by_other_bytes(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+
+	(void)state;
+	for (size_t i = 0; i < ROWS; i++) {
+		struct sides s = sides_of(rows[i].peer);
+		struct duo *d =
+		    pinned_duo(policy, s.ours, s.theirs, "pin.test");
+		int allow = rows[i].peer == PINNED;
+
+		set_bio(&d->c);
+		pump(d, rows[i].careless);
+		assert_int_equal(pinfast_mbedtls_result(d->c.pin).decision ==
+		                     PINFAST_ALLOW,
+		    allow);
+		set_bio(&d->c);
+		(void)mbedtls_ssl_handshake(&d->c.ssl);
+		talk(d);
+		assert_int_equal(d->app, allow ? 16 : 0);
+		assert_int_equal(d->got, allow ? 4 : 0);
+		close_duo(d);
+		end_sides(&s);
+	}
+	pinfast_free(policy);
+}
+
+static void
+a_kept_connection_that_is_refused_stays_so(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	struct sides s = sides_of(PINNED);
+	struct duo *d = pinned_duo(policy, s.ours, s.theirs, "pin.test");
+
+	(void)state;
+	pump(d, 0);
+	talk(d);
+	expect_duo("kept", d, ALLOW, PINFAST_REASON_PIN_MATCHED);
+	change_policy(policy, 2, PINFAST_ROLE_LEAF, &evil);
+	expect(pinfast_mbedtls_result(d->c.pin), DENY,
+	    PINFAST_REASON_PIN_MISMATCH);
+	set_bio(&d->c);
+	talk(d);
+	assert_int_equal(d->app, 16);
+	assert_int_equal(d->got, 4);
+	/* It says the same when it is asked again. */
+	expect(pinfast_mbedtls_result(d->c.pin), DENY,
+	    PINFAST_REASON_PIN_MISMATCH);
+	assert_int_equal(pinfast_mbedtls_handshake(d->c.pin),
+	    MBEDTLS_ERR_X509_CERT_VERIFY_FAILED);
+	close_duo(d);
+	end_sides(&s);
+	pinfast_free(policy);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(bytes_that_are_moved_too_late_are_not_moved),
+	    cmocka_unit_test(attaching_again_in_the_right_order_works),
+	    cmocka_unit_test(
+	        who_was_refused_gets_nothing_through_by_other_bytes),
+	    cmocka_unit_test(a_kept_connection_that_is_refused_stays_so),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, make_mbed, free_mbed);
+}
