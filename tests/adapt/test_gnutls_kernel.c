@@ -11,7 +11,8 @@
 
 #include <gnutls/socket.h>
 
-gnutls_transport_ktls_enable_flags_t
+/* In GnuTLS's place, for the adapter as well. */
+__attribute__((visibility("default"))) gnutls_transport_ktls_enable_flags_t
 gnutls_transport_is_ktls_enabled(gnutls_session_t session)
 {
 	(void)session;
