@@ -1,3 +1,4 @@
+#define _DEFAULT_SOURCE /* explicit_bzero() */
 #include "adapt/wolf/wolf.h"
 
 #include <stdlib.h>
@@ -303,6 +304,7 @@ pinfast_wolfssl_init(WOLFSSL_CTX *ctx, struct pinfast *policy,
 		own->next = *next;
 	own->verify = wolfSSL_CTX_get_verify_callback(ctx);
 	if (wolfSSL_CTX_set_ex_data(ctx, ctx_index, own) != WOLFSSL_SUCCESS) {
+		pthread_mutex_destroy(&own->keys_lock);
 		free(own);
 		return pf_attached_refuse(diag, PINFAST_ENOMEM,
 		    "out of memory");
@@ -335,6 +337,7 @@ pinfast_wolfssl_fini(WOLFSSL_CTX *ctx)
 	}
 	pf_wolf_anchors_forget(own);
 	pthread_mutex_destroy(&own->keys_lock);
+	explicit_bzero(own->keys, sizeof own->keys);
 	free(own);
 }
 
@@ -347,10 +350,17 @@ pf_wolf_is_before(WOLFSSL *ssl, const struct pf_wolf *st)
 	       (st == NULL || !st->begun || st->a.complete);
 }
 
+/* What a WOLFSSL is attached to. */
+struct target {
+	const char *host; /* NULL: unknown; a label when server is 1 */
+	uint16_t port;
+	int server;
+};
+
 /* Makes or resets the state of a connection that is attached. */
 static enum pinfast_error
-attach(WOLFSSL *ssl, const char *host, uint16_t port, int server,
-    struct pinfast_diag *diag, struct pf_wolf **out)
+attach(WOLFSSL *ssl, const struct target *to, struct pinfast_diag *diag,
+    struct pf_wolf **out)
 {
 	struct pf_wolf_ctx *ctx;
 	struct pf_wolf *st;
@@ -380,7 +390,8 @@ attach(WOLFSSL *ssl, const char *host, uint16_t port, int server,
 	pf_attached_fini(&st->a);
 	st->begun = 0;
 	st->has_hello = 0;
-	error = pf_attached_init(&st->a, ctx->policy, host, port, server);
+	error = pf_attached_init(&st->a, ctx->policy, to->host, to->port,
+	    to->server);
 	*out = st;
 	if (error == PINFAST_EHOST)
 		return pf_attached_refuse(diag, error,
@@ -405,8 +416,9 @@ enum pinfast_error
 pinfast_wolfssl_attach(WOLFSSL *ssl, const char *host, uint16_t port,
     struct pinfast_diag *diag)
 {
+	const struct target to = {host, port, 0};
 	struct pf_wolf *st = NULL;
-	enum pinfast_error error = attach(ssl, host, port, 0, diag, &st);
+	enum pinfast_error error = attach(ssl, &to, diag, &st);
 
 	if (error != PINFAST_OK)
 		return error;
@@ -430,8 +442,9 @@ enum pinfast_error
 pinfast_wolfssl_attach_server(WOLFSSL *ssl, const char *label,
     struct pinfast_diag *diag)
 {
+	const struct target to = {label, 0, 1};
 	struct pf_wolf *st = NULL;
-	enum pinfast_error error = attach(ssl, label, 0, 1, diag, &st);
+	enum pinfast_error error = attach(ssl, &to, diag, &st);
 
 	if (error == PINFAST_EUSAGE && label == NULL)
 		return pf_attached_refuse(diag, error, "no label");

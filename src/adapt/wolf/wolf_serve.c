@@ -1,3 +1,4 @@
+#define _DEFAULT_SOURCE /* explicit_bzero() */
 #include "adapt/wolf/wolf.h"
 
 #include <stdlib.h>
@@ -79,23 +80,33 @@ struct ticket {
 	int len;
 };
 
+static void
+bind_to(const struct ticket *t, struct bound *bound)
+{
+	memcpy(bound->name, t->name, sizeof bound->name);
+	memcpy(bound->nonce, t->iv, sizeof bound->nonce);
+	memcpy(bound->session_id, t->st->session_id, sizeof bound->session_id);
+}
+
 static int
 seal(const struct ticket *t)
 {
 	struct pf_wolf_key_of key;
 	struct bound bound;
+	int sealed = 0;
 
-	if (!find_key(t->st->ctx, NULL, &key) ||
-	    wolfSSL_RAND_bytes(t->iv, WOLFSSL_TICKET_IV_SZ) != WOLFSSL_SUCCESS)
-		return 0;
-	memcpy(t->name, key.name, sizeof key.name);
-	memcpy(bound.name, t->name, sizeof bound.name);
-	memcpy(bound.nonce, t->iv, sizeof bound.nonce);
-	memcpy(bound.session_id, t->st->session_id, sizeof bound.session_id);
-	memset(t->mac, 0, WOLFSSL_TICKET_MAC_SZ);
-	return wc_ChaCha20Poly1305_Encrypt(key.key, bound.nonce,
-	           (const byte *)&bound, sizeof bound, t->content,
-	           (word32)t->len, t->content, t->mac) == 0;
+	if (find_key(t->st->ctx, NULL, &key) &&
+	    wolfSSL_RAND_bytes(t->iv, WOLFSSL_TICKET_IV_SZ) ==
+	        WOLFSSL_SUCCESS) {
+		memcpy(t->name, key.name, sizeof key.name);
+		memset(t->mac, 0, WOLFSSL_TICKET_MAC_SZ);
+		bind_to(t, &bound);
+		sealed = wc_ChaCha20Poly1305_Encrypt(key.key, bound.nonce,
+		             (const byte *)&bound, sizeof bound, t->content,
+		             (word32)t->len, t->content, t->mac) == 0;
+	}
+	explicit_bzero(&key, sizeof key);
+	return sealed;
 }
 
 static int
@@ -103,15 +114,16 @@ unseal(const struct ticket *t)
 {
 	struct pf_wolf_key_of key;
 	struct bound bound;
+	int open = 0;
 
-	if (!find_key(t->st->ctx, t->name, &key))
-		return 0;
-	memcpy(bound.name, t->name, sizeof bound.name);
-	memcpy(bound.nonce, t->iv, sizeof bound.nonce);
-	memcpy(bound.session_id, t->st->session_id, sizeof bound.session_id);
-	return wc_ChaCha20Poly1305_Decrypt(key.key, bound.nonce,
-	           (const byte *)&bound, sizeof bound, t->content,
-	           (word32)t->len, t->mac, t->content) == 0;
+	if (find_key(t->st->ctx, t->name, &key)) {
+		bind_to(t, &bound);
+		open = wc_ChaCha20Poly1305_Decrypt(key.key, bound.nonce,
+		           (const byte *)&bound, sizeof bound, t->content,
+		           (word32)t->len, t->mac, t->content) == 0;
+	}
+	explicit_bzero(&key, sizeof key);
+	return open;
 }
 
 /* Its tag is put there when the connection is settled. */

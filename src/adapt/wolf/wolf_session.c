@@ -1,3 +1,4 @@
+#define _DEFAULT_SOURCE /* explicit_bzero() */
 #include "adapt/wolf/wolf.h"
 
 #include <pthread.h>
@@ -40,15 +41,6 @@ struct pf_wolf_kept {
 	uint8_t bytes[];
 };
 
-static void
-wipe(void *bytes, size_t len)
-{
-	volatile uint8_t *at = bytes;
-
-	while (len-- > 0)
-		*at++ = 0;
-}
-
 /* 0: this session has no secret yet. */
 static int
 key_of(const WOLFSSL_SESSION *session, uint8_t key[PINFAST_PIN_LEN])
@@ -63,7 +55,7 @@ key_of(const WOLFSSL_SESSION *session, uint8_t key[PINFAST_PIN_LEN])
 	for (size_t i = 0; i < sizeof secret; i++)
 		any |= secret[i];
 	pf_sha256(secret, sizeof secret, key);
-	wipe(secret, sizeof secret);
+	explicit_bzero(secret, sizeof secret);
 	return any != 0;
 }
 
@@ -255,7 +247,8 @@ void
 pf_wolf_session_forget(struct pf_wolf *st)
 {
 	if (st->kept != NULL)
-		wipe(st->kept->bytes, st->kept->tag_len + st->kept->blob_len);
+		explicit_bzero(st->kept->bytes,
+		    st->kept->tag_len + st->kept->blob_len);
 	free(st->kept);
 	st->kept = NULL;
 }
@@ -291,7 +284,7 @@ write_session(struct pf_wolf *st, WOLFSSL_SESSION *session, uint8_t *out,
 	                                tag, &blob.tag.len) == PINFAST_OK)
 		all = pf_blob_write(MAGIC, &blob, out, size);
 	if (bytes != NULL)
-		wipe(bytes, blob.session.len);
+		explicit_bzero(bytes, blob.session.len);
 	free(bytes);
 	return all;
 }
