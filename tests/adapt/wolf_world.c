@@ -1,7 +1,7 @@
 #include "pair.h"
 #include "wolf_world.h"
 
-static struct id twin_b, old_root, old_leaf;
+static struct id twin_b, old_root, old_leaf, short_leaf;
 
 static struct id *const people[] = {
     [ROOT_A] = &rootA,
@@ -18,6 +18,7 @@ static struct id *const people[] = {
     [TWIN_B] = &twin_b,
     [OLD_ROOT] = &old_root,
     [OLD_LEAF] = &old_leaf,
+    [SHORT] = &short_leaf,
 };
 
 static struct {
@@ -56,6 +57,7 @@ make_world(void **state)
 	/* It ended before it began. */
 	certify(&old_root, "Old root", NULL, NULL, -1);
 	certify(&old_leaf, "old leaf", &old_root, "DNS:pin.test", 30);
+	certify(&short_leaf, "short", &intA, "DNS:pin.test", 23);
 	for (size_t i = 0; i < NOBODY; i++) {
 		der[i].cert_len = i2d_X509(people[i]->cert, &der[i].cert);
 		der[i].key_len = i2d_PrivateKey(people[i]->key, &der[i].key);
@@ -74,6 +76,7 @@ free_world(void **state)
 	identity_free(&twin_b);
 	identity_free(&old_root);
 	identity_free(&old_leaf);
+	identity_free(&short_leaf);
 	return free_everybody(state);
 }
 
@@ -123,11 +126,10 @@ world_anchored(enum who pinned, enum who anchor)
 	return policy_made(b);
 }
 
-void
-world_change(struct pinfast *policy, int64_t serial, enum pinfast_role role,
-    enum who pinned)
+/* In place of what is in service; b is freed. */
+static void
+put_into_service(struct pinfast *policy, struct pinfast_builder *b)
 {
-	struct pinfast_builder *b = entry_for(serial, role, pinned);
 	struct pinfast_bytes image;
 	struct pinfast_store *store;
 	uint8_t *copy;
@@ -144,4 +146,39 @@ world_change(struct pinfast *policy, int64_t serial, enum pinfast_role role,
 	while (pinfast_load(policy, store, NULL) == PINFAST_EBUSY)
 		;
 	pinfast_builder_free(b);
+}
+
+void
+world_change(struct pinfast *policy, int64_t serial, enum pinfast_role role,
+    enum who pinned)
+{
+	put_into_service(policy, entry_for(serial, role, pinned));
+}
+
+static struct pinfast_builder *
+clients_of(int64_t serial, enum who one, enum who too)
+{
+	static const char *const labels[] = {"partner", "guest"};
+	struct pinfast_builder *b = begin_policy(serial);
+
+	for (size_t i = 0; i < 2; i++) {
+		add_entry(b, labels[i], PINFAST_ROLE_COUNT, people[one]);
+		if (too != NOBODY)
+			pinfast_builder_pin(b, PINFAST_ROLE_LEAF,
+			    people[too]->pin);
+	}
+	return b;
+}
+
+struct pinfast *
+world_clients(enum who one, enum who too)
+{
+	return policy_made(clients_of(1, one, too));
+}
+
+void
+world_change_clients(struct pinfast *policy, int64_t serial, enum who one,
+    enum who too)
+{
+	put_into_service(policy, clients_of(serial, one, too));
 }

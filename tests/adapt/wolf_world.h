@@ -32,6 +32,7 @@ enum who {
 	TWIN_B,   /* an anchor that is called as rootB is */
 	OLD_ROOT, /* its dates are over */
 	OLD_LEAF, /* below it, and good */
+	SHORT,    /* for pin.test, a week shorter than all others */
 	NOBODY
 };
 
@@ -52,5 +53,11 @@ struct pinfast *world_anchored(enum who pinned, enum who anchor);
 /* In place of what is in service. */
 void world_change(struct pinfast *policy, int64_t serial,
     enum pinfast_role role, enum who pinned);
+
+/* The clients "partner" and "guest", both known by the same keys; the second
+ * may be NOBODY's. */
+struct pinfast *world_clients(enum who one, enum who too);
+void world_change_clients(struct pinfast *policy, int64_t serial, enum who one,
+    enum who too);
 
 #endif

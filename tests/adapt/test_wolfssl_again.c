@@ -1,0 +1,231 @@
+/* The wolfSSL adapter and what was found out before: of links between
+ * certificates, of clients that come back, of connections before this one. */
+#define _GNU_SOURCE
+#include "wolf_pair.h"
+
+#include <dlfcn.h>
+#include <time.h>
+
+/* -------------------------------------------------------------------- dates */
+
+static time_t ahead; /* by so much is the adapter's clock, but not wolfSSL's */
+
+__attribute__((visibility("default"))) time_t
+time(time_t *out)
+{
+	const void *caller = __builtin_return_address(0);
+	struct timespec now;
+	Dl_info info;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (dladdr(caller, &info) != 0 && info.dli_fname != NULL &&
+	    strstr(info.dli_fname, "libpinfast-wolfssl") != NULL)
+		now.tv_sec += ahead;
+	if (out != NULL)
+		*out = now.tv_sec;
+	return now.tv_sec;
+}
+
+/* A connection of client's, when the adapter's clock is so many days ahead. */
+static void
+connect_on_day(WOLFSSL_CTX *client, WOLFSSL_CTX *server, int day, int allow)
+{
+	struct duo *d;
+
+	ahead = (time_t)day * 86400;
+	d = pinned_duo(client, server);
+	pump(d);
+	talk(d);
+	ahead = 0;
+	expect_end(day == 0 ? "today" : "later", d, &d->c, allow,
+	    allow ? PINFAST_REASON_PIN_MATCHED : PINFAST_REASON_PKIX_FAILED);
+	close_duo(d);
+}
+
+/* SHORT lasts a week less than those above it. */
+static void
+a_link_that_is_known_is_asked_for_its_dates(void **state)
+{
+	(void)state;
+	for (int tls = TLS12; tls <= TLS13; tls++) {
+		struct pinfast *policy =
+		    world_policy(NULL, PINFAST_ROLE_ANY, ROOT_A);
+		WOLFSSL_CTX *client = pinned_ctx(policy, tls);
+		WOLFSSL_CTX *server = server_ctx(SHORT, INT_A, NOBODY, tls);
+
+		connect_on_day(client, server, 0, 1);
+		connect_on_day(client, server, 22, 1);
+		connect_on_day(client, server, 24, 0);
+		/* Not yet. */
+		connect_on_day(client, server, -1, 0);
+		connect_on_day(client, server, 0, 1);
+		drop_ctx(client);
+		drop_ctx(server);
+		pinfast_free(policy);
+	}
+}
+
+/* ------------------------------------------------------------------ tickets */
+
+/* A pinned server, and a client with a certificate. */
+struct mutual {
+	struct pinfast *policy;
+	WOLFSSL_CTX *client, *server;
+	WOLFSSL_SESSION *session; /* NULL: none yet */
+};
+
+static struct mutual
+mutual_of(int tls)
+{
+	static const enum who sent[] = {INT_A, NOBODY};
+	struct mutual m = {.policy = world_clients(CLIENT, NOBODY),
+	    .client = client_ctx(tls),
+	    .server = server_ctx(LEAF, INT_A, NOBODY, tls)};
+
+	show(m.client, CLIENT, sent);
+	trust(m.server, ROOT_A);
+	assert_int_equal(pinfast_wolfssl_init(m.server, m.policy, NULL, NULL),
+	    0);
+	return m;
+}
+
+static void
+end_mutual(struct mutual *m)
+{
+	wolfSSL_SESSION_free(m->session);
+	drop_ctx(m->client);
+	drop_ctx(m->server);
+	pinfast_free(m->policy);
+}
+
+/* One connection, which offers the session of the last one; was it resumed? */
+static int
+come(struct mutual *m, const char *label)
+{
+	struct duo *d = duo_of(m->client, m->server);
+	int resumed;
+
+	assert_int_equal(pinfast_wolfssl_attach_server(d->s.ssl, label, NULL),
+	    0);
+	if (m->session != NULL)
+		assert_int_equal(wolfSSL_set_session(d->c.ssl, m->session),
+		    WOLFSSL_SUCCESS);
+	pump(d);
+	talk(d);
+	if (d->s.done && d->app != 16)
+		fail_msg("%s: %zu bytes", label, d->app);
+	resumed = wolfSSL_session_reused(d->s.ssl);
+	wolfSSL_SESSION_free(m->session);
+	m->session = d->c.done ? wolfSSL_get1_session(d->c.ssl) : NULL;
+	close_duo(d);
+	return resumed;
+}
+
+/* The same client is welcome there as well. */
+static void
+a_ticket_for_one_label_is_none_for_another(void **state)
+{
+	(void)state;
+	for (int tls = TLS12; tls <= TLS13; tls++) {
+		struct mutual m = mutual_of(tls);
+
+		assert_false(come(&m, "partner"));
+		assert_true(come(&m, "partner"));
+		assert_false(come(&m, "guest"));
+		end_mutual(&m);
+	}
+}
+
+/* It would still be welcome, but the policy does not ask what it did. */
+static void
+a_ticket_for_other_terms_is_none(void **state)
+{
+	(void)state;
+	for (int tls = TLS12; tls <= TLS13; tls++) {
+		struct mutual m = mutual_of(tls);
+
+		assert_false(come(&m, "partner"));
+		assert_true(come(&m, "partner"));
+		world_change_clients(m.policy, 2, CLIENT, STRANGER);
+		assert_false(come(&m, "partner"));
+		end_mutual(&m);
+	}
+}
+
+/* -------------------------------------------------------------------- hooks */
+
+static unsigned told;
+
+static int
+say_done(WOLFSSL *ssl, void *arg)
+{
+	(void)ssl, (void)arg;
+	told++;
+	return 0;
+}
+
+static int
+yes_to_all(int ok, WOLFSSL_X509_STORE_CTX *store)
+{
+	(void)ok, (void)store;
+	return 1;
+}
+
+/* In the middle of the handshake, after pinfast's turn. */
+static void
+take_everything(const WOLFSSL *ssl, int type, int value)
+{
+	WOLFSSL *writable;
+
+	(void)value;
+	memcpy(&writable, &ssl, sizeof writable);
+	if (type != SSL_ST_CONNECT)
+		return;
+	wolfSSL_set_verify(writable, WOLFSSL_VERIFY_PEER, yes_to_all);
+	wolfSSL_SetHsDoneCb(writable, say_done, NULL);
+}
+
+static void
+the_first_byte_is_judged_when_the_end_was_not(void **state)
+{
+	struct pinfast_wolfssl_next next = {.info = take_everything};
+
+	(void)state;
+	for (int tls = TLS12; tls <= TLS13; tls++) {
+		struct pinfast *policy =
+		    world_policy(NULL, PINFAST_ROLE_LEAF, LEAF);
+		WOLFSSL_CTX *client = client_ctx(tls);
+		WOLFSSL_CTX *server = server_ctx(EVIL, NOBODY, NOBODY, tls);
+		struct duo *d;
+
+		assert_int_equal(pinfast_wolfssl_init(client, policy, &next,
+		                     NULL),
+		    0);
+		d = pinned_duo(client, server);
+		told = 0;
+		pump(d);
+		/* All is lost: nobody has judged anything. */
+		assert_int_equal(told, 1);
+		assert_int_equal(d->c.done, 1);
+		talk(d);
+		expect_end("taken", d, &d->c, 0, PINFAST_REASON_NO_CERTIFICATE);
+		close_duo(d);
+		drop_ctx(client);
+		drop_ctx(server);
+		pinfast_free(policy);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_link_that_is_known_is_asked_for_its_dates),
+	    cmocka_unit_test(a_ticket_for_one_label_is_none_for_another),
+	    cmocka_unit_test(a_ticket_for_other_terms_is_none),
+	    cmocka_unit_test(the_first_byte_is_judged_when_the_end_was_not),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, make_wolf, free_wolf);
+}
