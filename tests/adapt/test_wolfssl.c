@@ -339,6 +339,92 @@ the_tag_of_what_broke_off_is_no_evidence(void **state)
 	pinfast_free(policy);
 }
 
+/* Another connection of the same client. */
+static void
+renew(struct pair *p)
+{
+	pinfast_wolfssl_detach(p->c);
+	wolfSSL_free(p->c);
+	p->c = wolfSSL_new(p->ctx);
+	assert_non_null(p->c);
+	wolfSSL_SetIOReadCtx(p->c, p);
+	wolfSSL_SetIOWriteCtx(p->c, p);
+	assert_int_equal(pinfast_wolfssl_attach(p->c, "pin.test", 443, NULL),
+	    0);
+}
+
+/* The client offers a session; whoever shares a key with its application
+ * takes that in its place, and has never shown a certificate. */
+static void
+a_shared_key_is_no_session(void **state)
+{
+	struct pinfast *policy = peer_policy(RIGHT, 0);
+	WOLFSSL_SESSION *good;
+	struct pair p;
+	char text[8];
+
+	(void)state;
+	for (int tls13 = 0; tls13 < 2; tls13++) {
+		begin(&p, policy, tls13);
+		meet(&p, peer_new(RIGHT, 0, tls13));
+		shake(&p);
+		assert_true(p.shaken);
+		(void)wolfSSL_read(p.c, text, sizeof text);
+		good = wolfSSL_get1_session(p.c);
+		renew(&p);
+		wolfSSL_set_psk_client_callback(p.c, on_psk);
+		assert_int_equal(wolfSSL_set_session(p.c, good),
+		    WOLFSSL_SUCCESS);
+		meet(&p, peer_new(RIGHT, 1, tls13));
+		shake(&p);
+		if (pinfast_wolfssl_result(p.c).decision == PINFAST_ALLOW)
+			fail_msg("1.%d: allowed, %d", 2 + tls13,
+			    wolfSSL_session_reused(p.c));
+		(void)wolfSSL_write(p.c, "0123456789abcdef", 16);
+		assert_int_equal(peer_app(p.peer), 0);
+		wolfSSL_SESSION_free(good);
+		end(&p);
+	}
+	pinfast_free(policy);
+}
+
+/* But it costs no connection. */
+static void
+a_client_with_a_shared_key_resumes_nothing(void **state)
+{
+	struct pinfast *policy = peer_policy(RIGHT, 0);
+	struct peer *server = peer_new(RIGHT, 0, 1);
+	WOLFSSL_SESSION *session;
+	struct pair p;
+	char text[8];
+
+	(void)state;
+	begin(&p, policy, 1);
+	for (int i = 0; i < 2; i++) {
+		wolfSSL_set_psk_client_callback(p.c, on_psk);
+		if (i > 0)
+			assert_int_equal(wolfSSL_set_session(p.c, session),
+			    WOLFSSL_SUCCESS);
+		meet(&p, peer_again(server));
+		shake(&p);
+		assert_int_equal(pinfast_wolfssl_result(p.c).decision,
+		    PINFAST_ALLOW);
+		assert_false(wolfSSL_session_reused(p.c));
+		(void)wolfSSL_read(p.c, text, sizeof text);
+		assert_int_equal(pinfast_wolfssl_session_write(p.c, NULL, NULL,
+		                     0),
+		    0);
+		if (i > 0)
+			break;
+		session = wolfSSL_get1_session(p.c);
+		renew(&p);
+	}
+	wolfSSL_SESSION_free(session);
+	end(&p);
+	peer_free(server);
+	pinfast_free(policy);
+}
+
 int
 main(void)
 {
@@ -350,6 +436,8 @@ main(void)
 	        a_policy_that_wants_verification_gets_none_from_before),
 	    cmocka_unit_test(a_refused_connection_stays_so),
 	    cmocka_unit_test(the_tag_of_what_broke_off_is_no_evidence),
+	    cmocka_unit_test(a_shared_key_is_no_session),
+	    cmocka_unit_test(a_client_with_a_shared_key_resumes_nothing),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -195,6 +195,7 @@ pf_wolf_begin(struct pf_wolf *st)
 		return error;
 	st->saw_error = 0;
 	st->bypassed = 0;
+	st->shared = 0;
 	st->has_hello = 0;
 	learn_names(st);
 	pf_wolf_unshow(st);

@@ -97,6 +97,7 @@ struct pf_wolf {
 	void *done_arg;
 	int saw_error; /* verification met an error, whoever forgave it */
 	int bypassed;  /* or one of which the policy wanted to know nothing */
+	int shared;    /* the application offered a key that it shares */
 	int begun;     /* the ClientHello's session has been looked at */
 	int blocked;
 	int has_hello;

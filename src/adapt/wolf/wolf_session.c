@@ -299,7 +299,7 @@ pinfast_wolfssl_session_write(WOLFSSL *ssl, WOLFSSL_SESSION *session,
 	size_t len = 0;
 
 	if (st == NULL || st->a.doomed || !pf_wolf_over(ssl, st) ||
-	    pf_wolf_end(st).decision != PINFAST_ALLOW)
+	    pf_wolf_end(st).decision != PINFAST_ALLOW || st->shared)
 		return 0;
 	own = wolfSSL_get1_session(ssl);
 	if (session == NULL)

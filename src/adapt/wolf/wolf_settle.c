@@ -21,11 +21,32 @@ read_random(const WOLFSSL *ssl, uint8_t random[PF_WOLF_RANDOM])
 	       PF_WOLF_RANDOM;
 }
 
+/*
+ * wolfSSL says "resumed" also when the server has taken a key that it shares
+ * with the application (RFC 8446, 4.2.11) in place of the session that was
+ * offered, and does not tell which.  So there is no resuming beside such keys.
+ */
+static void
+note_shared_key(struct pf_wolf *st)
+{
+#ifndef NO_PSK
+	const char *identity = wolfSSL_get_psk_identity(st->ssl);
+
+	/* Of a server's clients it is what they asked for. */
+	if (!st->a.server && identity != NULL && identity[0] != '\0')
+		st->shared = 1;
+#else
+	(void)st;
+#endif
+}
+
 void
 pf_wolf_hello(struct pf_wolf *st, int first)
 {
 	uint8_t random[PF_WOLF_RANDOM];
 
+	if (!first)
+		note_shared_key(st);
 	(void)read_random(st->ssl, random);
 	if (first) {
 		st->has_hello = 0;
@@ -64,14 +85,18 @@ pf_wolf_end(struct pf_wolf *st)
 	if (st->a.conn != NULL)
 		(void)!pf_wolf_now(st);
 	first = !st->a.complete;
+	if (first)
+		note_shared_key(st);
+	if (st->shared)
+		st->a.by_tag = 0;
 	/* Nobody asked before: the handshake rests on this tag, whatever will
 	 * be said of it. */
-	if (first && resumed && !st->a.by_tag && st->a.conn != NULL) {
+	else if (first && resumed && !st->a.by_tag && st->a.conn != NULL) {
 		(void)pf_wolf_session_judge(st);
 		st->a.by_tag = 1;
 	}
 	verdict = pf_attached_end(&st->a, resumed);
-	if (first && verdict.decision == PINFAST_ALLOW)
+	if (first && !st->shared && verdict.decision == PINFAST_ALLOW)
 		pf_wolf_session_tag(st);
 	return verdict;
 }
