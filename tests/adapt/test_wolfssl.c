@@ -425,6 +425,47 @@ a_client_with_a_shared_key_resumes_nothing(void **state)
 	pinfast_free(policy);
 }
 
+static void
+own_info(const WOLFSSL *ssl, int type, int value)
+{
+	(void)ssl, (void)type, (void)value;
+}
+
+/* Nobody of ours is told of the second handshake, in which nobody shows a
+ * certificate. */
+static void
+a_verdict_is_of_its_own_handshake(void **state)
+{
+	struct pinfast *policy = peer_policy(RIGHT, 0);
+	struct pair p;
+	char text[8];
+
+	(void)state;
+	for (int how = 0; how < 4; how++) {
+		begin(&p, policy, how & 1);
+		if (how & 2) {
+			wolfSSL_CTX_set_info_callback(p.ctx, own_info);
+			renew(&p);
+			wolfSSL_SetHsDoneCb(p.c, say_done, NULL);
+		}
+		meet(&p, peer_new(RIGHT, 0, how & 1));
+		shake(&p);
+		assert_int_equal(pinfast_wolfssl_result(p.c).decision,
+		    PINFAST_ALLOW);
+		(void)wolfSSL_read(p.c, text, sizeof text);
+		assert_int_equal(wolfSSL_clear(p.c), WOLFSSL_SUCCESS);
+		wolfSSL_set_psk_client_callback(p.c, on_psk);
+		meet(&p, peer_new(RIGHT, 1, how & 1));
+		shake(&p);
+		assert_int_not_equal(pinfast_wolfssl_result(p.c).decision,
+		    PINFAST_ALLOW);
+		(void)wolfSSL_write(p.c, "0123456789abcdef", 16);
+		assert_int_equal(peer_app(p.peer), 0);
+		end(&p);
+	}
+	pinfast_free(policy);
+}
+
 int
 main(void)
 {
@@ -438,6 +479,7 @@ main(void)
 	    cmocka_unit_test(the_tag_of_what_broke_off_is_no_evidence),
 	    cmocka_unit_test(a_shared_key_is_no_session),
 	    cmocka_unit_test(a_client_with_a_shared_key_resumes_nothing),
+	    cmocka_unit_test(a_verdict_is_of_its_own_handshake),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
