@@ -336,10 +336,17 @@ pinfast_openssl_init(SSL_CTX *ctx, struct pinfast *policy,
 	return PINFAST_OK;
 }
 
+/* What an SSL is attached to. */
+struct target {
+	const char *host; /* NULL: unknown; a label when server is 1 */
+	uint16_t port;
+	int server;
+};
+
 /* Makes or resets the state of an SSL that is attached. */
 static enum pinfast_error
-attach(SSL *ssl, const char *host, uint16_t port, int server,
-    struct pinfast_diag *diag, struct pf_ossl **out)
+attach(SSL *ssl, const struct target *to, struct pinfast_diag *diag,
+    struct pf_ossl **out)
 {
 	struct pf_ossl_ctx *ctx;
 	struct pf_ossl *st;
@@ -363,7 +370,8 @@ attach(SSL *ssl, const char *host, uint16_t port, int server,
 	/* SSL_set_SSL_CTX() may have put another in its place. */
 	st->ctx = ctx;
 	pf_attached_fini(&st->a);
-	error = pf_attached_init(&st->a, ctx->policy, host, port, server);
+	error = pf_attached_init(&st->a, ctx->policy, to->host, to->port,
+	    to->server);
 	watch_ssl(ssl, st);
 	*out = st;
 	if (error == PINFAST_EHOST)
@@ -376,8 +384,9 @@ enum pinfast_error
 pinfast_openssl_attach(SSL *ssl, const char *host, uint16_t port,
     struct pinfast_diag *diag)
 {
+	const struct target to = {host, port, 0};
 	struct pf_ossl *st = NULL;
-	enum pinfast_error error = attach(ssl, host, port, 0, diag, &st);
+	enum pinfast_error error = attach(ssl, &to, diag, &st);
 
 	if (error != PINFAST_OK)
 		return error;
@@ -400,8 +409,9 @@ enum pinfast_error
 pinfast_openssl_attach_server(SSL *ssl, const char *label,
     struct pinfast_diag *diag)
 {
+	const struct target to = {label, 0, 1};
 	struct pf_ossl *st = NULL;
-	enum pinfast_error error = attach(ssl, label, 0, 1, diag, &st);
+	enum pinfast_error error = attach(ssl, &to, diag, &st);
 
 	if (error == PINFAST_EUSAGE && label == NULL)
 		return pf_attached_refuse(diag, error, "no label");
