@@ -112,6 +112,8 @@ pinfast_wolfssl_attach(WOLFSSL *ssl, const char *host, uint16_t port,
  * Asks for a client certificate that must be there.  Sessions of another
  * label, or of what the policy asked of this one before, are not resumed; out
  * of its own cache of TLS 1.2 wolfSSL resumes them, and they are denied.
+ * Certificates that are asked for after the handshake
+ * (wolfSSL_request_certificate()) are refused.
  *
  * label   of the policy's `clients`; copied
  * returns PINFAST_EUSAGE (no label, no pinfast_wolfssl_init(), too late),

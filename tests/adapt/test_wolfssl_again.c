@@ -6,6 +6,8 @@
 #include <dlfcn.h>
 #include <time.h>
 
+#include <wolfssl/error-ssl.h>
+
 /* -------------------------------------------------------------------- dates */
 
 static time_t ahead; /* by so much is the adapter's clock, but not wolfSSL's */
@@ -152,6 +154,42 @@ a_ticket_for_other_terms_is_none(void **state)
 	}
 }
 
+/* wolfSSL tells of it, but not of the proof that comes behind it. */
+static void
+a_certificate_after_the_handshake_is_refused(void **state)
+{
+#if defined(WOLFSSL_POST_HANDSHAKE_AUTH)
+	struct mutual m = mutual_of(TLS13);
+	struct duo *d = duo_of(m.client, m.server);
+	char text[16];
+
+	(void)state;
+	assert_int_equal(wolfSSL_allow_post_handshake_auth(d->c.ssl), 0);
+	assert_int_equal(pinfast_wolfssl_attach_server(d->s.ssl, "partner",
+	                     NULL),
+	    0);
+	pump(d);
+	talk(d);
+	expect_end("before", d, &d->s, 1, PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(wolfSSL_request_certificate(d->s.ssl),
+	    WOLFSSL_SUCCESS);
+	/* The request goes out with it. */
+	(void)wolfSSL_write(d->s.ssl, "?", 1);
+	while (wolfSSL_read(d->c.ssl, text, sizeof text) > 0)
+		;
+	assert_true(d->to_s.to > 0);
+	assert_true(wolfSSL_read(d->s.ssl, text, sizeof text) <= 0);
+	assert_int_equal(wolfSSL_get_error(d->s.ssl, 0), VERIFY_CERT_ERROR);
+	(void)wolfSSL_write(d->c.ssl, "more", 4);
+	assert_true(wolfSSL_read(d->s.ssl, text, sizeof text) <= 0);
+	close_duo(d);
+	end_mutual(&m);
+#else
+	(void)state;
+	skip();
+#endif
+}
+
 /* -------------------------------------------------------------------- hooks */
 
 static unsigned told;
@@ -223,6 +261,7 @@ main(void)
 	    cmocka_unit_test(a_link_that_is_known_is_asked_for_its_dates),
 	    cmocka_unit_test(a_ticket_for_one_label_is_none_for_another),
 	    cmocka_unit_test(a_ticket_for_other_terms_is_none),
+	    cmocka_unit_test(a_certificate_after_the_handshake_is_refused),
 	    cmocka_unit_test(the_first_byte_is_judged_when_the_end_was_not),
 	};
 

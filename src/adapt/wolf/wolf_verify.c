@@ -300,6 +300,10 @@ pf_wolf_verify(int ok, WOLFSSL_X509_STORE_CTX *store)
 	h.st = pf_wolf_make(h.ssl);
 	if (h.st == NULL || h.st->a.doomed)
 		return 0;
+	/* After a handshake (RFC 8446, 4.6.2) wolfSSL does not tell when the
+	 * peer has proved that the key is its own. */
+	if (wolfSSL_is_init_finished(h.ssl))
+		return 0;
 	/* Nobody told us of this handshake's beginning, or it is another. */
 	if ((h.st->a.complete && pf_wolf_begin(h.st) != PINFAST_OK) ||
 	    pf_wolf_now(h.st) != PINFAST_OK)
