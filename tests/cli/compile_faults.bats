@@ -58,6 +58,8 @@ check_folder() { # how, which call, status, what was there
 }
 
 every_call() { # how, what is there before: old or nothing
+	set +T # what traces each command makes this ten times slower
+	trap - DEBUG
 	[ -x "$NTH" ] || skip 'no nth for this machine or build'
 	call=1
 	changed=0
