@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "cli_check/checkprint.h"
-#include "cli_check/seen.h"
+#include "cli_check/in_service.h"
 #include "cli_check/turns.h"
 #include "cli_live/trial.h"
 
@@ -17,7 +17,7 @@
 struct job {
 	struct pf_server server;
 	struct pf_probe probe;
-	struct pf_seen seen;
+	struct pf_in_service in_service;
 	struct pf_turn *turn;
 	int interrupted; /* some of its connections were */
 };
@@ -139,7 +139,7 @@ settle(struct running *r, struct job *job, struct pf_answer *a,
 		row->why = strdup(text);
 	}
 	job->turn->checked.warn |= a->warn;
-	pf_seen_path(&job->seen, a->path);
+	pf_in_service_path(&job->in_service, a->path);
 }
 
 /* What the engine says, where the judge says nothing. */
@@ -158,7 +158,7 @@ take_row(struct running *r, struct job *job,
 	row.dropped = result->dropped;
 	if (result->asked != PF_PROBE_ANY)
 		row.key = result->asked == PF_PROBE_RSA ? "rsa" : "ecdsa";
-	pf_seen_leaf(result->presented, &row);
+	pf_in_service_leaf(result->presented, &row);
 	if (a != NULL)
 		settle(r, job, a, &row);
 	/* A deny is final at once; an allow needs the proof of possession. */
@@ -228,7 +228,7 @@ finish(struct running *r, struct job *job)
 
 	r->done++;
 	pf_checked_fold(c);
-	pf_seen_count(&job->seen, c);
+	pf_in_service_count(&job->in_service, c);
 	r->sum.count[c->status] += (unsigned long)worth_it;
 	pf_turns_over(&r->turns, job->turn, worth_it);
 	free_job(job);
@@ -301,7 +301,8 @@ next_probe(void *arg)
 		free_job(job);
 		return NULL;
 	}
-	pf_seen_init(&job->seen, r->s->store, &target.host, target.port, c);
+	pf_in_service_init(&job->in_service, r->s->store, &target.host,
+	    target.port, c);
 	job->probe = pf_server_probe(&job->server, r->s->reach);
 	job->probe.starttls = (int)target.starttls;
 	job->probe.both = 1;

@@ -2,8 +2,8 @@
  * Which pins of an entry servers show now: what is left are backup pins.
  * Hides where pins of a rule lie.
  */
-#ifndef PF_SEEN_H
-#define PF_SEEN_H
+#ifndef PF_IN_SERVICE_H
+#define PF_IN_SERVICE_H
 
 #include <openssl/x509.h>
 
@@ -11,7 +11,7 @@
 #include "core/lookup.h"
 #include "core/rule.h"
 
-struct pf_seen {
+struct pf_in_service {
 	int has_rule;
 	int has_path; /* some path was looked at */
 	struct pf_rule rule;
@@ -20,16 +20,18 @@ struct pf_seen {
 
 /* Looks the entry up that speaks for the host, and writes what checked says
  * of it. */
-void pf_seen_init(struct pf_seen *seen, const struct pinfast_store *store,
-    const struct pf_host *host, uint16_t port, struct pf_checked *checked);
+void pf_in_service_init(struct pf_in_service *in,
+    const struct pinfast_store *store, const struct pf_host *host,
+    uint16_t port, struct pf_checked *checked);
 
 /* path: leaf first; NULL: none. */
-void pf_seen_path(struct pf_seen *seen, STACK_OF(X509) * path);
+void pf_in_service_path(struct pf_in_service *in, STACK_OF(X509) * path);
 
 /* Writes pins and backups. */
-void pf_seen_count(const struct pf_seen *seen, struct pf_checked *checked);
+void pf_in_service_count(const struct pf_in_service *in,
+    struct pf_checked *checked);
 
 /* Writes what a row says of the leaf: key, pin, not_after. */
-void pf_seen_leaf(STACK_OF(X509) * presented, struct pf_checked_row *row);
+void pf_in_service_leaf(STACK_OF(X509) * presented, struct pf_checked_row *row);
 
 #endif

@@ -1,4 +1,4 @@
-#include "cli_check/seen.h"
+#include "cli_check/in_service.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,21 +9,21 @@
 #include "core/spki.h"
 
 void
-pf_seen_init(struct pf_seen *seen, const struct pinfast_store *store,
+pf_in_service_init(struct pf_in_service *in, const struct pinfast_store *store,
     const struct pf_host *host, uint16_t port, struct pf_checked *checked)
 {
 	struct pf_found found;
 
-	memset(seen, 0, sizeof *seen);
+	memset(in, 0, sizeof *in);
 	checked->entry_scope = checked->pins = checked->backups = -1;
-	seen->has_rule = pf_lookup_host(store, host, port, &found);
-	if (!seen->has_rule)
+	in->has_rule = pf_lookup_host(store, host, port, &found);
+	if (!in->has_rule)
 		return;
-	pf_rule_read(store, found.rule, &seen->rule);
+	pf_rule_read(store, found.rule, &in->rule);
 	checked->entry_scope = found.scope;
 	checked->entry_port = found.port;
-	checked->expires = seen->rule.expires;
-	checked->pins = seen->rule.pin_count;
+	checked->expires = in->rule.expires;
+	checked->pins = in->rule.pin_count;
 	/* Only names have parents that speak for them. */
 	snprintf(checked->entry, sizeof checked->entry, "%s",
 	    host->kind == PF_HOST_NAME ? host->text + found.name_at
@@ -32,52 +32,52 @@ pf_seen_init(struct pf_seen *seen, const struct pinfast_store *store,
 
 /* Marks this hash where a list holds it. */
 static void
-mark(struct pf_seen *seen, unsigned roles, const uint8_t *hash)
+mark(struct pf_in_service *in, unsigned roles, const uint8_t *hash)
 {
 	unsigned at = 0;
 
 	for (unsigned role = 0; role < PF_LISTS; role++)
-		for (unsigned i = 0; i < seen->rule.own.count[role]; i++, at++)
+		for (unsigned i = 0; i < in->rule.own.count[role]; i++, at++)
 			if ((roles >> role & 1) &&
-			    pf_same(seen->rule.own.pins[role] +
+			    pf_same(in->rule.own.pins[role] +
 			                (size_t)i * PINFAST_PIN_LEN,
 			        hash, PINFAST_PIN_LEN))
-				seen->pins[at / 8] |= (uint8_t)(1U << at % 8);
+				in->pins[at / 8] |= (uint8_t)(1U << at % 8);
 }
 
 void
-pf_seen_path(struct pf_seen *seen, STACK_OF(X509) * path)
+pf_in_service_path(struct pf_in_service *in, STACK_OF(X509) * path)
 {
-	for (int i = 0; seen->has_rule && i < sk_X509_num(path); i++) {
+	for (int i = 0; in->has_rule && i < sk_X509_num(path); i++) {
 		unsigned char *der = NULL;
 		int len = i2d_X509(sk_X509_value(path, i), &der);
 		struct pinfast_bytes bytes = {der, len > 0 ? (size_t)len : 0};
 		uint8_t hash[PINFAST_PIN_LEN];
 
-		seen->has_path = 1;
+		in->has_path = 1;
 		if (pinfast_pin_of(bytes, hash, NULL) == PINFAST_OK)
-			mark(seen,
+			mark(in,
 			    1U << PINFAST_ROLE_ANY |
 			        1U << (i == 0 ? PINFAST_ROLE_LEAF
 			                      : PINFAST_ROLE_CA),
 			    hash);
-		if (i == 0 && seen->rule.own.count[PINFAST_ROLE_CERT] > 0) {
+		if (i == 0 && in->rule.own.count[PINFAST_ROLE_CERT] > 0) {
 			pf_sha256(bytes.data, bytes.len, hash);
-			mark(seen, 1U << PINFAST_ROLE_CERT, hash);
+			mark(in, 1U << PINFAST_ROLE_CERT, hash);
 		}
 		OPENSSL_free(der);
 	}
 }
 
 void
-pf_seen_count(const struct pf_seen *seen, struct pf_checked *checked)
+pf_in_service_count(const struct pf_in_service *in, struct pf_checked *checked)
 {
 	int shown = 0;
 
-	if (!seen->has_path)
+	if (!in->has_path)
 		return;
-	for (unsigned i = 0; i < seen->rule.pin_count; i++)
-		shown += seen->pins[i / 8] >> i % 8 & 1;
+	for (unsigned i = 0; i < in->rule.pin_count; i++)
+		shown += in->pins[i / 8] >> i % 8 & 1;
 	checked->backups = checked->pins - shown;
 }
 
@@ -93,7 +93,7 @@ kind_of(X509 *cert)
 }
 
 void
-pf_seen_leaf(STACK_OF(X509) * presented, struct pf_checked_row *row)
+pf_in_service_leaf(STACK_OF(X509) * presented, struct pf_checked_row *row)
 {
 	X509 *leaf =
 	    sk_X509_num(presented) > 0 ? sk_X509_value(presented, 0) : NULL;
