@@ -94,8 +94,11 @@ void pf_gtls_key_view(gnutls_pubkey_t key, const struct pf_key *walked,
 
 #define PF_GTLS_EDGES 64
 
-/* Who was verified to have issued whom, the last ones. */
+/* Who was verified to have issued whom, the last ones.  Certificates that the
+ * peer sent are not copied: GnuTLS keeps them as long as the handshake. */
 struct pf_gtls_edges {
+	const gnutls_datum_t *peers;
+	unsigned peer_count;
 	struct {
 		gnutls_datum_t cert;
 		gnutls_datum_t issuer;

@@ -163,30 +163,21 @@ on_finished(gnutls_session_t session, struct pf_gtls *st)
 	return refuse(session, st, verdict.reason);
 }
 
+/* A ClientHello, before or after it goes out or was read. */
 static int
-ours(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
-    const gnutls_datum_t *message)
+on_client_hello(gnutls_session_t session, struct pf_gtls *st, unsigned when,
+    unsigned incoming, const gnutls_datum_t *message)
 {
-	struct pf_gtls *st = pf_gtls_of(session);
-
-	if (st == NULL)
-		return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
-	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO && !incoming &&
-	    when == GNUTLS_HOOK_PRE)
+	if (!incoming && when == GNUTLS_HOOK_PRE)
 		return on_hello(session, st, message);
-	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO && incoming &&
-	    when == GNUTLS_HOOK_PRE &&
+	if (incoming && when == GNUTLS_HOOK_PRE &&
 	    (st->a.doomed || greet(session, st) != PINFAST_OK))
 		return refuse(session, st, PINFAST_REASON_NOT_JUDGED);
-	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO)
-		st->hello = 1;
+	st->hello = 1;
 	/* Early data are there before anything can be judged, and GnuTLS takes
 	 * none without this: only a ticket that is bound speaks for them. */
-	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO && incoming && !st->bound)
+	if (incoming && !st->bound)
 		gnutls_anti_replay_enable(session, NULL);
-	if (type == GNUTLS_HANDSHAKE_FINISHED && incoming &&
-	    when == GNUTLS_HOOK_POST && !st->wrapped)
-		return on_finished(session, st);
 	return 0;
 }
 
@@ -206,8 +197,15 @@ pf_gtls_hook(gnutls_session_t session, unsigned type, unsigned when,
     unsigned incoming, const gnutls_datum_t *message)
 {
 	struct pf_gtls *st = pf_gtls_of(session);
-	int error = ours(session, type, when, incoming, message);
+	int error = 0;
 
+	if (st == NULL)
+		return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
+	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO)
+		error = on_client_hello(session, st, when, incoming, message);
+	else if (type == GNUTLS_HANDSHAKE_FINISHED && incoming &&
+	         when == GNUTLS_HOOK_POST && !st->wrapped)
+		error = on_finished(session, st);
 	if (error != 0 || !is_wanted(&st->next, type, when))
 		return error;
 	return st->next.hook(session, type, when, incoming, message);

@@ -65,7 +65,7 @@ judge_verified(struct pf_gtls_work *w)
 		return;
 	/* Its certificates must outlive the verification of others. */
 	first = w->edges;
-	memset(&w->edges, 0, sizeof w->edges);
+	w->edges.count = 0;
 	pf_gtls_search(w, path, count);
 	pf_gtls_edges_fini(&first);
 }
@@ -168,6 +168,8 @@ begin(struct pf_gtls_work *w, struct pf_gtls_judging *j)
 	        0)
 		return 0;
 	w->cred = cred;
+	w->edges.peers = w->peers;
+	w->edges.peer_count = w->peer_count;
 	leaf.data = w->peers[0].data;
 	leaf.len = w->peers[0].size;
 	(void)pf_link_set(&w->links[0], leaf, NULL);

@@ -21,14 +21,37 @@ pf_gtls_edges_end(void)
 	collecting = NULL;
 }
 
+/* What the peer sent lies with the session, and what does not is ours. */
+static void
+drop(const struct pf_gtls_edges *edges, gnutls_datum_t *der)
+{
+	for (unsigned i = 0; i < edges->peer_count; i++)
+		if (der->data == edges->peers[i].data)
+			return;
+	gnutls_free(der->data);
+}
+
 static void
 drop_first(struct pf_gtls_edges *edges)
 {
-	gnutls_free(edges->edge[0].cert.data);
-	gnutls_free(edges->edge[0].issuer.data);
+	drop(edges, &edges->edge[0].cert);
+	drop(edges, &edges->edge[0].issuer);
 	memmove(edges->edge, edges->edge + 1,
 	    (PF_GTLS_EDGES - 1) * sizeof edges->edge[0]);
 	edges->count--;
+}
+
+/* The bytes of a certificate; 0: there is no memory for them. */
+static int
+take(const struct pf_gtls_edges *edges, gnutls_x509_crt_t cert,
+    gnutls_datum_t *der)
+{
+	for (unsigned i = 0; i < edges->peer_count; i++)
+		if (gnutls_x509_crt_equals2(cert, &edges->peers[i])) {
+			*der = edges->peers[i];
+			return 1;
+		}
+	return gnutls_x509_crt_export2(cert, GNUTLS_X509_FMT_DER, der) == 0;
 }
 
 static void
@@ -39,12 +62,12 @@ note(struct pf_gtls_edges *edges, gnutls_x509_crt_t cert,
 
 	if (edges->count == PF_GTLS_EDGES)
 		drop_first(edges);
-	if (gnutls_x509_crt_export2(cert, GNUTLS_X509_FMT_DER, &one) != 0) {
+	if (!take(edges, cert, &one)) {
 		edges->lost = 1;
 		return;
 	}
-	if (gnutls_x509_crt_export2(issuer, GNUTLS_X509_FMT_DER, &other) != 0) {
-		gnutls_free(one.data);
+	if (!take(edges, issuer, &other)) {
+		drop(edges, &one);
 		edges->lost = 1;
 		return;
 	}
@@ -68,8 +91,11 @@ pf_gtls_on_edge(gnutls_x509_crt_t cert, gnutls_x509_crt_t issuer,
 void
 pf_gtls_edges_fini(struct pf_gtls_edges *edges)
 {
-	while (edges->count > 0)
-		drop_first(edges);
+	for (size_t i = 0; i < edges->count; i++) {
+		drop(edges, &edges->edge[i].cert);
+		drop(edges, &edges->edge[i].issuer);
+	}
+	edges->count = 0;
 }
 
 static int
