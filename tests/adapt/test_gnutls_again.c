@@ -105,6 +105,42 @@ a_second_handshake_is_judged_like_the_first(void **state)
 	}
 }
 
+/* GNUTLS_ENABLE_FALSE_START: the client may write before the server's last
+ * message, but not before the server has proved that the key is its own. */
+static void
+a_client_that_starts_early_knows_its_server_first(void **state)
+{
+	(void)state;
+	for (int right = 0; right < 2; right++)
+		for (int careless = 0; careless < 2; careless++) {
+			struct stage st =
+			    stage_of(policy_of(PINFAST_ROLE_LEAF, &leaf),
+			        right ? &leaf : &other, &intA, TLS12);
+			struct two t = bare_two(&st, GNUTLS_ENABLE_FALSE_START);
+
+			pin(t.c, st.policy);
+			for (int i = 0; i < 8; i++) {
+				t.shaken = careless ? gnutls_handshake(t.c)
+				                    : pinned(t.c);
+				if (t.shaken == 0)
+					break;
+				(void)gnutls_handshake(t.s);
+			}
+			chat_two(&t);
+			(void)gnutls_handshake(t.s);
+			t.app += receive(t.s);
+			(void)gnutls_record_send(t.s, "fine", 4);
+			t.got += receive(t.c);
+			assert_int_equal(t.app, right ? 16 : 0);
+			assert_int_equal(t.got, right ? 4 : 0);
+			expect(pinfast_gnutls_result(t.c), right ? ALLOW : DENY,
+			    right ? PINFAST_REASON_PIN_MATCHED
+			          : PINFAST_REASON_PIN_MISMATCH);
+			part_two(&t);
+			end_stage(&st);
+		}
+}
+
 static int
 yes_to_all(gnutls_session_t session)
 {
@@ -151,6 +187,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_certificate_that_is_not_proved_yet_says_nothing),
 	    cmocka_unit_test(a_second_handshake_is_judged_like_the_first),
+	    cmocka_unit_test(a_client_that_starts_early_knows_its_server_first),
 	    cmocka_unit_test(
 	        who_takes_our_functions_away_later_gets_nothing_through),
 	};

@@ -419,6 +419,43 @@ a_server_knows_its_clients(void **state)
 		}
 }
 
+/* It may answer before it has seen the client's last message
+ * (GNUTLS_ENABLE_EARLY_START), but not before it knows whose that is. */
+static void
+a_server_that_starts_early_knows_its_clients_first(void **state)
+{
+	(void)state;
+	for (int right = 0; right < 2; right++)
+		for (int careless = 0; careless < 2; careless++) {
+			struct stage st =
+			    mutual_stage(right ? &client : &stranger, &stranger,
+			        TLS13);
+			struct two t = two_of(st.client, st.server, TLS13,
+			    GNUTLS_ENABLE_EARLY_START);
+
+			assert_int_equal(pinfast_gnutls_attach_server(t.s,
+			                     st.policy, "partner", NULL),
+			    0);
+			for (int i = 0; i < 8; i++) {
+				t.shaken = gnutls_handshake(t.c);
+				if ((careless ? gnutls_handshake(t.s)
+				              : pinned(t.s)) == 0)
+					break;
+			}
+			(void)gnutls_record_send(t.s, "fine", 4);
+			t.got += receive(t.c);
+			(void)gnutls_record_send(t.c, "0123456789abcdef", 16);
+			t.app += receive(t.s);
+			assert_int_equal(t.got, right ? 4 : 0);
+			assert_int_equal(t.app, right ? 16 : 0);
+			expect(pinfast_gnutls_result(t.s), right ? ALLOW : DENY,
+			    right ? PINFAST_REASON_PIN_MATCHED
+			          : PINFAST_REASON_PIN_MISMATCH);
+			part_two(&t);
+			end_stage(&st);
+		}
+}
+
 /* Both take early data; the server's application looks for them at once, and
  * what it finds in the middle of the handshake is counted as got. */
 static struct two
@@ -548,6 +585,8 @@ main(void)
 	    cmocka_unit_test(a_session_file_is_for_its_owner_alone),
 	    cmocka_unit_test(early_data_need_a_tag_that_passed),
 	    cmocka_unit_test(a_server_knows_its_clients),
+	    cmocka_unit_test(
+	        a_server_that_starts_early_knows_its_clients_first),
 	    cmocka_unit_test(a_ticket_for_one_label_is_none_for_another),
 	    cmocka_unit_test(a_withdrawn_client_does_not_come_back),
 	    cmocka_unit_test(
