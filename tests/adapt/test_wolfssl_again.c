@@ -190,6 +190,93 @@ a_certificate_after_the_handshake_is_refused(void **state)
 #endif
 }
 
+static int replayed; /* clients send one random again and again */
+
+__attribute__((visibility("default"))) size_t
+wolfSSL_get_client_random(const WOLFSSL *ssl, unsigned char *out, size_t size)
+{
+	static size_t (*real)(const WOLFSSL *, unsigned char *, size_t);
+	void *found = dlsym(RTLD_NEXT, "wolfSSL_get_client_random");
+	size_t len;
+
+	memcpy(&real, &found, sizeof real);
+	len = real(ssl, out, size);
+	if (replayed && len > 0)
+		memset(out, 'r', len);
+	return len;
+}
+
+/* A client that has no tickets: what resumes is the server's cache. */
+static WOLFSSL_CTX *
+bare_client(enum who who)
+{
+	static const enum who sent[] = {INT_A, NOBODY};
+	WOLFSSL_CTX *ctx = wolfSSL_CTX_new(wolfTLSv1_2_client_method());
+
+	assert_non_null(ctx);
+	trust(ctx, ROOT_A);
+	show(ctx, who, sent);
+	return ctx;
+}
+
+/* The server uses its WOLFSSL again. */
+static void
+clear_server(struct duo *d, WOLFSSL_CTX *client)
+{
+	wolfSSL_free(d->c.ssl);
+	memset(&d->to_c, 0, sizeof d->to_c);
+	memset(&d->to_s, 0, sizeof d->to_s);
+	d->app = d->got = 0;
+	d->c.done = d->s.done = d->c.error = d->s.error = 0;
+	open_end(&d->c, client, &d->to_c, &d->to_s);
+	assert_int_equal(wolfSSL_clear(d->s.ssl), WOLFSSL_SUCCESS);
+}
+
+/* Out of the cache wolfSSL resumes without asking; the verdict is not that
+ * of the client that was there before. */
+static void
+a_client_does_not_pass_for_the_one_before(void **state)
+{
+	struct mutual m = mutual_of(TLS12);
+	WOLFSSL_CTX *known = bare_client(CLIENT);
+	WOLFSSL_CTX *stranger = bare_client(STRANGER);
+	WOLFSSL_SESSION *old;
+	struct duo *d;
+
+	(void)state;
+	world_change_clients(m.policy, 2, STRANGER, NOBODY);
+	d = duo_of(stranger, m.server);
+	assert_int_equal(pinfast_wolfssl_attach_server(d->s.ssl, "partner",
+	                     NULL),
+	    0);
+	pump(d);
+	talk(d);
+	expect_end("once", d, &d->s, 1, PINFAST_REASON_PIN_MATCHED);
+	old = wolfSSL_get1_session(d->c.ssl);
+	close_duo(d);
+	world_change_clients(m.policy, 3, CLIENT, NOBODY);
+	d = duo_of(known, m.server);
+	assert_int_equal(pinfast_wolfssl_attach_server(d->s.ssl, "partner",
+	                     NULL),
+	    0);
+	replayed = 1;
+	pump(d);
+	talk(d);
+	expect_end("known", d, &d->s, 1, PINFAST_REASON_PIN_MATCHED);
+	clear_server(d, stranger);
+	assert_int_equal(wolfSSL_set_session(d->c.ssl, old), WOLFSSL_SUCCESS);
+	pump(d);
+	talk(d);
+	replayed = 0;
+	assert_true(wolfSSL_session_reused(d->s.ssl));
+	expect_end("again", d, &d->s, 0, PINFAST_REASON_PIN_MISMATCH);
+	wolfSSL_SESSION_free(old);
+	close_duo(d);
+	drop_ctx(known);
+	drop_ctx(stranger);
+	end_mutual(&m);
+}
+
 /* -------------------------------------------------------------------- hooks */
 
 static unsigned told;
@@ -262,6 +349,7 @@ main(void)
 	    cmocka_unit_test(a_ticket_for_one_label_is_none_for_another),
 	    cmocka_unit_test(a_ticket_for_other_terms_is_none),
 	    cmocka_unit_test(a_certificate_after_the_handshake_is_refused),
+	    cmocka_unit_test(a_client_does_not_pass_for_the_one_before),
 	    cmocka_unit_test(the_first_byte_is_judged_when_the_end_was_not),
 	};
 

@@ -103,6 +103,7 @@ struct pf_wolf {
 	int has_hello;
 	uint8_t before[PF_WOLF_RANDOM]; /* the ClientHello's random before it */
 	uint8_t hello[PF_WOLF_RANDOM]; /* and of the handshake that is judged */
+	uint8_t ours[PF_WOLF_RANDOM];  /* a server's own, when it was over */
 	int had_anchors;               /* the entry had anchors of its own */
 	int bad_anchors;               /* and they cannot be had */
 	struct pf_pool own;            /* those */

@@ -58,6 +58,25 @@ pf_wolf_hello(struct pf_wolf *st, int first)
 	}
 }
 
+static void
+read_ours(const WOLFSSL *ssl, uint8_t random[PF_WOLF_RANDOM])
+{
+	memset(random, 0, PF_WOLF_RANDOM);
+	(void)wolfSSL_get_server_random(ssl, random, PF_WOLF_RANDOM);
+}
+
+/* A client may send what somebody else has sent in the handshake before. */
+static int
+is_another_client(const struct pf_wolf *st)
+{
+	uint8_t ours[PF_WOLF_RANDOM];
+
+	if (!st->a.server || !st->a.complete)
+		return 0;
+	read_ours(st->ssl, ours);
+	return memcmp(st->ours, ours, sizeof ours) != 0;
+}
+
 enum pinfast_error
 pf_wolf_now(struct pf_wolf *st)
 {
@@ -66,7 +85,7 @@ pf_wolf_now(struct pf_wolf *st)
 
 	if (!read_random(st->ssl, random))
 		return st->a.conn == NULL ? pf_wolf_begin(st) : PINFAST_OK;
-	if (st->a.conn == NULL ||
+	if (st->a.conn == NULL || is_another_client(st) ||
 	    (st->has_hello && memcmp(st->hello, random, sizeof random) != 0))
 		error = pf_wolf_begin(st);
 	st->has_hello = 1;
@@ -85,8 +104,10 @@ pf_wolf_end(struct pf_wolf *st)
 	if (st->a.conn != NULL)
 		(void)!pf_wolf_now(st);
 	first = !st->a.complete;
-	if (first)
+	if (first) {
 		note_shared_key(st);
+		read_ours(st->ssl, st->ours);
+	}
 	if (st->shared)
 		st->a.by_tag = 0;
 	/* Nobody asked before: the handshake rests on this tag, whatever will
