@@ -1,110 +1,16 @@
 /* The wolfSSL adapter when memory runs out, and under many threads. */
 #define _GNU_SOURCE
+#define FAIL_MALLOC(caller, size) fail_in(caller, "libpinfast-wolfssl")
+#include "failing.h"
+#include "load.h"
 #include "wolf_pair.h"
-
-#include <dlfcn.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <time.h>
 
 #include <wolfssl/wolfcrypt/ecc.h>
 
-#ifndef RELOADS
-#define RELOADS 300
-#endif
-
 /* ----------------------------------------------------- failing allocations */
-
-static _Thread_local long left = -1; /* until one fails; -1: never */
-static _Thread_local int from_then_on;
-
-static int
-fails(void)
-{
-	if (left < 0)
-		return 0;
-	if (left > 0) {
-		left--;
-		return 0;
-	}
-	if (!from_then_on)
-		left = -1;
-	return 1;
-}
-
-static void *
-policy_alloc(void *arg, size_t size)
-{
-	(void)arg;
-	return fails() ? NULL : malloc(size);
-}
-
-static void
-policy_free(void *arg, void *ptr)
-{
-	(void)arg;
-	free(ptr);
-}
-
-static const struct pinfast_alloc failing = {policy_alloc, policy_free, NULL};
-
-/* A sanitizer has its own malloc(); it sees the policy's allocations fail, and
- * the calls below. */
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t count, size_t size);
-extern void *__libc_realloc(void *ptr, size_t size);
-
-static int
-is_ours(const void *caller)
-{
-	Dl_info info;
-
-	return left >= 0 && dladdr(caller, &info) != 0 &&
-	       info.dli_fname != NULL &&
-	       strstr(info.dli_fname, "libpinfast-wolfssl") != NULL;
-}
-
-__attribute__((visibility("default"))) void *
-malloc(size_t size)
-{
-	if (is_ours(__builtin_return_address(0)) && fails())
-		return NULL;
-	return __libc_malloc(size);
-}
-
-__attribute__((visibility("default"))) void *
-calloc(size_t count, size_t size)
-{
-	if (is_ours(__builtin_return_address(0)) && fails())
-		return NULL;
-	return __libc_calloc(count, size);
-}
-
-__attribute__((visibility("default"))) void *
-realloc(void *ptr, size_t size)
-{
-	if (is_ours(__builtin_return_address(0)) && fails())
-		return NULL;
-	return __libc_realloc(ptr, size);
-}
-#endif
 
 /* What the adapter calls fails as a whole: wolfSSL's own allocations are
  * wolfSSL's. */
-#define FAILS(type, failed, name, params, args)                                \
-	__attribute__((visibility("default"))) type name params                \
-	{                                                                      \
-		static type(*real) params;                                     \
-		void *found;                                                   \
-                                                                               \
-		if (fails())                                                   \
-			return failed;                                         \
-		found = dlsym(RTLD_NEXT, #name);                               \
-		memcpy(&real, &found, sizeof real);                            \
-		return real args;                                              \
-	}
-
 /* clang-format off */
 FAILS(WOLFSSL_CERT_MANAGER *, NULL, wolfSSL_CertManagerNew, (void), ())
 FAILS(WOLFSSL_STACK *, NULL, wolfSSL_CertManagerGetCerts,
@@ -151,28 +57,25 @@ pump_failing(struct end *mine, struct end *theirs, int server)
 {
 	for (int i = 0; i < 30; i++) {
 		int done = push_end(mine, server);
-		long kept = left;
+		long kept = fail_pause();
 
-		left = -1;
 		done &= push_end(theirs, !server);
-		left = kept;
+		fail_resume(kept);
 		if (done)
 			break;
 	}
 }
 
-/* One connection with allocation n failing.  0: not that many were made, and
- * all went as it should. */
 static int
-try(const struct plot *plot, long n, int on)
+try(void *arg, long n, int on)
 {
+	const struct plot *plot = arg;
 	struct duo *d = duo_of(plot->client, plot->server);
 	struct pinfast_verdict verdict = {0, PINFAST_REASON_NOT_JUDGED};
 	uint8_t bytes[4096];
-	int reached;
+	int failed = 0;
 
-	from_then_on = on;
-	left = n;
+	fail_at(n, on);
 	(void)!pinfast_wolfssl_attach(d->c.ssl, "pin.test", 443, NULL);
 	if (plot->session != NULL)
 		(void)!pinfast_wolfssl_session_read(d->c.ssl, plot->session,
@@ -182,17 +85,14 @@ try(const struct plot *plot, long n, int on)
 		verdict = pinfast_wolfssl_result(d->c.ssl);
 	(void)!pinfast_wolfssl_session_write(d->c.ssl, NULL, bytes,
 	    sizeof bytes);
-	reached = left <= 0;
-	if (!plot->careless) {
-		left = -1;
-		talk(d);
-	} else {
-		talk(d);
-		reached = left <= 0;
-		left = -1;
+	if (!plot->careless)
+		failed = fail_over();
+	talk(d);
+	if (plot->careless) {
+		failed = fail_over();
 		verdict = pinfast_wolfssl_result(d->c.ssl);
 	}
-	if (!reached) {
+	if (!failed) {
 		assert_int_equal(verdict.decision == PINFAST_ALLOW,
 		    plot->allow);
 		assert_int_equal(d->app, plot->allow ? 16 : 0);
@@ -202,21 +102,7 @@ try(const struct plot *plot, long n, int on)
 	if (verdict.decision != PINFAST_ALLOW)
 		assert_int_equal(d->app + d->got, 0);
 	close_duo(d);
-	return reached;
-}
-
-static void
-try_all(const struct plot *plot, const char *name)
-{
-	for (int on = 0; on < 2; on++) {
-		long n = 0;
-
-		while (try(plot, n, on))
-			if (++n == 2000)
-				fail_msg("%s: there is no end of it", name);
-		/* A sanitizer lets few fail. */
-		assert_true(n > 0);
-	}
+	return failed;
 }
 
 static void
@@ -258,11 +144,30 @@ whatever_fails_nobody_gets_through(void **state)
 			    .careless = rows[i].careless};
 
 			plot.client = pinned_ctx(plot.policy, tls);
-			try_all(&plot, rows[i].name);
+			print_message("# %s\n", rows[i].name);
+			try_each(try, &plot, 1, 1);
 			drop_ctx(plot.client);
 			drop_ctx(plot.server);
 			pinfast_free(plot.policy);
 		}
+}
+
+static void
+whatever_fails_only_the_anchors_of_the_entry_count(void **state)
+{
+	(void)state;
+	for (int allow = 0; allow < 2; allow++) {
+		struct plot plot = {.policy = world_anchored(&failing, LEAF,
+		                        allow ? ROOT_A : ROOT_B),
+		    .server = server_ctx(LEAF, INT_A, NOBODY, TLS13),
+		    .allow = allow};
+
+		plot.client = pinned_ctx(plot.policy, TLS13);
+		try_each(try, &plot, 1, 1);
+		drop_ctx(plot.client);
+		drop_ctx(plot.server);
+		pinfast_free(plot.policy);
+	}
 }
 
 static void
@@ -286,40 +191,39 @@ whatever_fails_no_unjudged_session_is_resumed(void **state)
 		    bytes, sizeof bytes);
 		assert_in_range(plot.session_len, 1, sizeof bytes);
 		close_duo(d);
-		try_all(&plot, "resumed");
+		try_each(try, &plot, 1, 1);
 		/* Now the key is withdrawn. */
 		world_change(plot.policy, 2, PINFAST_ROLE_LEAF, EVIL);
 		plot.allow = 0;
-		try_all(&plot, "withdrawn");
+		try_each(try, &plot, 1, 1);
 		drop_ctx(plot.client);
 		drop_ctx(plot.server);
 		pinfast_free(plot.policy);
 	}
 }
 
-/* A server that is attached; 0: no more failed, and the client came in. */
 static int
-try_server(WOLFSSL_CTX *client, WOLFSSL_CTX *server, long n, int allow)
+try_server(void *arg, long n, int on)
 {
-	struct duo *d = duo_of(client, server);
+	const struct plot *plot = arg;
+	struct duo *d = duo_of(plot->client, plot->server);
 	struct pinfast_verdict verdict;
-	int reached;
+	int failed;
 
-	from_then_on = 0;
-	left = n;
+	fail_at(n, on);
 	(void)!pinfast_wolfssl_attach_server(d->s.ssl, "partner", NULL);
 	pump_failing(&d->s, &d->c, 1);
 	verdict = pinfast_wolfssl_result(d->s.ssl);
-	reached = left <= 0;
-	left = -1;
+	failed = fail_over();
 	talk(d);
-	if (!reached)
-		assert_int_equal(verdict.decision == PINFAST_ALLOW, allow);
-	assert_true(allow || verdict.decision != PINFAST_ALLOW);
+	if (!failed)
+		assert_int_equal(verdict.decision == PINFAST_ALLOW,
+		    plot->allow);
+	assert_true(plot->allow || verdict.decision != PINFAST_ALLOW);
 	if (verdict.decision != PINFAST_ALLOW)
 		assert_int_equal(d->app, 0);
 	close_duo(d);
-	return reached;
+	return failed;
 }
 
 static void
@@ -330,46 +234,47 @@ a_server_without_memory_lets_nobody_in(void **state)
 	(void)state;
 	for (int tls = TLS12; tls <= TLS13; tls++)
 		for (int allow = 0; allow < 2; allow++) {
-			struct pinfast *policy =
-			    world_policy(&failing, PINFAST_ROLE_COUNT, CLIENT);
-			WOLFSSL_CTX *client = client_ctx(tls);
-			WOLFSSL_CTX *server =
-			    server_ctx(LEAF, INT_A, NOBODY, tls);
-			long n = 0;
+			struct plot plot = {.policy = world_policy(&failing,
+			                        PINFAST_ROLE_COUNT, CLIENT),
+			    .client = client_ctx(tls),
+			    .server = server_ctx(LEAF, INT_A, NOBODY, tls),
+			    .allow = allow};
 
-			show(client, allow ? CLIENT : STRANGER, sent);
-			trust(server, ROOT_A);
-			assert_int_equal(pinfast_wolfssl_init(server, policy,
-			                     NULL, NULL),
+			show(plot.client, allow ? CLIENT : STRANGER, sent);
+			trust(plot.server, ROOT_A);
+			assert_int_equal(pinfast_wolfssl_init(plot.server,
+			                     plot.policy, NULL, NULL),
 			    0);
-			while (try_server(client, server, n, allow))
-				n++;
-			assert_true(n > 0);
-			drop_ctx(client);
-			drop_ctx(server);
-			pinfast_free(policy);
+			try_each(try_server, &plot, 0, 1);
+			drop_ctx(plot.client);
+			drop_ctx(plot.server);
+			pinfast_free(plot.policy);
 		}
+}
+
+static int
+try_init(void *arg, long n, int on)
+{
+	struct pinfast *policy = arg;
+	WOLFSSL_CTX *ctx = client_ctx(TLS13);
+	enum pinfast_error error;
+	int failed;
+
+	fail_at(n, on);
+	error = pinfast_wolfssl_init(ctx, policy, NULL, NULL);
+	failed = fail_over();
+	assert_int_equal(error, failed ? PINFAST_ENOMEM : PINFAST_OK);
+	drop_ctx(ctx);
+	return failed;
 }
 
 static void
 an_init_that_failed_may_be_repeated(void **state)
 {
 	struct pinfast *policy = world_policy(NULL, PINFAST_ROLE_LEAF, LEAF);
-	int error = PINFAST_ENOMEM;
-	long n = 0;
 
 	(void)state;
-	for (; error != PINFAST_OK; n++) {
-		WOLFSSL_CTX *ctx = client_ctx(TLS13);
-
-		from_then_on = 0;
-		left = n;
-		error = pinfast_wolfssl_init(ctx, policy, NULL, NULL);
-		left = -1;
-		if (error != PINFAST_OK)
-			assert_int_equal(error, PINFAST_ENOMEM);
-		drop_ctx(ctx);
-	}
+	try_each(try_init, policy, 0, 1);
 	pinfast_free(policy);
 }
 
@@ -378,33 +283,37 @@ an_init_that_failed_may_be_repeated(void **state)
 struct work {
 	struct pinfast *policy;
 	WOLFSSL_CTX *client, *good, *bad;
-	atomic_int stop, allowed, denied, wrong;
 };
 
-static void *
-connect_often(void *arg)
+static enum outcome
+connect_to(void *arg, int bad)
 {
-	struct work *w = arg;
+	const struct work *w = arg;
+	struct duo *d = duo_of(w->client, bad ? w->bad : w->good);
+	enum pinfast_error error =
+	    pinfast_wolfssl_attach(d->c.ssl, "pin.test", 443, NULL);
+	int allowed;
+	size_t app;
 
-	for (int i = 0; !atomic_load(&w->stop); i ^= 1) {
-		struct duo *d = duo_of(w->client, i ? w->bad : w->good);
-		struct pinfast_verdict verdict;
+	pump(d);
+	allowed = pinfast_wolfssl_result(d->c.ssl).decision == PINFAST_ALLOW;
+	talk(d);
+	app = d->app;
+	close_duo(d);
+	if (error != PINFAST_OK || allowed == bad || app != (bad ? 0U : 16U))
+		return LOAD_WRONG;
+	return bad ? LOAD_DENIED : LOAD_ALLOWED;
+}
 
-		if (pinfast_wolfssl_attach(d->c.ssl, "pin.test", 443, NULL) !=
-		    PINFAST_OK)
-			atomic_fetch_add(&w->wrong, 1);
-		pump(d);
-		verdict = pinfast_wolfssl_result(d->c.ssl);
-		talk(d);
-		if ((verdict.decision == PINFAST_ALLOW) == i ||
-		    d->app != (i ? 0U : 16U))
-			atomic_fetch_add(&w->wrong, 1);
-		atomic_fetch_add(i ? &w->denied : &w->allowed, 1);
-		close_duo(d);
-	}
-	/* What wolfSSL keeps for a thread. */
-	wc_ecc_fp_free();
-	return NULL;
+/* Now the leaf is pinned, now its CA: the impostor is never. */
+static void
+pin_another(void *arg, int64_t serial)
+{
+	const struct work *w = arg;
+
+	world_change(w->policy, serial,
+	    serial & 1 ? PINFAST_ROLE_LEAF : PINFAST_ROLE_CA,
+	    serial & 1 ? LEAF : INT_A);
 }
 
 static void
@@ -413,29 +322,14 @@ threads_share_a_context_while_the_policy_changes(void **state)
 	struct work w = {.policy = world_policy(NULL, PINFAST_ROLE_LEAF, LEAF),
 	    .good = server_ctx(LEAF, INT_A, NOBODY, TLS13),
 	    .bad = server_ctx(EVIL, NOBODY, NOBODY, TLS13)};
-	pthread_t threads[2];
+	struct load load = {.connect = connect_to,
+	    .change = pin_another,
+	    .leave = wc_ecc_fp_free, /* what wolfSSL keeps for a thread */
+	    .arg = &w};
 
 	(void)state;
 	w.client = pinned_ctx(w.policy, TLS13);
-	for (int i = 0; i < 2; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL,
-		                     connect_often, &w),
-		    0);
-	/* Now the leaf is pinned, now its CA: the impostor is never. */
-	for (int64_t serial = 2; serial < RELOADS + 2; serial++) {
-		struct timespec pause = {0, 2000000};
-
-		world_change(w.policy, serial,
-		    serial & 1 ? PINFAST_ROLE_LEAF : PINFAST_ROLE_CA,
-		    serial & 1 ? LEAF : INT_A);
-		nanosleep(&pause, NULL);
-	}
-	while (atomic_load(&w.allowed) < 4 || atomic_load(&w.denied) < 4)
-		;
-	atomic_store(&w.stop, 1);
-	for (int i = 0; i < 2; i++)
-		pthread_join(threads[i], NULL);
-	assert_int_equal(w.wrong, 0);
+	reload_under_load(&load);
 	drop_ctx(w.client);
 	drop_ctx(w.good);
 	drop_ctx(w.bad);
@@ -447,10 +341,13 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(whatever_fails_nobody_gets_through),
+	    cmocka_unit_test(
+	        whatever_fails_only_the_anchors_of_the_entry_count),
 	    cmocka_unit_test(whatever_fails_no_unjudged_session_is_resumed),
 	    cmocka_unit_test(a_server_without_memory_lets_nobody_in),
 	    cmocka_unit_test(an_init_that_failed_may_be_repeated),
 	    cmocka_unit_test(threads_share_a_context_while_the_policy_changes),
+	    cmocka_unit_test(every_way_to_fail_was_taken),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

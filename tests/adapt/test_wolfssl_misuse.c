@@ -361,8 +361,8 @@ the_anchors_of_an_entry_replace_the_applications(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		for (int tls = TLS12; tls <= TLS13; tls++) {
-			struct pinfast *policy =
-			    world_anchored(rows[i].pinned, rows[i].anchor);
+			struct pinfast *policy = world_anchored(NULL,
+			    rows[i].pinned, rows[i].anchor);
 			WOLFSSL_CTX *client = pinned_ctx(policy, tls);
 			WOLFSSL_CTX *server = server_ctx(rows[i].shown,
 			    rows[i].sent, NOBODY, tls);

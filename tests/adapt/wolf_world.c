@@ -106,53 +106,38 @@ entry_for(int64_t serial, enum pinfast_role role, enum who pinned)
 	return b;
 }
 
-struct pinfast *
-world_policy(const struct pinfast_alloc *alloc, enum pinfast_role role,
-    enum who pinned)
+static struct pinfast *
+served(const struct pinfast_alloc *alloc, struct pinfast_builder *b)
 {
 	struct pinfast *policy;
 
 	assert_int_equal(pinfast_new(alloc, &policy), 0);
-	serve_policy(policy, entry_for(1, role, pinned));
+	serve_policy(policy, b);
 	return policy;
 }
 
 struct pinfast *
-world_anchored(enum who pinned, enum who anchor)
+world_policy(const struct pinfast_alloc *alloc, enum pinfast_role role,
+    enum who pinned)
+{
+	return served(alloc, entry_for(1, role, pinned));
+}
+
+struct pinfast *
+world_anchored(const struct pinfast_alloc *alloc, enum who pinned,
+    enum who anchor)
 {
 	struct pinfast_builder *b = entry_for(1, PINFAST_ROLE_ANY, pinned);
 
 	pinfast_builder_anchor(b, cert_of(anchor));
-	return policy_made(b);
-}
-
-/* In place of what is in service; b is freed. */
-static void
-put_into_service(struct pinfast *policy, struct pinfast_builder *b)
-{
-	struct pinfast_bytes image;
-	struct pinfast_store *store;
-	uint8_t *copy;
-
-	assert_int_equal(pinfast_builder_finish(b, NULL, &image), 0);
-	copy = malloc(image.len);
-	assert_non_null(copy);
-	memcpy(copy, image.data, image.len);
-	image.data = copy;
-	kept_images[kept_count++ % 4096] = copy;
-	assert_int_equal(pinfast_store_open_memory(image, NULL, NULL, &store),
-	    0);
-	/* Somebody may still read what was in service before. */
-	while (pinfast_load(policy, store, NULL) == PINFAST_EBUSY)
-		;
-	pinfast_builder_free(b);
+	return served(alloc, b);
 }
 
 void
 world_change(struct pinfast *policy, int64_t serial, enum pinfast_role role,
     enum who pinned)
 {
-	put_into_service(policy, entry_for(serial, role, pinned));
+	serve_policy(policy, entry_for(serial, role, pinned));
 }
 
 static struct pinfast_builder *
@@ -180,5 +165,5 @@ void
 world_change_clients(struct pinfast *policy, int64_t serial, enum who one,
     enum who too)
 {
-	put_into_service(policy, clients_of(serial, one, too));
+	serve_policy(policy, clients_of(serial, one, too));
 }

@@ -48,7 +48,8 @@ struct pinfast *world_policy(const struct pinfast_alloc *alloc,
     enum pinfast_role role, enum who pinned);
 
 /* The same with an anchor of its own. */
-struct pinfast *world_anchored(enum who pinned, enum who anchor);
+struct pinfast *world_anchored(const struct pinfast_alloc *alloc,
+    enum who pinned, enum who anchor);
 
 /* In place of what is in service. */
 void world_change(struct pinfast *policy, int64_t serial,
