@@ -1,5 +1,6 @@
 #include "cli_check/target.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,18 +8,6 @@
 #include "core/rule.h"
 #include "model/builder.h"
 #include "policy/name.h"
-
-/* Submission (RFC 6409) speaks what port 25 speaks. */
-static enum pf_starttls
-starttls_of(uint16_t port)
-{
-	if (port == 587)
-		return PF_STARTTLS_SMTP;
-	for (int i = 1; i < PF_STARTTLS_COUNT; i++)
-		if (pf_starttls_port((enum pf_starttls)i) == port)
-			return (enum pf_starttls)i;
-	return PF_STARTTLS_NONE;
-}
 
 /* The port of the entry that speaks for the host; 0: any. */
 static uint16_t
@@ -50,8 +39,9 @@ complete(const struct pf_targets *t, struct pf_target *target)
 		target->port = entry_port(t->store, &target->host, usual);
 	if (target->port == 0)
 		target->port = usual;
-	target->starttls =
-	    said != PF_STARTTLS_NOT_SAID ? said : starttls_of(target->port);
+	target->starttls = said != PF_STARTTLS_NOT_SAID
+	                       ? said
+	                       : pf_starttls_of_port(target->port);
 }
 
 /* ------------------------------------------------------------- the list */
@@ -212,8 +202,38 @@ read_key(const struct pf_model *m, uint32_t at, uint8_t len, uint8_t kind,
 	return pf_host_parse_binary(key + 1, len - 1U, out) == PINFAST_OK;
 }
 
-/* probe: of this entry. */
-static void
+static int
+is_derived(const struct pf_targets *t, const struct pf_host *host,
+    uint16_t port)
+{
+	struct pf_found found;
+	struct pf_rule rule;
+
+	if (port == 0 || !pf_lookup_host(t->store, host, port, &found))
+		return 0;
+	pf_rule_read(t->store, found.rule, &rule);
+	return (rule.flags & PF_TERM_DERIVED) != 0;
+}
+
+/* Is this entry the one that speaks for the server? */
+static int
+speaks_for(const struct pf_targets *t, const struct pf_entry *e,
+    const struct pf_target *target)
+{
+	const struct pf_host *host = &target->host;
+	struct pf_found found;
+
+	if (!pf_lookup_host(t->store, host, target->port, &found) ||
+	    !(e->scopes & 1U << found.scope))
+		return 0;
+	return host->key_len - found.name_at == e->name_len &&
+	       memcmp(host->key + found.name_at, t->model->names + e->name_at,
+	           e->name_len) == 0 &&
+	       (found.port == e->port || is_derived(t, host, target->port));
+}
+
+/* probe: of this entry.  1: the entry is judged there. */
+static int
 add_probe(struct pf_targets *t, const struct pf_entry *e,
     const struct pf_probe_target *probe)
 {
@@ -226,9 +246,23 @@ add_probe(struct pf_targets *t, const struct pf_entry *e,
 		target.port = e->port;
 	if (!read_key(t->model, probe->name_at, probe->name_len, probe->kind,
 	        &target.host))
-		return;
+		return 0;
 	complete(t, &target);
 	append(t, &target);
+	return speaks_for(t, e, &target);
+}
+
+/* Probes that lead past their entry: it would pass for checked. */
+static void
+warn_astray(const struct pf_targets *t, const struct pf_entry *e)
+{
+	char text[PINFAST_HOST_LEN + 16] = "an entry";
+	struct pf_host host;
+
+	if (read_key(t->model, e->name_at, e->name_len, e->kind, &host))
+		snprintf(text, sizeof text, "entry %s", host.text);
+	pf_complain(text, "not checked: its `probe` leads to no host and port "
+	                  "that it speaks for");
 }
 
 static void
@@ -244,10 +278,16 @@ find_in_model(struct pf_targets *t)
 		if (e->scopes == 1U << PINFAST_SCOPE_CLIENT)
 			continue;
 		if (probe < m->probe_count && m->probes[probe].entry == i) {
+			int judged = 0;
+
 			for (; probe < m->probe_count &&
 			       m->probes[probe].entry == i;
 			     probe++)
-				add_probe(t, e, &m->probes[probe]);
+				judged |= add_probe(t, e, &m->probes[probe]);
+			if (!judged) {
+				warn_astray(t, e);
+				t->not_checked++;
+			}
 		} else if (!(e->scopes & 1U << PINFAST_SCOPE_EXACT)) {
 			t->not_checked++;
 		} else if (read_key(m, e->name_at, e->name_len, e->kind,
@@ -258,19 +298,6 @@ find_in_model(struct pf_targets *t)
 }
 
 /* --------------------------------------------------------------- a store */
-
-static int
-is_derived(const struct pf_targets *t, const struct pf_host *host,
-    uint16_t port)
-{
-	struct pf_found found;
-	struct pf_rule rule;
-
-	if (port == 0 || !pf_lookup_host(t->store, host, port, &found))
-		return 0;
-	pf_rule_read(t->store, found.rule, &rule);
-	return (rule.flags & PF_TERM_DERIVED) != 0;
-}
 
 static int
 find_in_store(void *arg, const char *name, size_t len, enum pinfast_scope scope,

@@ -135,7 +135,8 @@ print_entry(const struct asking *a, const struct pf_probe *probe)
 			print_pin(s->cert[0].pin);
 	}
 	print_backups(a, probe);
-	if (a->reach.starttls != PF_STARTTLS_NONE)
+	/* Also that there is none, where `check` would think so. */
+	if (a->reach.starttls != pf_starttls_of_port(probe->port))
 		printf("    probe: [{ starttls: %s }]\n",
 		    pf_starttls_name(a->reach.starttls));
 }

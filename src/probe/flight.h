@@ -48,6 +48,7 @@ struct pf_run {
 	pf_probe_next_fn next;
 	void *next_arg;
 	int exhausted;   /* there are no more probes */
+	int failed;      /* one was lost: out of memory */
 	SSL_CTX *ctx[3]; /* by enum pf_probe_key, made when wanted */
 	unsigned asked[3];
 	struct pf_hello hello[3];

@@ -136,9 +136,10 @@ typedef const struct pf_probe *(*pf_probe_next_fn)(void *arg);
 
 enum pf_probe_end {
 	PF_PROBE_FINISHED = 0,
-	PF_PROBE_STOPPED = 1, /* what was under way is told as interrupted,
-	                         what had not begun is not told */
-	PF_PROBE_FAILED = 2   /* out of memory or descriptors at the start */
+	PF_PROBE_STOPPED = 1, /* what next() gave and is not over is told as
+	                         interrupted */
+	PF_PROBE_FAILED = 2   /* out of memory, or of descriptors at the start:
+	                         some are not told */
 };
 
 /* Runs until every probe is done.  SIGPIPE is ignored meanwhile. */

@@ -403,10 +403,10 @@ take(struct pf_run *run)
 	if (run->exhausted || run->resolving >= RESOLVING)
 		return 0;
 	probe = run->next(run->next_arg);
-	run->exhausted = probe == NULL;
 	batch = probe != NULL ? calloc(1, sizeof *batch) : NULL;
 	if (batch == NULL) {
 		run->exhausted = 1;
+		run->failed = probe != NULL;
 		return 0;
 	}
 	batch->probe = probe;
@@ -550,7 +550,8 @@ turn(struct pf_run *run)
 			return PF_PROBE_STOPPED;
 		if (run->exhausted && run->ready == NULL &&
 		    run->due.next == &run->due)
-			return PF_PROBE_FINISHED;
+			return run->failed ? PF_PROBE_FAILED
+			                   : PF_PROBE_FINISHED;
 		count = epoll_wait(run->epoll, events, BUSY, patience(run));
 		for (int i = 0; i < count && !stopped(run); i++)
 			serve(run, &events[i]);
@@ -576,8 +577,17 @@ abandon(struct pf_run *run)
 		finish(f, PF_STEP_FAILED, &result);
 	}
 	for (struct pf_batch *batch = run->ready; batch != NULL; batch = next) {
+		struct pf_probe_result result = {.interrupted = 1};
+
 		next = batch->next;
-		batch_free(batch);
+		(void)pf_fault(&result, "interrupted");
+		/* Its other addresses: whoever waits for the last result would
+		 * wait for ever. */
+		while (batch->left > 1) {
+			batch->left--;
+			run->o->done(run->o->arg, batch->probe, &result);
+		}
+		deliver(run, batch, &result);
 	}
 }
 

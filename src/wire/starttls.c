@@ -55,6 +55,18 @@ pf_starttls_port(enum pf_starttls protocol)
 	return known[protocol].port;
 }
 
+/* Submission (RFC 6409) speaks what port 25 speaks. */
+enum pf_starttls
+pf_starttls_of_port(uint16_t port)
+{
+	if (port == 587)
+		return PF_STARTTLS_SMTP;
+	for (unsigned i = 1; i < PF_STARTTLS_COUNT; i++)
+		if (known[i].port == port)
+			return (enum pf_starttls)i;
+	return PF_STARTTLS_NONE;
+}
+
 void
 pf_starttls_begin(struct pf_dialogue *d, enum pf_starttls protocol,
     const char *host)

@@ -41,6 +41,9 @@ const char *pf_starttls_name(enum pf_starttls protocol);
 /* The port where such servers listen; 443 for none. */
 uint16_t pf_starttls_port(enum pf_starttls protocol);
 
+/* What is spoken on this port; none where TLS begins at once. */
+enum pf_starttls pf_starttls_of_port(uint16_t port);
+
 /*
  * host     a name or address, borrowed for the call; only XMPP tells it to
  *          the server (others may have NULL)

@@ -551,6 +551,26 @@ os.execv(sys.argv[1], sys.argv[1:])' "$PINFAST" check policy.yaml \
 	gives 0 '2 entries not checked (a store holds no `probe`'
 }
 
+@test "an entry whose probes lead past it does not pass for checked" {
+	local why='entry www.example.test: not checked: its `probe` leads to no host and port that it speaks for'
+	# Another name, another port, and another entry's port.
+	for entries in \
+	    "{ name: www.example.test, leaf: [$(pin next)], probe: [{ host: mail.example.test }] }" \
+	    "{ name: www.example.test, port: 8443, leaf: [$(pin next)], probe: [{ port: 443 }] }" \
+	    "{ name: www.example.test, port: 8443, leaf: [$(pin next)], probe: [{ port: 443 }] }
+  - { name: www.example.test, leaf: [$(pin leaf)] }"; do
+		policy "$entries"
+		run check $(at :443 good)
+		gives 0 "$why" '; 1 entry not checked'
+	done
+	# One that leads to it is enough, also below it or by another's lists.
+	policy "{ name: example.test, subdomains: any, leaf: [$(pin leaf)], probe: [{ host: else.test }, { host: www.example.test }] }" \
+	    "{ name: test, port: 443, subdomains: any, apex: false, inherit: union, leaf: [$(pin next)], probe: [{ host: www.else.test }] }"
+	run check $(at :443 good)
+	says '; 0 entries not checked'
+	[[ $output != *'its `probe`'* ]]
+}
+
 @test "text and store name the same servers" {
 	policy "{ name: www.example.test, subdomains: any, leaf: [$(pin leaf)] }" \
 	    "{ name: www.example.test, port: 444, leaf: [$(pin leaf)] }" \

@@ -120,6 +120,13 @@ written() {
 	grep -q 'probe: \[{ starttls: smtp }\]' policy.yaml
 	run pinfast lint --strict policy.yaml
 	gives 0
+	# And that there is none, on a port where it is usual.
+	written --connect-to "127.0.0.1:25:127.0.0.1:$(cat old)" 127.0.0.1:25 \
+	    --backup backup.key
+	gives 0
+	run pinfast check policy.yaml --ca-file root.pem \
+	    --connect-to "127.0.0.1:25:127.0.0.1:$(cat old)"
+	gives 0 'ok         127.0.0.1:25'
 }
 
 @test "a host is left out when an address is dead or does not verify" {

@@ -362,6 +362,41 @@ a_stopped_run_tells_what_was_under_way(void **state)
 	end(&bad);
 }
 
+/* Nobody would know that it is over, and tell what else is known of it. */
+static void
+a_stopped_run_ends_what_has_more_addresses(void **state)
+{
+	static const struct itimerval soon = {{0, 0}, {0, 100000}};
+	struct pf_probe_options o = options();
+	struct pf_address at[3];
+	struct pf_probe p[2];
+	struct server bad;
+
+	(void)state;
+	memset(p, 0, sizeof p);
+	begin(&bad, SILENT);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pf_address_parse("127.0.0.1", 9, bad.port,
+		                     &at[i]),
+		    1);
+	p[0].host = p[1].host = "www.test";
+	p[0].addresses = p[1].addresses = at;
+	p[0].address_count = p[1].address_count = 3;
+	stop_now = 0;
+	o.stop = &stop_now;
+	o.timeout_ms = 20000;
+	o.at_once = 1;
+	kept_count = last_count = 0;
+	signal(SIGALRM, on_alarm);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	assert_int_equal(pf_probe_all(p, 2, &o), PF_PROBE_STOPPED);
+	assert_int_equal(kept_count, 3);
+	assert_int_equal(last_count, 1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(kept[i].interrupted, 1);
+	end(&bad);
+}
+
 static void
 verify_own(void *arg, const struct pf_probe *p, X509_STORE_CTX *xs,
     struct pf_probe_pkix *pkix, void **judged)
@@ -429,6 +464,7 @@ main(void)
 	        without_possession_a_refused_client_has_seen_nothing),
 	    cmocka_unit_test(every_address_is_asked),
 	    cmocka_unit_test(a_stopped_run_tells_what_was_under_way),
+	    cmocka_unit_test(a_stopped_run_ends_what_has_more_addresses),
 	    cmocka_unit_test(what_the_caller_judged_comes_with_the_result),
 	    cmocka_unit_test(nothing_to_do_is_done),
 	};

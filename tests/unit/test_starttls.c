@@ -359,6 +359,10 @@ every_protocol_has_a_name_and_a_port(void **state)
 	assert_int_equal(pf_starttls_port(found), 3306);
 	assert_int_equal(pf_starttls_port(PF_STARTTLS_XMPP_SERVER), 5269);
 	assert_int_equal(pf_starttls_port(PF_STARTTLS_NONE), 443);
+	assert_int_equal(pf_starttls_of_port(3306), PF_STARTTLS_MYSQL);
+	assert_int_equal(pf_starttls_of_port(587), PF_STARTTLS_SMTP);
+	assert_int_equal(pf_starttls_of_port(443), PF_STARTTLS_NONE);
+	assert_int_equal(pf_starttls_of_port(0), PF_STARTTLS_NONE);
 }
 
 static void
