@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/time.h"
 #include "cli/object.h"
 #include "cli_live/live_command.h"
@@ -168,6 +169,20 @@ complain(const struct pf_probe *probe, const char *text)
 	return 0;
 }
 
+/* How many pins its entry would have. */
+static size_t
+count_pins(const struct asking *a, const struct pf_probe *probe)
+{
+	size_t count = 0;
+
+	for (const struct pf_sight *s = a->sights.first; s != NULL; s = s->next)
+		count +=
+		    s->probe == probe && !is_shown(a, probe, s->cert[0].pin, s);
+	for (size_t i = 0; i < a->backups; i++)
+		count += !is_shown(a, probe, a->backup[i].pin, NULL);
+	return count;
+}
+
 /* All that a policy may rest on. */
 static int
 is_fit(const struct asking *a, size_t index)
@@ -192,6 +207,10 @@ is_fit(const struct asking *a, size_t index)
 		return complain(probe,
 		    "left out: every address must answer, or its clients "
 		    "might be locked out; --connect-to chooses addresses");
+	if (count_pins(a, probe) > PF_MAX_PINS)
+		return complain(probe,
+		    "left out: its keys and the backups are more than 64 "
+		    "pins, which is the limit of an entry");
 	return 1;
 }
 

@@ -47,9 +47,9 @@ struct pf_run {
 	unsigned at_once;
 	pf_probe_next_fn next;
 	void *next_arg;
-	int exhausted;   /* there are no more probes */
-	int failed;      /* one was lost: out of memory */
-	SSL_CTX *ctx[3]; /* by enum pf_probe_key, made when wanted */
+	int exhausted;         /* there are no more probes */
+	enum pf_probe_end end; /* when there are no more */
+	SSL_CTX *ctx[3];       /* by enum pf_probe_key, made when wanted */
 	unsigned asked[3];
 	struct pf_hello hello[3];
 	unsigned brief, plain_no; /* short questions; what came of them */

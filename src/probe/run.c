@@ -406,7 +406,7 @@ take(struct pf_run *run)
 	batch = probe != NULL ? calloc(1, sizeof *batch) : NULL;
 	if (batch == NULL) {
 		run->exhausted = 1;
-		run->failed = probe != NULL;
+		run->end = probe != NULL ? PF_PROBE_FAILED : run->end;
 		return 0;
 	}
 	batch->probe = probe;
@@ -550,8 +550,7 @@ turn(struct pf_run *run)
 			return PF_PROBE_STOPPED;
 		if (run->exhausted && run->ready == NULL &&
 		    run->due.next == &run->due)
-			return run->failed ? PF_PROBE_FAILED
-			                   : PF_PROBE_FINISHED;
+			return run->end;
 		count = epoll_wait(run->epoll, events, BUSY, patience(run));
 		for (int i = 0; i < count && !stopped(run); i++)
 			serve(run, &events[i]);
@@ -580,14 +579,9 @@ abandon(struct pf_run *run)
 		struct pf_probe_result result = {.interrupted = 1};
 
 		next = batch->next;
-		(void)pf_fault(&result, "interrupted");
-		/* Its other addresses: whoever waits for the last result would
-		 * wait for ever. */
-		while (batch->left > 1) {
-			batch->left--;
-			run->o->done(run->o->arg, batch->probe, &result);
-		}
-		deliver(run, batch, &result);
+		/* Who waits for the last result would wait for ever. */
+		for (size_t left = batch->left; left > 0; left--)
+			deliver(run, batch, &result);
 	}
 }
 

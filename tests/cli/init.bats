@@ -92,6 +92,28 @@ written() {
 	gives 0
 }
 
+@test "more keys than an entry holds" {
+	local n to=()
+	for n in $(seq 64); do
+		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 \
+		    -nodes -subj "/CN=$n" -addext subjectAltName=IP:127.0.0.1 \
+		    -keyout key -out cert 2>/dev/null
+		cat key cert >"many.$n"
+		cat cert >>many.pem
+	done
+	manner_server each --cert many
+	for n in $(seq 64); do
+		to+=(--connect-to "127.0.0.1:443:127.0.0.$n:$PORT")
+	done
+	status=0
+	init --ca-file many.pem "${to[@]}" 127.0.0.1 >policy.yaml \
+	    2>complaints || status=$?
+	[ "$status" -eq 1 ]
+	pinfast compile --quiet policy.yaml -o policy.store
+	run init --ca-file many.pem "${to[@]}" 127.0.0.1 --backup backup.key
+	gives 3 'left out: its keys and the backups are more than 64 pins'
+}
+
 @test "several servers, addresses and ports" {
 	written "127.0.0.1:$(cat both)" "127.0.0.1:$(cat old)" \
 	    --backup backup.key

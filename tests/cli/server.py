@@ -9,6 +9,7 @@ smtp-injecting-late; connect, connect-refusing, connect-auth (an HTTP proxy,
 user u:p), socks5, socks5-auth.  Proxies connect to the address asked for.
 again-no, again-broken, again-closing: the first connection goes to --far, all
 others get a handshake_failure, an internal_error, or nothing.
+each: TLS on 64 addresses, on the n-th with what stands in CERT.n.
 alert-after: TLS, and a fatal alert behind --after messages (alerts.py).
 """
 import argparse
@@ -191,6 +192,28 @@ def safely(conn, options):
         pass
 
 
+def show_each(first, options):
+    for n in range(1, 65):
+        listener = first
+        if n > 1:
+            listener = socket.socket()
+            listener.bind(("127.0.0.%d" % n, first.getsockname()[1]))
+            listener.listen(8)
+        threading.Thread(target=accept_with, args=(listener, n, options),
+                         daemon=True).start()
+
+
+def accept_with(listener, n, options):
+    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ctx.load_cert_chain("%s.%d" % (options.cert, n))
+    while True:
+        conn, _ = listener.accept()
+        try:
+            ctx.wrap_socket(conn, server_side=True).recv(1)
+        except OSError:
+            pass
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("manner")
@@ -206,7 +229,11 @@ def main():
         socket.AF_INET if options.family == 4 else socket.AF_INET6)
     listener.bind(("127.0.0.1" if options.family == 4 else "::1", 0))
     listener.listen(64)
+    if options.manner == "each":
+        show_each(listener, options)
     print(listener.getsockname()[1], flush=True)
+    while options.manner == "each":
+        time.sleep(1)
     while True:
         conn, _ = listener.accept()
         threading.Thread(target=safely, args=(conn, options),
