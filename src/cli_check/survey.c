@@ -19,7 +19,7 @@ struct job {
 	struct pf_probe probe;
 	struct pf_in_service in_service;
 	struct pf_turn *turn;
-	int interrupted; /* some of its connections were */
+	size_t interrupted; /* so many of its connections were */
 };
 
 struct running {
@@ -177,6 +177,27 @@ take_row(struct running *r, struct job *job,
 		r->status = PF_EXIT_UNDECIDED;
 }
 
+/* Whoever is half looked at is not ok. */
+static void
+take_interrupted(struct running *r, struct job *job,
+    const struct pf_probe_result *result)
+{
+	struct pf_checked_row row;
+
+	memset(&row, 0, sizeof row);
+	snprintf(row.address, sizeof row.address, "%s", result->address);
+	if (result->stage != PF_STAGE_DONE)
+		row.stage = pf_probe_stage_name(result->stage);
+	row.status = PF_CHECKED_UNDECIDED;
+	row.elapsed_ms = result->elapsed_ms;
+	if (result->asked != PF_PROBE_ANY)
+		row.key = result->asked == PF_PROBE_RSA ? "rsa" : "ecdsa";
+	row.why = strdup("interrupted");
+	job->interrupted++;
+	if (!pf_checked_add(&job->turn->checked, &row))
+		r->status = PF_EXIT_UNDECIDED;
+}
+
 /* Nobody said that there is no such key: people are told how it is known. */
 static void
 take_silence(struct running *r, struct job *job,
@@ -224,7 +245,7 @@ finish(struct running *r, struct job *job)
 {
 	struct pf_checked *c = &job->turn->checked;
 	/* What was not looked at is not told about. */
-	int worth_it = !job->interrupted || c->looked > 0;
+	int worth_it = job->interrupted == 0 || c->looked > job->interrupted;
 
 	r->done++;
 	pf_checked_fold(c);
@@ -244,7 +265,7 @@ on_result(void *arg, const struct pf_probe *probe,
 	int last = result->last;
 
 	if (result->interrupted)
-		job->interrupted = 1;
+		take_interrupted(r, job, result);
 	else if (!result->absent)
 		take_row(r, job, result);
 	else if (result->silent)

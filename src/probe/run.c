@@ -318,9 +318,9 @@ pf_run_other(struct flight *f, enum pf_probe_key kind)
 	    kind == PF_PROBE_RSA ? PF_PROBE_ECDSA : PF_PROBE_RSA;
 
 	if (f->asked != PF_PROBE_ANY || !f->batch->probe->both ||
-	    kind == PF_PROBE_ANY || stopped(f->run))
+	    kind == PF_PROBE_ANY)
 		return;
-	if (f->run->busy >= CALM) {
+	if (f->run->busy >= CALM || stopped(f->run)) {
 		f->other = other;
 		return;
 	}

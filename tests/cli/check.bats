@@ -520,6 +520,26 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 	[[ $output != *127.0.0.1:* ]]
 }
 
+@test "SIGINT: a server that is half looked at is not ok" {
+	policy "{ name: 127.0.0.1, leaf: [$(pin leaf)] }"
+	manner_server again-no --far "$(cat good)"
+	check_in_background --timeout 30 --json \
+	    --connect-to "127.0.0.1:443:127.0.0.1:$PORT" $(at 127.0.0.1:443 silent)
+	for _ in $(seq 100); do
+		grep -q 'second' "$LOG" && break
+		sleep 0.05
+	done
+	sleep 0.5
+	kill -INT "$pid"
+	status=0
+	wait "$pid" || status=$?
+	output=$(cat said)
+	gives 130
+	holds 'v["ok"] == 0 and v["undecided"] == 1 and v["interrupted"]'
+	holds 'sorted(c["status"] for c in s["127.0.0.1:443"]["connections"]) == ["ok", "undecided"]'
+	holds '[c["why"] for c in s["127.0.0.1:443"]["connections"] if "why" in c] == ["interrupted"]'
+}
+
 check_in_background() {
 	# Shells let background commands ignore SIGINT.
 	python3 -c '
