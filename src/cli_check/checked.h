@@ -43,6 +43,7 @@ struct pf_checked {
 	char host[PINFAST_HOST_LEN];
 	uint16_t port;
 	const char *starttls; /* NULL: none */
+	int by_proxy;         /* a proxy chose one of its addresses */
 	char entry[PINFAST_HOST_LEN];
 	int entry_scope; /* enum pinfast_scope; -1: no entry */
 	uint16_t entry_port;

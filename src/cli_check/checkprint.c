@@ -37,7 +37,7 @@ static int
 has_key(const struct pf_checked *c, const char *key)
 {
 	for (size_t i = 0; i < c->count; i++)
-		if (!c->rows[i].absent && c->rows[i].key != NULL &&
+		if (c->rows[i].pin[0] != '\0' && c->rows[i].key != NULL &&
 		    strcmp(c->rows[i].key, key) == 0)
 			return 1;
 	return 0;
@@ -48,7 +48,9 @@ print_summary(const struct pf_checked *c, int64_t now)
 {
 	unsigned count = addresses(c);
 
-	if (count == 0)
+	if (c->by_proxy)
+		fputs("by proxy", stdout);
+	else if (count == 0)
 		fputs("no address", stdout);
 	else
 		printf("%u address%s", count, count == 1 ? "" : "es");

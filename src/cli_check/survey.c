@@ -322,6 +322,7 @@ next_probe(void *arg)
 		free_job(job);
 		return NULL;
 	}
+	c->by_proxy = pf_reach_is_blind(r->s->reach, &job->server);
 	pf_in_service_init(&job->in_service, r->s->store, &target.host,
 	    target.port, c);
 	job->probe = pf_server_probe(&job->server, r->s->reach);

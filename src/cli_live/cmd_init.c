@@ -242,6 +242,10 @@ write_policy(const struct asking *a)
 			left_out++;
 			continue;
 		}
+		if (pf_reach_is_blind(&a->reach, &a->named[i].server))
+			(void)complain(&a->probe[i],
+			    "the proxy chose one of its addresses; a key that "
+			    "only others show is not in the policy");
 		if (entries++ == 0)
 			print_head();
 		no_backup |= !has_backup(a, &a->probe[i]);

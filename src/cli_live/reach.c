@@ -391,6 +391,13 @@ pf_server_probe(const struct pf_server *server, const struct pf_reach *reach)
 	return probe;
 }
 
+int
+pf_reach_is_blind(const struct pf_reach *reach, const struct pf_server *server)
+{
+	return reach->proxy.host != NULL && server->address_count == 0 &&
+	       server->host.kind == PF_HOST_NAME;
+}
+
 /* --------------------------------------------------------------- interrupt */
 
 static volatile sig_atomic_t interrupted;

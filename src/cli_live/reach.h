@@ -54,6 +54,10 @@ void pf_server_fini(struct pf_server *server);
 struct pf_probe pf_server_probe(const struct pf_server *server,
     const struct pf_reach *reach);
 
+/* Does a proxy choose which address of the name is asked? */
+int pf_reach_is_blind(const struct pf_reach *reach,
+    const struct pf_server *server);
+
 /* What all probes of a command have in common; anchors, functions and the
  * stop flag are the caller's to set. */
 struct pf_probe_options pf_reach_options(const struct pf_reach *reach);

@@ -475,6 +475,10 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 	gives 3 'undecided  www' 'nothing listens'
 	run check $(at www.example.test:443 old dead)
 	gives 1 'denied     www'
+	# A kind of key that nobody has shown is not among those it has.
+	manner_server again-broken --far "$(cat good)"
+	run check --connect-to "www.example.test:443:127.0.0.1:$PORT"
+	gives 3 '1 address, ecdsa, leaf '
 }
 
 @test "a name that does not resolve" {
@@ -667,6 +671,10 @@ os.execv(sys.argv[1], sys.argv[1:])' "$PINFAST" check policy.yaml \
 	done
 	run check --proxy "http://127.0.0.1:$(cat dead)"
 	gives 3 '2 undecided'
+	# It is the proxy that knows the addresses of a name.
+	manner_server connect
+	run check --proxy "http://127.0.0.1:$PORT" "localhost:$(cat good)"
+	gives 1 "denied     localhost:$(cat good)  by proxy, ecdsa, leaf "
 }
 
 # ------------------------------------------------------------------ outputs

@@ -151,6 +151,20 @@ written() {
 	gives 0 'ok         127.0.0.1:25'
 }
 
+@test "through a proxy not every address is known, and that is told" {
+	make_cert local int /CN=local subjectAltName=DNS:localhost
+	tls_server 127.0.0.1 -cert local.pem -key local.key -cert_chain int.pem
+	local server=$PORT
+	manner_server connect
+	written --proxy "http://127.0.0.1:$PORT" --backup backup.key \
+	    "localhost:$server"
+	gives 0 'the proxy chose one of its addresses'
+	written --proxy "http://127.0.0.1:$PORT" --backup backup.key \
+	    "127.0.0.1:$(cat old)"
+	gives 0
+	[ -z "$output" ]
+}
+
 @test "a host is left out when an address is dead or does not verify" {
 	# shellcheck disable=SC2046
 	written $(at "$(cat both)" 1) www.example.test \
