@@ -7,6 +7,22 @@
 #include <string.h>
 #include <unistd.h>
 
+/*
+ * The system says EADDRNOTAVAIL of an address family that is switched off, and
+ * also when all local ports are taken.  Datagrams have ports of their own.
+ */
+static int
+is_out_of_ports(const struct sockaddr_storage *to, socklen_t len)
+{
+	int fd = socket(to->ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int has_route =
+	    fd < 0 || connect(fd, (const struct sockaddr *)to, len) == 0;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return has_route;
+}
+
 int
 pf_dial(const struct pf_address *address)
 {
@@ -24,6 +40,8 @@ pf_dial(const struct pf_address *address)
 		return fd;
 	error = errno;
 	(void)close(fd);
+	if (error == EADDRNOTAVAIL && is_out_of_ports(&to, len))
+		error = EADDRINUSE;
 	errno = error;
 	return -1;
 }
@@ -52,6 +70,9 @@ pf_dial_sentence(int error)
 	case EADDRNOTAVAIL:
 	case EAFNOSUPPORT:
 		return "there is no route to this address from here";
+	case EADDRINUSE:
+		return "this machine has no free port for one more connection "
+		       "to it; in a minute there will be some";
 	case ECONNRESET:
 		return "the connection was reset before it was made";
 	case EACCES:

@@ -7,7 +7,8 @@
 
 #include "net/address.h"
 
-/* Begins a connection; a descriptor, or -1 with errno. */
+/* Begins a connection; a descriptor, or -1 with errno: EADDRINUSE when this
+ * machine has no free port for it. */
 int pf_dial(const struct pf_address *address);
 
 /* The descriptor has become writable: 0 when it is connected, else errno. */

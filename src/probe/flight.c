@@ -25,8 +25,9 @@ pf_flight_dial(struct flight *f, struct pf_probe_result *result)
 	if (f->fd >= 0 &&
 	    epoll_ctl(f->run->epoll, EPOLL_CTL_ADD, f->fd, &event) == 0)
 		return PF_STEP_WAIT;
-	result->no_route = errno == ENETUNREACH || errno == EADDRNOTAVAIL ||
-	                   errno == EAFNOSUPPORT;
+	result->no_route = f->asked == PF_PROBE_ANY &&
+	                   (errno == ENETUNREACH || errno == EADDRNOTAVAIL ||
+	                       errno == EAFNOSUPPORT);
 	return pf_fault(result, pf_dial_sentence(errno));
 }
 
@@ -79,7 +80,8 @@ connected(struct flight *f, uint32_t events, struct pf_probe_result *result)
 	error = pf_dial_result(f->fd);
 	if (error == 0)
 		return go_on(f, result);
-	result->no_route = error == ENETUNREACH;
+	/* Who has answered once can be reached. */
+	result->no_route = f->asked == PF_PROBE_ANY && error == ENETUNREACH;
 	return pf_fault(result, pf_dial_sentence(error));
 }
 

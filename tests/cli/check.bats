@@ -209,6 +209,32 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 	gives 3 'undecided  www' 'handshake: '
 }
 
+# Many hosts behind one address use up its ports, which the system reports as it
+# does a family of addresses that there is not.
+@test "without a free port for the second question nothing is ok" {
+	unshare -rn true || skip 'no network namespaces here'
+	cat >one_port.sh <<'E'
+set -e
+ip link set lo up
+. "$BATS_TEST_DIRNAME/helper.bash"
+load() { . "$BATS_TEST_DIRNAME/$1.bash"; }
+. "$BATS_TEST_DIRNAME/servers.bash"
+tls_server 127.0.0.1 -cert leaf.pem -key leaf.key -cert_chain int.pem \
+    -dcert rsa.pem -dkey rsa.key -dcert_chain int.pem
+to=www.example.test:443:127.0.0.1:$PORT
+echo '50000 50000' >/proc/sys/net/ipv4/ip_local_port_range
+status=0
+pinfast check policy.yaml --ca-file root.pem --connect-to "$to" || status=$?
+pinfast init --ca-file root.pem --connect-to "$to" www.example.test ||
+    exit $status$?
+E
+	export PINFAST BATS_TEST_DIRNAME BATS_FILE_TMPDIR
+	run unshare -rn bash one_port.sh
+	[ "$status" -eq 33 ]
+	says '127.0.0.1: rsa: connect: this machine has no free port'
+	says 'left out: every address must answer'
+}
+
 @test "a server that is named twice is asked once" {
 	run check $(at www.example.test:443 good) www.example.test \
 	    WWW.example.test.:443
