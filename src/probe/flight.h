@@ -1,8 +1,9 @@
 /*
  * One connection of a run, from the name to the end of the handshake.  Shared
  * by the files of this folder: run.c starts connections and watches the
- * clock, flight.c moves one on, talk.c is what is said before TLS, handshake.c
- * is its TLS, hello.c asks in short, fault.c says what went wrong.
+ * clock, flight.c moves one on, tell.c says what came of it, talk.c is what is
+ * said before TLS, handshake.c is its TLS, hello.c asks in short, fault.c says
+ * what went wrong.
  */
 #ifndef PF_FLIGHT_H
 #define PF_FLIGHT_H
@@ -58,7 +59,8 @@ struct pf_run {
 	struct pf_resolver *resolver; /* made for the first name */
 	unsigned resolving, open, busy;
 	struct pf_link due;    /* the first deadline first */
-	struct pf_link age[2]; /* busy ones, the oldest first; [1]: in TLS */
+	struct pf_link age[3]; /* busy ones, the oldest first; [1]: in TLS; [2]:
+	                          those that wait for their second try */
 	struct pf_batch *ready, *ready_last;
 	/* The proxy's addresses, once they are known. */
 	struct pf_query *proxy_query;
@@ -80,7 +82,8 @@ struct flight {
 	int fd;
 	int busy, through_proxy, in_clear; /* the layers that are behind us */
 	int brief;                         /* asks in short, without an SSL */
-	int again; /* the answer was more than no: to be asked at length */
+	int again;   /* the answer was more than no: to be asked at length */
+	int is_late; /* the second try, after silence */
 	uint8_t answer[7];
 	int wants_client, possession, too_many;
 	enum pf_probe_key shown; /* the kind of the leaf that was shown */
@@ -109,7 +112,11 @@ void pf_run_enter(struct flight *f, enum pf_probe_stage stage);
  * kind, when that is wanted, while the handshake at hand goes on, or after it
  * when others wait. */
 void pf_run_other(struct flight *f, enum pf_probe_key kind);
-enum pf_probe_key pf_run_kind(X509 *leaf);
+
+/* tell.c: the kind of a leaf's key; and all of the result but who waits. */
+enum pf_probe_key pf_tell_kind(X509 *leaf);
+void pf_tell(struct flight *f, enum pf_step step,
+    struct pf_probe_result *result);
 
 /* flight.c: dials; FAILED as of a step. */
 enum pf_step pf_flight_dial(struct flight *f, struct pf_probe_result *result);

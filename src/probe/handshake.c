@@ -52,7 +52,7 @@ on_certificates(X509_STORE_CTX *xs, void *arg)
 	(void)arg;
 	if (f == NULL)
 		return 0;
-	f->shown = pf_run_kind(X509_STORE_CTX_get0_cert(xs));
+	f->shown = pf_tell_kind(X509_STORE_CTX_get0_cert(xs));
 	f->too_many = sk_X509_num(X509_STORE_CTX_get0_untrusted(xs)) >
 	              PF_PROBE_MAX_PRESENTED;
 	if (f->too_many)

@@ -21,6 +21,7 @@
 #define BUSY 64
 #define BUSY_MS 100
 #define BUSY_TLS_MS 1000
+#define LATER_MS 200  /* until a second try */
 #define CALM 8        /* fewer busy ones: there is time for a second one each */
 #define RESOLVING 32  /* names at a time */
 #define GLANCE_MS 200 /* how often the stop flag is looked at */
@@ -134,71 +135,11 @@ deliver(struct pf_run *run, struct pf_batch *batch,
 		batch_free(batch);
 }
 
-enum pf_probe_key
-pf_run_kind(X509 *leaf)
-{
-	const EVP_PKEY *key = leaf != NULL ? X509_get0_pubkey(leaf) : NULL;
-
-	if (key == NULL)
-		return PF_PROBE_ANY;
-	switch (EVP_PKEY_get_base_id(key)) {
-	case EVP_PKEY_RSA:
-	case EVP_PKEY_RSA_PSS:
-		return PF_PROBE_RSA;
-	default:
-		return PF_PROBE_ECDSA;
-	}
-}
-
-static enum pf_probe_key
-kind_of(const struct pf_probe_result *result)
-{
-	return pf_run_kind(sk_X509_value(result->presented, 0));
-}
-
-/*
- * Asked for the other kind of key, and nothing came of it: has the server
- * none?  It says so with one of these alerts, or, as Schannel does, by hanging
- * up without a word.  Every other failure is one: a key of that kind may be
- * behind it.
- */
-static int
-has_none(const struct flight *f)
-{
-	if (f->stage != PF_STAGE_HANDSHAKE || f->shown == f->asked)
-		return 0;
-	return pf_fault_is_no(f->alert) || (f->alert == 0 && f->read == 0);
-}
-
-static void
-tell(struct flight *f, enum pf_step step, struct pf_probe_result *result)
-{
-	result->stage = step == PF_STEP_DONE ? PF_STAGE_DONE : f->stage;
-	if (step == PF_STEP_DONE)
-		result->why[0] = '\0';
-	/* What was dialled is the proxy then, and no address of the name. */
-	if (result->stage == PF_STAGE_CONNECT && f->run->o->proxy != NULL) {
-		result->stage = PF_STAGE_PROXY;
-		result->no_route = 0;
-	}
-	pf_address_text(&f->address, result->address);
-	result->asked = f->asked;
-	result->pkix = f->pkix;
-	result->wants_client = f->wants_client;
-	result->dropped = f->dropped;
-	result->judged = f->judged;
-	result->elapsed_ms = now_ms() - f->began;
-	pf_handshake_tell(f, result);
-	if (f->asked == PF_PROBE_ANY || result->timed_out ||
-	    result->interrupted)
-		return;
-	result->absent =
-	    step == PF_STEP_DONE ? kind_of(result) != f->asked : has_none(f);
-	result->silent = result->absent && f->read == 0;
-}
+enum question { FIRST, AT_LENGTH, LATER };
 
 static void launch(struct pf_run *run, struct pf_batch *batch,
-    const struct pf_address *address, enum pf_probe_key asked, int at_length);
+    const struct pf_address *address, enum pf_probe_key asked,
+    enum question question);
 
 /*
  * In short where TLS begins at once, as long as every second one says no:
@@ -216,9 +157,23 @@ is_brief(struct pf_run *run, const struct pf_batch *batch,
 	return 1;
 }
 
-/* A short question was not enough. */
+/* The first question to this address is still under way. */
+static int
+has_first(const struct pf_run *run, const struct flight *f)
+{
+	for (struct pf_link *l = run->due.next; l != &run->due; l = l->next)
+		if (l->of->batch == f->batch && l->of->asked == PF_PROBE_ANY &&
+		    pf_address_same(&l->of->address, &f->address))
+			return 1;
+	return 0;
+}
+
+/*
+ * A short question was not enough; or the server hung up without a word, and
+ * may be one that takes few connections at a time.
+ */
 static void
-ask_again(struct flight *f)
+ask_again(struct flight *f, enum question question)
 {
 	struct pf_run *run = f->run;
 	struct pf_batch *batch = f->batch;
@@ -226,7 +181,7 @@ ask_again(struct flight *f)
 	enum pf_probe_key asked = f->asked;
 
 	flight_free(f);
-	launch(run, batch, &address, asked, 1);
+	launch(run, batch, &address, asked, question);
 }
 
 /* A connection is over: its result, and what waited for it. */
@@ -238,12 +193,13 @@ finish(struct flight *f, enum pf_step step, struct pf_probe_result *result)
 	struct pf_address address = f->address;
 	enum pf_probe_key other = f->other;
 
-	if (f->again) {
-		ask_again(f);
+	result->elapsed_ms = now_ms() - f->began;
+	pf_tell(f, step, result);
+	if (f->again || (result->silent && !f->is_late)) {
+		ask_again(f, f->again ? AT_LENGTH : LATER);
 		return;
 	}
 	run->plain_no += f->brief && f->stage == PF_STAGE_HANDSHAKE;
-	tell(f, step, result);
 	batch->left += other != PF_PROBE_ANY;
 	deliver(run, batch, result);
 	/* Nothing but a good-bye is ever sent. */
@@ -251,7 +207,7 @@ finish(struct flight *f, enum pf_step step, struct pf_probe_result *result)
 		(void)SSL_shutdown(f->ssl);
 	flight_free(f);
 	if (other != PF_PROBE_ANY)
-		launch(run, batch, &address, other, 0);
+		launch(run, batch, &address, other, FIRST);
 }
 
 /* Dials, at another address of the proxy when one of them fails. */
@@ -284,13 +240,27 @@ settle(struct flight *f, enum pf_step step, struct pf_probe_result *result)
 }
 
 static void
+begin(struct flight *f)
+{
+	struct pf_probe_result result = {.stage = PF_STAGE_CONNECT};
+	struct pollfd fd = {-1, POLLOUT, 0};
+	enum pf_step step = dial(f, &result);
+
+	fd.fd = f->fd;
+	/* The server is idle while the other handshake is verified. */
+	if (f->asked != PF_PROBE_ANY && step == PF_STEP_WAIT &&
+	    poll(&fd, 1, 0) > 0)
+		step = pf_flight_move(f, (uint32_t)fd.revents, &result);
+	settle(f, step, &result);
+}
+
+static void
 launch(struct pf_run *run, struct pf_batch *batch,
-    const struct pf_address *address, enum pf_probe_key asked, int at_length)
+    const struct pf_address *address, enum pf_probe_key asked,
+    enum question question)
 {
 	struct pf_probe_result result = {.stage = PF_STAGE_CONNECT};
 	struct flight *f = flight_new(run, batch);
-	struct pollfd fd = {-1, POLLOUT, 0};
-	enum pf_step step;
 
 	if (f == NULL) {
 		(void)pf_fault(&result, "out of memory");
@@ -301,14 +271,32 @@ launch(struct pf_run *run, struct pf_batch *batch,
 	}
 	f->address = *address;
 	f->asked = asked;
-	f->brief = !at_length && is_brief(run, batch, asked);
-	step = dial(f, &result);
-	fd.fd = f->fd;
-	/* The server is idle while the other handshake is verified. */
-	if (asked != PF_PROBE_ANY && step == PF_STEP_WAIT &&
-	    poll(&fd, 1, 0) > 0)
-		step = pf_flight_move(f, (uint32_t)fd.revents, &result);
-	settle(f, step, &result);
+	f->stage = PF_STAGE_CONNECT;
+	f->brief = question == FIRST && is_brief(run, batch, asked);
+	f->is_late = question == LATER;
+	f->cools = f->began + LATER_MS;
+	if (f->is_late)
+		append(&run->age[2], &f->age);
+	else
+		begin(f);
+}
+
+/* Second tries whose time has come. */
+static void
+begin_late(struct pf_run *run)
+{
+	while (run->age[2].next != &run->age[2] &&
+	       run->age[2].next->of->cools <= run->clock) {
+		struct flight *f = run->age[2].next->of;
+
+		detach(&f->age);
+		f->began = run->clock;
+		f->cools = run->clock + LATER_MS;
+		if (has_first(run, f) || run->open >= run->at_once)
+			append(&run->age[2], &f->age);
+		else
+			begin(f);
+	}
 }
 
 void
@@ -325,7 +313,7 @@ pf_run_other(struct flight *f, enum pf_probe_key kind)
 		return;
 	}
 	f->batch->left++;
-	launch(f->run, f->batch, &f->address, other, 0);
+	launch(f->run, f->batch, &f->address, other, FIRST);
 }
 
 /* ------------------------------------------------------------------ probes */
@@ -349,7 +337,7 @@ launch_ready(struct pf_run *run)
 
 	if (batch->started == batch->count)
 		run->ready = batch->next;
-	launch(run, batch, address, PF_PROBE_ANY, 0);
+	launch(run, batch, address, PF_PROBE_ANY, FIRST);
 }
 
 static void
@@ -501,8 +489,9 @@ patience(const struct pf_run *run)
 
 	if (run->due.next != &run->due)
 		wait = run->due.next->of->deadline - run->clock;
-	for (int i = 0; i < 2 && run->busy >= BUSY; i++) {
-		if (run->age[i].next == &run->age[i])
+	for (int i = 0; i < 3; i++) {
+		if (run->age[i].next == &run->age[i] ||
+		    (i < 2 && run->busy < BUSY))
 			continue;
 		until = run->age[i].next->of->cools - run->clock;
 		wait = until < wait ? until : wait;
@@ -545,11 +534,13 @@ turn(struct pf_run *run)
 		run->clock = now_ms();
 		expire(run);
 		cool(run);
+		begin_late(run);
 		fill(run);
 		if (stopped(run))
 			return PF_PROBE_STOPPED;
 		if (run->exhausted && run->ready == NULL &&
-		    run->due.next == &run->due)
+		    run->due.next == &run->due &&
+		    run->age[2].next == &run->age[2])
 			return run->end;
 		count = epoll_wait(run->epoll, events, BUSY, patience(run));
 		for (int i = 0; i < count && !stopped(run); i++)
@@ -559,22 +550,28 @@ turn(struct pf_run *run)
 
 /* What is under way when the run is stopped. */
 static void
+interrupt(struct pf_run *run, struct flight *f)
+{
+	struct pf_probe_result result = {.interrupted = 1};
+
+	if (f->stage == PF_STAGE_RESOLVE) {
+		pf_resolver_forget(run->resolver, f->batch->query);
+		f->batch->query = NULL;
+	}
+	(void)pf_fault(&result, "interrupted");
+	f->other = PF_PROBE_ANY;
+	finish(f, PF_STEP_FAILED, &result);
+}
+
+static void
 abandon(struct pf_run *run)
 {
 	struct pf_batch *next;
 
-	while (run->due.next != &run->due) {
-		struct flight *f = run->due.next->of;
-		struct pf_probe_result result = {.interrupted = 1};
-
-		if (f->stage == PF_STAGE_RESOLVE) {
-			pf_resolver_forget(run->resolver, f->batch->query);
-			f->batch->query = NULL;
-		}
-		(void)pf_fault(&result, "interrupted");
-		f->other = PF_PROBE_ANY;
-		finish(f, PF_STEP_FAILED, &result);
-	}
+	while (run->due.next != &run->due)
+		interrupt(run, run->due.next->of);
+	while (run->age[2].next != &run->age[2])
+		interrupt(run, run->age[2].next->of);
 	for (struct pf_batch *batch = run->ready; batch != NULL; batch = next) {
 		struct pf_probe_result result = {.interrupted = 1};
 
@@ -591,7 +588,7 @@ pf_run_loop(struct pf_run *run)
 	enum pf_probe_end end;
 
 	run->due.prev = run->due.next = &run->due;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 3; i++)
 		run->age[i].prev = run->age[i].next = &run->age[i];
 	end = turn(run);
 	if (end == PF_PROBE_STOPPED)

@@ -209,6 +209,13 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 	gives 3 'undecided  www' 'handshake: '
 }
 
+@test "a server that takes one connection at a time hides no key" {
+	manner_server one-at-a-time --far "$(cat both)"
+	run check --connect-to "www.example.test:443:127.0.0.1:$PORT"
+	gives 1 '127.0.0.1: rsa: denied' "$(pin rsa)"
+	[[ $output != *'hung up'* ]]
+}
+
 # Many hosts behind one address use up its ports, which the system reports as it
 # does a family of addresses that there is not.
 @test "without a free port for the second question nothing is ok" {
@@ -232,7 +239,7 @@ E
 	run unshare -rn bash one_port.sh
 	[ "$status" -eq 33 ]
 	says '127.0.0.1: rsa: connect: this machine has no free port'
-	says 'left out: every address must answer'
+	says 'www.example.test:443: left out: '
 }
 
 @test "a server that is named twice is asked once" {
@@ -708,8 +715,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$PINFAST" check policy.yaml \
 world_of_four() {
 	policy "{ name: www.example.test, leaf: [$(pin leaf), $(pin rsa)] }" \
 	    "{ name: mail.example.test, leaf: [$(pin leaf)] }" \
-	    "{ name: else.test, mode: report, leaf: [$(pin leaf)], probe: [{ host: 127.0.0.1, port: 444 }] }" \
-	    "{ name: 127.0.0.1, port: 444, mode: report, leaf: [$(pin leaf)], probe: [{ port: 444 }] }" \
+	    "{ name: 127.0.0.1, port: 444, mode: report, leaf: [$(pin leaf)], probe: [{ port: 444 }, { host: 127.0.0.1 }] }" \
 	    "{ name: dead.example.test, leaf: [$(pin leaf)] }"
 	set -- $(at www.example.test:443 good) $(at mail.example.test:443 old) \
 	    $(at 127.0.0.1:444 old) $(at dead.example.test:443 dead) "$@"

@@ -10,6 +10,7 @@ user u:p), socks5, socks5-auth.  Proxies connect to the address asked for.
 again-no, again-broken, again-closing: the first connection goes to --far, all
 others get a handshake_failure, an internal_error, or nothing.
 each: TLS on 64 addresses, on the n-th with what stands in CERT.n.
+one-at-a-time: a way to --far, and none for whoever comes meanwhile.
 alert-after: TLS, and a fatal alert behind --after messages (alerts.py).
 """
 import argparse
@@ -157,10 +158,18 @@ def again(conn, options):
         conn.sendall(ALERT[:-1] + bytes([AGAIN[options.manner]]))
 
 
+def one_at_a_time(conn, options):
+    if options.lock.acquire(blocking=False):
+        relay(conn, dial("127.0.0.1", options.far))
+        options.lock.release()
+
+
 def serve(conn, options):
     manner = options.manner
     if manner == "alert-after":
         alerts.serve(conn, options)
+    elif manner == "one-at-a-time":
+        one_at_a_time(conn, options)
     elif manner.startswith("again"):
         again(conn, options)
     elif manner == "silent":
@@ -225,6 +234,7 @@ def main():
     parser.add_argument("--family", type=int, default=4)
     options = parser.parse_args()
     options.count = 0
+    options.lock = threading.Lock()
     listener = socket.socket(
         socket.AF_INET if options.family == 4 else socket.AF_INET6)
     listener.bind(("127.0.0.1" if options.family == 4 else "::1", 0))
