@@ -1,5 +1,5 @@
 /*
- * pinfast for mbedTLS 2.28, in source also for Mbed TLS 3.6.
+ * pinfast for mbedTLS 2.28; in source, not built, also for Mbed TLS 3.6.
  *
  *	mbedtls_ssl_setup(&ssl, &conf);              as always
  *	mbedtls_ssl_set_bio(&ssl, ...);

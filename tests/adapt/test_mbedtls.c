@@ -513,6 +513,45 @@ who_reads_with_a_timeout_is_held_back_as_well(void **state)
 	}
 }
 
+/* As those of TLS 1.3, which mbedTLS 2.28 does not make: nothing would tell
+ * one from another, so that a tag of one would be a tag of all. */
+static void
+a_session_without_a_secret_is_not_offered(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	struct shared *ours = client_side();
+	struct shared *theirs = server_side(&leaf, &intA);
+	struct pinfast_mbedtls_session session;
+	struct pinfast_bytes secret = {
+	    session.session.master, sizeof session.session.master};
+	struct duo *d = pinned_duo(policy, ours, theirs, "pin.test");
+
+	(void)state;
+	pump(d, 0);
+	talk(d);
+	expect_duo("first", d, ALLOW, PINFAST_REASON_PIN_MATCHED);
+	pinfast_mbedtls_session_init(&session);
+	assert_int_equal(pinfast_mbedtls_session_get(d->c.pin, &session), 0);
+	for (int known = 1; known >= 0; known--) {
+		struct duo *next = pinned_duo(policy, ours, theirs, "pin.test");
+
+		memset(session.session.master, known, secret.len);
+		assert_int_equal(
+		    pinfast_conn_tag(pinfast_mbedtls_conn(d->c.pin), secret,
+		        session.tag, &session.tag_len),
+		    0);
+		assert_int_equal(pinfast_mbedtls_session_use(next->c.pin,
+		                     &session),
+		    known ? PINFAST_OK : PINFAST_EPOLICY);
+		close_duo(next);
+	}
+	pinfast_mbedtls_session_free(&session);
+	close_duo(d);
+	drop_shared(ours);
+	drop_shared(theirs);
+	pinfast_free(policy);
+}
+
 int
 main(void)
 {
@@ -533,6 +572,7 @@ main(void)
 	    cmocka_unit_test(
 	        whoever_finds_it_at_run_time_gets_the_same_answers),
 	    cmocka_unit_test(who_reads_with_a_timeout_is_held_back_as_well),
+	    cmocka_unit_test(a_session_without_a_secret_is_not_offered),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

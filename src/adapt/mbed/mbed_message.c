@@ -17,33 +17,25 @@ length_at(const uint8_t *at)
 	return (size_t)at[0] << 16 | (size_t)at[1] << 8 | at[2];
 }
 
-#if MBEDTLS_VERSION_MAJOR < 3
 static struct pinfast_bytes
 message_of(const mbedtls_ssl_context *ssl)
 {
-	struct pinfast_bytes none = {NULL, 0};
-	struct pinfast_bytes list;
+	struct pinfast_bytes list = {NULL, 0};
 
-	if ((ssl->state != MBEDTLS_SSL_SERVER_CERTIFICATE &&
-	        ssl->state != MBEDTLS_SSL_CLIENT_CERTIFICATE) ||
-	    ssl->in_msg == NULL || ssl->in_hslen < HEADER + 3 ||
-	    ssl->in_msglen < ssl->in_hslen ||
-	    ssl->in_msg[0] != MBEDTLS_SSL_HS_CERTIFICATE)
-		return none;
-	list.data = ssl->in_msg + HEADER + 3;
-	list.len = ssl->in_hslen - HEADER - 3;
+#if MBEDTLS_VERSION_MAJOR < 3
+	if ((ssl->state == MBEDTLS_SSL_SERVER_CERTIFICATE ||
+	        ssl->state == MBEDTLS_SSL_CLIENT_CERTIFICATE) &&
+	    ssl->in_msg != NULL && ssl->in_hslen >= HEADER + 3 &&
+	    ssl->in_msglen >= ssl->in_hslen &&
+	    ssl->in_msg[0] == MBEDTLS_SSL_HS_CERTIFICATE) {
+		list.data = ssl->in_msg + HEADER + 3;
+		list.len = ssl->in_hslen - HEADER - 3;
+	}
+#else
+	(void)ssl; /* Not built here. */
+#endif
 	return list;
 }
-#else
-static struct pinfast_bytes
-message_of(const mbedtls_ssl_context *ssl)
-{
-	struct pinfast_bytes none = {NULL, 0};
-
-	(void)ssl;
-	return none;
-}
-#endif
 
 /* Takes the first certificate off the list; len 0: there is none. */
 static struct pinfast_bytes

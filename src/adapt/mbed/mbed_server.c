@@ -138,6 +138,7 @@ pf_mbed_serve(struct pinfast_mbedtls *m)
 		m->conf.f_set_cache = cache_set;
 	m->conf.p_cache = m;
 #else
+	/* Not built here. */
 	m->conf.MBEDTLS_PRIVATE(f_get_cache) = NULL;
 	m->conf.MBEDTLS_PRIVATE(f_set_cache) = NULL;
 #endif

@@ -27,11 +27,23 @@ secret_of(const mbedtls_ssl_session *session)
 	return secret;
 }
 
+/* Sessions of TLS 1.3 have none, and so nothing that tells them apart. */
+static int
+has_secret(const mbedtls_ssl_session *session)
+{
+	struct pinfast_bytes secret = secret_of(session);
+
+	while (secret.len > 0 && secret.data[secret.len - 1] == 0)
+		secret.len--;
+	return secret.len > 0;
+}
+
 int
 pf_mbed_session_judge(struct pinfast_mbedtls *m,
     const mbedtls_ssl_session *session, struct pinfast_bytes tag)
 {
 	if (m->a.doomed || m->a.conn == NULL || m->a.complete ||
+	    !has_secret(session) ||
 	    !pf_attached_resume(&m->a, tag, secret_of(session)))
 		return 0;
 	pf_mbed_session_id(session, m->tagged);
@@ -45,7 +57,7 @@ take_away(struct pinfast_mbedtls *m)
 #if MBEDTLS_VERSION_MAJOR < 3
 	mbedtls_ssl_session_free(m->ssl->session_negotiate);
 #else
-	(void)mbedtls_ssl_session_reset(m->ssl);
+	(void)mbedtls_ssl_session_reset(m->ssl); /* Not built here. */
 #endif
 }
 
@@ -97,7 +109,8 @@ pinfast_mbedtls_session_get(struct pinfast_mbedtls *m,
 		pinfast_mbedtls_session_free(session);
 		return PINFAST_ENOMEM;
 	}
-	if (pinfast_conn_tag(m->a.conn, secret_of(&session->session),
+	if (has_secret(&session->session) &&
+	    pinfast_conn_tag(m->a.conn, secret_of(&session->session),
 	        session->tag, &session->tag_len) == PINFAST_OK)
 		return PINFAST_OK;
 	pinfast_mbedtls_session_free(session);
@@ -146,6 +159,7 @@ serialise(struct pinfast_mbedtls *m, size_t *len)
 
 	mbedtls_ssl_session_init(&session);
 	if (mbedtls_ssl_get_session(m->ssl, &session) == 0 &&
+	    has_secret(&session) &&
 	    mbedtls_ssl_session_save(&session, NULL, 0, len) ==
 	        MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL)
 		bytes = pf_mbed_alloc(m, *len);
@@ -193,7 +207,7 @@ offer(struct pinfast_mbedtls *m, struct pinfast_bytes bytes)
 	ret = mbedtls_ssl_session_load(&session, bytes.data, bytes.len);
 	if (ret == MBEDTLS_ERR_SSL_ALLOC_FAILED)
 		error = PINFAST_ENOMEM;
-	else if (ret != 0)
+	else if (ret != 0 || !has_secret(&session))
 		error = PINFAST_EFORMAT;
 	else if (mbedtls_ssl_set_session(m->ssl, &session) != 0)
 		error = PINFAST_ENOMEM;
