@@ -2,36 +2,16 @@
 # The example, built against the installed package with pkg-config alone, and
 # run with every flavour of libcurl against real servers.
 
-load helper
-
-root=$BATS_TEST_DIRNAME/../..
+export adapter=curl
+load examples
 
 setup_file() {
-	cd "$BATS_FILE_TMPDIR" || return 1
-	DESTDIR=$PWD/root meson install -C "${BUILD_DIR:?}" --no-rebuild --quiet
-	make_pki
-	policy leaf "hosts:\n  - {name: pin.test, mode: enforce, leaf: [$(pin_of leaf)]}"
-	policy root "hosts:\n  - {name: pin.test, mode: enforce, pins: [$(pin_of rootA)]}"
+	prepare
 	policy wrong "hosts:\n  - {name: pin.test, mode: enforce, leaf: [$(pin_of evil)]}"
-	PKG_CONFIG_PATH=$(find root -name pinfast-curl.pc -printf "$PWD/%h\n")
-	PKG_CONFIG_SYSROOT_DIR=$PWD/root
-	export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
 	for flavour in libcurl.so.4 libcurl-gnutls.so.4 libcurl-nss.so.4; do
-		# shellcheck disable=SC2046
-		cc -std=c11 -Wall -Wextra -Werror "$root/examples/curl-client.c" \
-		    -o "client-$flavour" \
-		    $(pkg-config --cflags --libs pinfast-curl) "-l:$flavour"
+		build examples/curl-client.c "client-$flavour" -std=c11 \
+		    "-l:$flavour"
 	done
-	LD_LIBRARY_PATH=$(find "$PWD/root" -name 'libpinfast.so.0' -printf '%h')
-	export LD_LIBRARY_PATH
-}
-
-setup() {
-	cd "$BATS_FILE_TMPDIR" || return 1
-}
-
-teardown() {
-	[ -z "${SERVER:-}" ] || stop_server
 }
 
 get() { # FLAVOUR POLICY

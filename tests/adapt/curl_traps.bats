@@ -3,40 +3,21 @@
 # schemes that log in before anybody is asked.  What counts is what the server
 # was sent.
 
-load helper
-
-root=$BATS_TEST_DIRNAME/../..
+export adapter=curl
+load examples
 
 setup_file() {
-	cd "$BATS_FILE_TMPDIR" || return 1
-	DESTDIR=$PWD/root meson install -C "${BUILD_DIR:?}" --no-rebuild --quiet
-	make_pki
+	prepare
 	signed other intA 'subjectAltName=IP:127.0.0.1,IP:127.0.0.2\n'
 	cat other.pem intA.pem >other-chain.pem
 	policy evil "hosts:\n  - {name: pin.test, leaf: [$(pin_of evil)]}\n  - {name: 127.0.0.2, leaf: [$(pin_of evil)]}"
 	policy none "hosts:\n  - {name: nobody.test, leaf: [$(pin_of evil)]}"
-	PKG_CONFIG_PATH=$(find root -name pinfast-curl.pc -printf "$PWD/%h\n")
-	PKG_CONFIG_SYSROOT_DIR=$PWD/root
-	export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
-	# shellcheck disable=SC2046
-	cc -std=c11 -Wall -Wextra -Werror "$root/tests/adapt/curl_say.c" \
-	    -o say $(pkg-config --cflags --libs pinfast-curl pinfast) \
-	    -l:libcurl.so.4
-	LD_LIBRARY_PATH=$(find "$PWD/root" -name 'libpinfast.so.0' -printf '%h')
-	export LD_LIBRARY_PATH
-}
-
-setup() {
-	cd "$BATS_FILE_TMPDIR" || return 1
-	: >heard
-}
-
-teardown() {
-	[ -z "${SERVER:-}" ] || stop_server
+	build tests/adapt/curl_say.c say -std=c11 -lpinfast -l:libcurl.so.4
 }
 
 # A server without TLS, which greets and keeps what it is sent.
 start_listener() { # GREETING
+	: >heard
 	rm -f said
 	mkfifo said
 	python3 -u -c '
@@ -71,7 +52,7 @@ while True:
 	    "curlu=http://pin.test:$PORT/" "connect_to=::127.0.0.1:$PORT" \
 	    userpwd=u:secret go
 	echo "$output" && cat heard
-	! grep -q 'Host: pin.test' heard
+	lacks heard 'Host: pin.test'
 }
 
 @test "CURLOPT_PORT does not lead past the entry of its port" {
@@ -81,7 +62,8 @@ while True:
 	    "resolve=pin.test:$PORT:127.0.0.1" userpwd=u:secret go
 	echo "$output"
 	[[ $output != *allow* ]]
-	! grep -q Authorization server.out
+	stop_server
+	lacks server.out Authorization
 }
 
 @test "CURLOPT_USE_SSL of a host without an entry is left alone" {
@@ -90,7 +72,7 @@ while True:
 	    use_ssl=3 userpwd=u:secret go
 	echo "$output" && cat heard
 	grep -q 'came' heard
-	! grep -q 'secret' heard
+	lacks heard secret
 }
 
 @test "schemes that have no TLS do not reach a host that needs it" {
@@ -122,5 +104,6 @@ while True:
 	    "proxy=https://127.0.0.2:$PORT" proxyuserpwd=u:secret go
 	echo "$output"
 	[[ $output == *"deny"* ]]
-	! grep -q 'Proxy-Authorization' server.out
+	stop_server
+	lacks server.out Proxy-Authorization
 }

@@ -42,14 +42,16 @@ policy() { # NAME TEXT-OF-THE-ENTRIES
 	"$PINFAST" compile "$1.yaml" -o "$1.store" >/dev/null
 }
 
-# Starts `openssl s_server` and waits until it says its port.
+# Starts `openssl s_server` and waits until it says its port.  What it could
+# read itself never ends, or it would leave with the first who comes.
 start_server() { # CERT OPTIONS...
 	local cert=$1
 	shift
-	rm -f said
-	mkfifo said
+	rm -f said silence
+	mkfifo said silence
 	openssl s_server -accept 127.0.0.1:0 -cert "$cert.pem" \
-	    -cert_chain "$cert-chain.pem" -key "$cert.key" "$@" >said 2>server.log &
+	    -cert_chain "$cert-chain.pem" -key "$cert.key" "$@" <>silence >said \
+	    2>server.log &
 	SERVER=$!
 	exec 7<said
 	while read -r line <&7; do
@@ -61,10 +63,29 @@ start_server() { # CERT OPTIONS...
 		esac
 	done
 	cat <&7 >server.out &
+	READER=$!
 }
 
 stop_server() {
 	kill "$SERVER" 2>/dev/null || :
 	wait "$SERVER" 2>/dev/null || :
+	[ -z "${READER:-}" ] || wait "$READER" || :
 	exec 7<&-
+}
+
+# Waits until a file that a server writes has it.
+comes() { # FILE TEXT
+	for _ in $(seq 200); do
+		! grep -q "$2" "$1" || return 0
+		sleep 0.05
+	done
+	echo "$1 never has $2"
+	return 1
+}
+
+lacks() { # FILE TEXT
+	[ -f "$1" ] || return 1
+	if grep "$2" "$1"; then
+		return 1
+	fi
 }
