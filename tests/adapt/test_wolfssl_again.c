@@ -232,6 +232,78 @@ clear_server(struct duo *d, WOLFSSL_CTX *client)
 	assert_int_equal(wolfSSL_clear(d->s.ssl), WOLFSSL_SUCCESS);
 }
 
+/* Only the first record of what is on its way arrives. */
+static void
+cut(struct wire *wire)
+{
+	const uint8_t *at = (const uint8_t *)wire->bytes + wire->from;
+
+	assert_true(wire->to - wire->from > 5);
+	wire->to = wire->from + 5 + ((size_t)at[3] << 8 | at[4]);
+}
+
+static unsigned
+offer_key(WOLFSSL *ssl, const char *hint, char *identity, unsigned max_identity,
+    unsigned char *key, unsigned max_key)
+{
+	(void)ssl, (void)hint, (void)max_identity, (void)max_key;
+	memcpy(identity, "x", 2);
+	memset(key, 'Z', 16);
+	return 16;
+}
+
+static unsigned
+share_key(WOLFSSL *ssl, const char *identity, unsigned char *key, unsigned max)
+{
+	(void)ssl, (void)identity, (void)max;
+	memset(key, 'Z', 16);
+	return 16;
+}
+
+/* It needs no key to show a certificate, and none to go away then. */
+static void
+a_client_that_broke_off_helps_no_other(void **state)
+{
+	struct mutual m = mutual_of(TLS12);
+	WOLFSSL_CTX *known = bare_client(CLIENT);
+	WOLFSSL_CTX *nobody = wolfSSL_CTX_new(wolfTLSv1_2_client_method());
+	struct duo *d = duo_of(known, m.server);
+
+	(void)state;
+	trust(nobody, ROOT_A);
+	assert_int_equal(pinfast_wolfssl_attach_server(d->s.ssl, "partner",
+	                     NULL),
+	    0);
+	/* The application does without FAIL_IF_NO_PEER_CERT. */
+	wolfSSL_set_verify(d->s.ssl, WOLFSSL_VERIFY_PEER,
+	    wolfSSL_get_verify_callback(d->s.ssl));
+	wolfSSL_set_psk_server_callback(d->s.ssl, share_key);
+	wolfSSL_CTX_set_psk_client_callback(nobody, offer_key);
+	assert_int_equal(wolfSSL_CTX_set_cipher_list(nobody,
+	                     "DHE-PSK-AES128-GCM-SHA256:PSK-AES128-GCM-SHA256"),
+	    WOLFSSL_SUCCESS);
+	replayed = 1;
+	for (int i = 0; i < 2; i++) {
+		(void)push_end(&d->c, 0);
+		if (i > 0)
+			cut(&d->to_s);
+		(void)push_end(&d->s, 1);
+	}
+	assert_int_equal(d->s.done + d->s.error, 0);
+	assert_int_equal(pinfast_conn_verdict(pinfast_wolfssl_conn(d->s.ssl))
+	                     .reason,
+	    PINFAST_REASON_PIN_MATCHED);
+	clear_server(d, nobody);
+	pump(d);
+	talk(d);
+	expect_end("nobody", d, &d->s, 0, PINFAST_REASON_NO_CERTIFICATE);
+	replayed = 0;
+	close_duo(d);
+	drop_ctx(known);
+	drop_ctx(nobody);
+	end_mutual(&m);
+}
+
 /* Out of the cache wolfSSL resumes without asking; the verdict is not that
  * of the client that was there before. */
 static void
@@ -350,6 +422,7 @@ main(void)
 	    cmocka_unit_test(a_ticket_for_other_terms_is_none),
 	    cmocka_unit_test(a_certificate_after_the_handshake_is_refused),
 	    cmocka_unit_test(a_client_does_not_pass_for_the_one_before),
+	    cmocka_unit_test(a_client_that_broke_off_helps_no_other),
 	    cmocka_unit_test(the_first_byte_is_judged_when_the_end_was_not),
 	};
 

@@ -103,7 +103,7 @@ struct pf_wolf {
 	int has_hello;
 	uint8_t before[PF_WOLF_RANDOM]; /* the ClientHello's random before it */
 	uint8_t hello[PF_WOLF_RANDOM]; /* and of the handshake that is judged */
-	uint8_t ours[PF_WOLF_RANDOM];  /* a server's own, when it was over */
+	uint8_t ours[PF_WOLF_RANDOM];  /* a server's own, when it was judged */
 	int had_anchors;               /* the entry had anchors of its own */
 	int bad_anchors;               /* and they cannot be had */
 	struct pf_pool own;            /* those */
@@ -211,7 +211,8 @@ void pf_wolf_session_check(struct pf_wolf *st);
 /* No session will be offered. */
 void pf_wolf_session_drop(WOLFSSL *ssl);
 
-/* Judges the tag of the session that is in use; 1: it passes. */
+/* Judges the tag of the session that is in use; 1: it passes, or, of a ticket
+ * that a server has judged, it is not here any more. */
 int pf_wolf_session_judge(struct pf_wolf *st);
 
 /* Makes what tags need, once, under wolf.c's lock; 0: wolfSSL has no room. */

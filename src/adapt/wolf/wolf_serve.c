@@ -178,6 +178,10 @@ on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
 	if (t.st->a.conn == NULL || t.st->a.complete ||
 	    pf_wolf_now(t.st) != PINFAST_OK)
 		return WOLFSSL_TICKET_RET_REJECT;
+	/* A certificate that is here already is of a handshake before. */
+	if (t.st->a.by_peer && pf_wolf_begin(t.st) != PINFAST_OK)
+		return WOLFSSL_TICKET_RET_REJECT;
+	t.st->a.by_tag = 0;
 	return take(&t);
 }
 

@@ -164,6 +164,8 @@ pf_wolf_session_judge(struct pf_wolf *st)
 	struct pinfast_bytes tag = tag_of(st, session, bytes, &blob);
 
 	wolfSSL_SESSION_free(session);
+	if (tag.len == 0 && st->a.server && st->a.by_tag)
+		return 1;
 	return pf_attached_resume(&st->a, tag, blob);
 }
 

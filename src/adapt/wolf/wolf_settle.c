@@ -71,7 +71,7 @@ is_another_client(const struct pf_wolf *st)
 {
 	uint8_t ours[PF_WOLF_RANDOM];
 
-	if (!st->a.server || !st->a.complete)
+	if (!st->a.server || !(st->a.complete || st->a.by_peer))
 		return 0;
 	read_ours(st->ssl, ours);
 	return memcmp(st->ours, ours, sizeof ours) != 0;
@@ -90,6 +90,7 @@ pf_wolf_now(struct pf_wolf *st)
 		error = pf_wolf_begin(st);
 	st->has_hello = 1;
 	memcpy(st->hello, random, sizeof random);
+	read_ours(st->ssl, st->ours);
 	return error;
 }
 
@@ -104,15 +105,14 @@ pf_wolf_end(struct pf_wolf *st)
 	if (st->a.conn != NULL)
 		(void)!pf_wolf_now(st);
 	first = !st->a.complete;
-	if (first) {
+	if (first)
 		note_shared_key(st);
-		read_ours(st->ssl, st->ours);
-	}
 	if (st->shared)
 		st->a.by_tag = 0;
-	/* Nobody asked before: the handshake rests on this tag, whatever will
-	 * be said of it. */
-	else if (first && resumed && !st->a.by_tag && st->a.conn != NULL) {
+	/* Nobody asked before, or about another session: the handshake rests
+	 * on this tag, whatever will be said of it. */
+	else if (first && resumed && (!st->a.by_tag || st->a.server) &&
+	         st->a.conn != NULL) {
 		(void)pf_wolf_session_judge(st);
 		st->a.by_tag = 1;
 	}
