@@ -261,7 +261,8 @@ summary(const struct checking *c)
 
 	if (all == c->unlisted)
 		pf_complain(c->r->candidate->file,
-		    "the policy has no entry for any of its names");
+		    "the policy has no entry for any of its names; name HOST "
+		    "when it is meant for one");
 	if (c->j == NULL)
 		printf("%u fine, %u reported, %u unsure, %u broken; %u names "
 		       "without an entry; key %s\n",

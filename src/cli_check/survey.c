@@ -392,6 +392,8 @@ run(struct running *r)
 	clear_progress(r);
 	X509_STORE_free(options.anchors);
 	r->sum.interrupted = end == PF_PROBE_STOPPED;
+	if (!r->sum.interrupted)
+		pf_reach_complain_unused(r->s->reach);
 	if (end == PF_PROBE_FAILED || r->status != PF_EXIT_FINE) {
 		pf_complain("check", "out of memory or file descriptors");
 		r->status = PF_EXIT_UNDECIDED;

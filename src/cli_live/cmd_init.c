@@ -286,6 +286,7 @@ ask(struct asking *a)
 	options.anchors = pf_reach_anchors(&a->reach);
 	if (options.anchors == NULL)
 		return PF_EXIT_UNDECIDED;
+	pf_reach_complain_unused(&a->reach);
 	end = pf_probe_all(a->probe, a->count, &options);
 	X509_STORE_free(options.anchors);
 	if (end == PF_PROBE_STOPPED) {

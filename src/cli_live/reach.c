@@ -27,6 +27,8 @@ struct pf_connect_to {
 	struct pf_host host;
 	uint16_t port;
 	struct pf_address address;
+	const char *text;
+	int is_used;
 };
 #define ANY_HOST 0xff
 
@@ -102,6 +104,7 @@ add_connect_to(const char *command, const char *text, struct pf_reach *reach)
 		    text);
 		return -1;
 	}
+	one.text = text;
 	grown = realloc(reach->to, (reach->to_count + 1) * sizeof one);
 	if (grown == NULL) {
 		(void)pf_usage(command, "out of memory", NULL);
@@ -316,11 +319,12 @@ static int
 give_addresses(const struct pf_reach *reach, struct pf_server *server)
 {
 	for (size_t i = 0; i < reach->to_count; i++) {
-		const struct pf_connect_to *to = &reach->to[i];
+		struct pf_connect_to *to = &reach->to[i];
 		struct pf_address *grown;
 
 		if (!is_for(to, server))
 			continue;
+		to->is_used = 1;
 		grown = realloc(server->address,
 		    (server->address_count + 1) * sizeof *grown);
 		if (grown == NULL)
@@ -369,6 +373,16 @@ pf_server_read(const char *command, const struct pf_reach *reach,
 		return 1;
 	(void)pf_usage(command, "out of memory", NULL);
 	return 0;
+}
+
+void
+pf_reach_complain_unused(const struct pf_reach *reach)
+{
+	for (size_t i = 0; i < reach->to_count; i++)
+		if (!reach->to[i].is_used)
+			pf_complain(reach->to[i].text,
+			    "this --connect-to is for no server that was "
+			    "asked; is it spelled as there?");
 }
 
 void

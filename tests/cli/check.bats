@@ -216,6 +216,14 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 	[[ $output != *'hung up'* ]]
 }
 
+@test "an address for a server that is not asked is told" {
+	run check $(at :443 good) $(at wwww.example.test:443 old)
+	gives 0 "wwww.example.test:443:127.0.0.1:$(cat old): this --connect-to is for no server that was asked"
+	run pinfast pin --ca-file root.pem $(at :443 good) $(at :444 old) \
+	    www.example.test
+	gives 0 ":444:127.0.0.1:$(cat old): this --connect-to is for no server"
+}
+
 # Many hosts behind one address use up its ports, which the system reports as it
 # does a family of addresses that there is not.
 @test "without a free port for the second question nothing is ok" {
