@@ -1,6 +1,8 @@
 /* The OpenSSL adapter on a server: which clients may come. */
+#define _GNU_SOURCE
 #include "pair.h"
 
+#include <dlfcn.h>
 #include <time.h>
 
 static time_t clock_ahead; /* seconds */
@@ -317,6 +319,93 @@ a_server_does_not_wait_for_another_try(void **state)
 	}
 }
 
+/* ------------------------------------------------ an SSL that is used again */
+
+static int replayed; /* clients send one random again and again */
+
+__attribute__((visibility("default"))) size_t
+SSL_get_client_random(const SSL *ssl, unsigned char *out, size_t size)
+{
+	static size_t (*real)(const SSL *, unsigned char *, size_t);
+	void *found = dlsym(RTLD_NEXT, "SSL_get_client_random");
+	size_t len;
+
+	memcpy(&real, &found, sizeof real);
+	len = real(ssl, out, size);
+	if (replayed)
+		memset(out, 'r', len);
+	return len;
+}
+
+static unsigned
+share_key(SSL *ssl, const char *identity, unsigned char *key, unsigned max)
+{
+	(void)ssl, (void)identity, (void)max;
+	memset(key, 'Z', 16);
+	return 16;
+}
+
+static unsigned
+offer_key(SSL *ssl, const char *hint, char *identity, unsigned max_identity,
+    unsigned char *key, unsigned max_key)
+{
+	(void)ssl, (void)hint, (void)max_identity, (void)max_key;
+	memcpy(identity, "x", 2);
+	memset(key, 'Z', 16);
+	return 16;
+}
+
+static void
+say_nothing(const SSL *ssl, int where, int value)
+{
+	(void)ssl, (void)where, (void)value;
+}
+
+/* The second client knows a key of the application's, and shows nothing; an
+ * information callback has taken our place. */
+static void
+a_client_does_not_pass_for_the_one_before(void **state)
+{
+	struct pinfast *policy = policy_with(&client);
+	SSL_CTX *sctx = pinned_server(policy, TLS1_2_VERSION);
+	SSL_CTX *known = client_ctx(&client, TLS1_2_VERSION);
+	SSL_CTX *nobody = client_ctx(NULL, TLS1_2_VERSION);
+	struct pair p, again;
+
+	(void)state;
+	SSL_CTX_set_psk_server_callback(sctx, share_key);
+	SSL_CTX_set_cipher_list(sctx, "DEFAULT:PSK");
+	SSL_CTX_set_psk_client_callback(nobody, offer_key);
+	SSL_CTX_set_cipher_list(nobody, "PSK");
+	replayed = 1;
+	p = join(known, sctx);
+	assert_int_equal(pinfast_openssl_attach_server(p.s, "partner", NULL),
+	    0);
+	SSL_set_info_callback(p.s, say_nothing);
+	shake(&p);
+	expect(pinfast_openssl_result(p.s), ALLOW, PINFAST_REASON_PIN_MATCHED);
+	again = join(nobody, sctx);
+	SSL_set_bio(p.s, SSL_get_rbio(again.s), SSL_get_wbio(again.s));
+	BIO_up_ref(SSL_get_rbio(again.s));
+	SSL_free(p.c);
+	p.c = again.c;
+	assert_int_equal(SSL_clear(p.s), 1);
+	SSL_set_accept_state(p.s);
+	p.app = 0;
+	shake(&p);
+	expect(pinfast_openssl_result(p.s), DENY,
+	    PINFAST_REASON_NO_CERTIFICATE);
+	chat(&p);
+	assert_int_equal(p.app, 0);
+	replayed = 0;
+	SSL_free(again.s);
+	part(&p);
+	SSL_CTX_free(known);
+	SSL_CTX_free(nobody);
+	SSL_CTX_free(sctx);
+	pinfast_free(policy);
+}
+
 int
 main(void)
 {
@@ -327,6 +416,7 @@ main(void)
 	    cmocka_unit_test(a_cached_session_is_refused_once_at_most),
 	    cmocka_unit_test(a_server_needs_a_label),
 	    cmocka_unit_test(a_server_does_not_wait_for_another_try),
+	    cmocka_unit_test(a_client_does_not_pass_for_the_one_before),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

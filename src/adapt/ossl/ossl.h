@@ -57,6 +57,8 @@ struct pf_ossl_ctx {
 	struct pf_ossl_seen seen;
 };
 
+#define PF_OSSL_RANDOMS (2 * SSL3_RANDOM_SIZE)
+
 /* What one SSL carries. */
 struct pf_ossl {
 	struct pf_attached a;
@@ -67,8 +69,8 @@ struct pf_ossl {
 	int renegotiates;
 	/* Each handshake has its own: of the one that was settled, and of the
 	 * one in which a certificate or key was judged last. */
-	uint8_t random[SSL3_RANDOM_SIZE];
-	uint8_t judged[SSL3_RANDOM_SIZE];
+	uint8_t random[PF_OSSL_RANDOMS];
+	uint8_t judged[PF_OSSL_RANDOMS];
 	X509_STORE_CTX_verify_cb user;
 };
 

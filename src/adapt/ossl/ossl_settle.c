@@ -2,12 +2,14 @@
 
 #include <string.h>
 
-/* Each handshake has its own (RFC 8446, 4.1.2; RFC 5246, 7.4.1.2). */
+/* Each handshake has its own (RFC 8446, 4.1.2; RFC 5246, 7.4.1.2): of both
+ * ends, since a client may send what somebody else has sent. */
 static void
-read_random(const SSL *ssl, uint8_t random[SSL3_RANDOM_SIZE])
+read_randoms(const SSL *ssl, uint8_t random[PF_OSSL_RANDOMS])
 {
-	memset(random, 0, SSL3_RANDOM_SIZE);
+	memset(random, 0, PF_OSSL_RANDOMS);
 	SSL_get_client_random(ssl, random, SSL3_RANDOM_SIZE);
+	SSL_get_server_random(ssl, random + SSL3_RANDOM_SIZE, SSL3_RANDOM_SIZE);
 }
 
 /* Is the last handshake the one that was settled, or does it only repeat it
@@ -15,9 +17,9 @@ read_random(const SSL *ssl, uint8_t random[SSL3_RANDOM_SIZE])
 static int
 is_settled(const SSL *ssl, const struct pf_ossl *st)
 {
-	uint8_t random[SSL3_RANDOM_SIZE];
+	uint8_t random[PF_OSSL_RANDOMS];
 
-	read_random(ssl, random);
+	read_randoms(ssl, random);
 	return st->a.complete && (st->renegotiates || memcmp(random, st->random,
 	                                                  sizeof random) == 0);
 }
@@ -27,9 +29,9 @@ is_settled(const SSL *ssl, const struct pf_ossl *st)
 static int
 is_stale(const SSL *ssl, const struct pf_ossl *st)
 {
-	uint8_t random[SSL3_RANDOM_SIZE];
+	uint8_t random[PF_OSSL_RANDOMS];
 
-	read_random(ssl, random);
+	read_randoms(ssl, random);
 	return st->a.by_peer && !st->a.complete &&
 	       memcmp(random, st->judged, sizeof random) != 0;
 }
@@ -41,7 +43,7 @@ pf_ossl_judging_now(SSL *ssl, struct pf_ossl *st)
 
 	if (st->a.conn == NULL || st->a.complete || is_stale(ssl, st))
 		error = pf_ossl_begin(ssl, st);
-	read_random(ssl, st->judged);
+	read_randoms(ssl, st->judged);
 	return error;
 }
 
@@ -74,7 +76,7 @@ pf_ossl_end(SSL *ssl, struct pf_ossl *st)
 	verdict = pf_attached_end(&st->a, resumed);
 	if (!first)
 		return verdict;
-	read_random(ssl, st->random);
+	read_randoms(ssl, st->random);
 	st->renegotiates = 0;
 	if (verdict.decision != PINFAST_ALLOW)
 		pf_ossl_block(ssl);
@@ -95,7 +97,7 @@ pf_ossl_done(SSL *ssl)
 		return;
 	if (st != NULL) {
 		verdict = pf_ossl_end(ssl, st);
-		read_random(ssl, st->random);
+		read_randoms(ssl, st->random);
 		st->renegotiates = 0;
 	}
 	if (verdict.decision != PINFAST_ALLOW)
