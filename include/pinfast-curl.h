@@ -12,7 +12,8 @@
  * The host that is judged is always the URL's, also that of a redirect.  What
  * libcurl is told by CURLOPT_RESOLVE, CURLOPT_CONNECT_TO or Alt-Svc changes
  * where it connects to, not whom it must meet.  A transfer whose host is
- * refused sends no request, no login and no credentials of a proxy.
+ * refused sends no request and no login; an HTTPS proxy that is refused is sent
+ * no CONNECT and no credentials.
  *
  * How, depends on the TLS library.  It is found at run time, and its adapter
  * (libpinfast-openssl, libpinfast-gnutls) is loaded then:
@@ -29,7 +30,7 @@
  * Where it is too late, leaf pins are given to libcurl, too; what they cannot
  * say (pins of issuers, reject lists) refuses the transfer with reason
  * backend-cannot-prove.  So is LDAP refused whenever the policy asks anything
- * of its host.
+ * of its host.  pinfast-curl(3) has a table of protocols and TLS libraries.
  *
  * Owned by pinfast on such a handle, and set anew for each transfer:
  * CURLOPT_PREREQFUNCTION, CURLOPT_SOCKOPTFUNCTION, CURLOPT_SSL_CTX_FUNCTION
@@ -46,11 +47,13 @@
  * _DOH_URL.
  *
  * A copy made by curl_easy_duphandle() is to be attached for itself before it
- * is used.  A live connection that somebody else's handle has made, in a
- * shared pool, is refused when nobody judged it, or a handle of another policy
- * did.  Schemes under which there is no TLS (sftp, smb, rtmp) do not reach a
- * host that the policy asks something of.  A proxy that is spoken to in clear
- * is sent its credentials, and nobody judges it.
+ * is used.  curl_easy_reset() takes the callbacks away: what is transferred
+ * before the handle is prepared again is judged by nobody.  A live connection
+ * that somebody else's handle has made, in a shared pool, is refused when
+ * nobody judged it, or a handle of another policy did.  Schemes under which
+ * there is no TLS (sftp, smb, rtmp) do not reach a host that the policy asks
+ * something of.  A proxy that is spoken to in clear is sent its credentials,
+ * and nobody judges it.
  *
  * Threads: as libcurl's: a handle belongs to one thread at a time.
  */
@@ -154,17 +157,20 @@ PINFAST_API void pinfast_curl_free(struct pinfast_curl *pins);
  * are needed for is refused, too.
  *
  * host    NULL: none
- * returns PINFAST_EHOST
+ * returns PINFAST_EHOST, PINFAST_EUSAGE (pins is NULL)
  */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_curl_proxy(struct pinfast_curl *pins, const char *host, uint16_t port);
 
 /*
  * Names a DoH server (CURLOPT_DOH_URL, which it sets for each transfer).
- * Under OpenSSL setting the option does as well.
+ * Under OpenSSL setting the option does as well, and the server is judged when
+ * it is connected to: libcurl tells nobody of questions on a connection that it
+ * has kept, so that they are not judged anew when another policy was loaded.
+ * Without OpenSSL the policy may ask nothing of the server.
  *
  * url     NULL: none
- * returns PINFAST_EHOST, PINFAST_ENOMEM
+ * returns PINFAST_EHOST, PINFAST_ENOMEM, PINFAST_EUSAGE (pins is NULL)
  */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_curl_doh(struct pinfast_curl *pins, const char *url);
@@ -176,8 +182,8 @@ pinfast_curl_doh(struct pinfast_curl *pins, const char *url);
  *
  * returns PINFAST_OK, PINFAST_EHOST (the URL has no valid host),
  *         PINFAST_EUNSUPPORTED (backend-cannot-prove: this transfer is
- *         refused), PINFAST_EUSAGE (no URL), PINFAST_ENOMEM.  After a failure
- *         the transfer would be refused
+ *         refused), PINFAST_EUSAGE (no URL, or pins is NULL), PINFAST_ENOMEM.
+ *         After a failure the transfer would be refused
  */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_curl_prepare(struct pinfast_curl *pins, struct pinfast_diag *diag);
@@ -187,7 +193,8 @@ pinfast_curl_prepare(struct pinfast_curl *pins, struct pinfast_diag *diag);
 PINFAST_API void pinfast_curl_done(struct pinfast_curl *pins, CURLcode code);
 
 /* pinfast_curl_prepare(), curl_easy_perform() and pinfast_curl_done().  A
- * transfer that is refused beforehand gives CURLE_ABORTED_BY_CALLBACK. */
+ * transfer that is refused beforehand gives CURLE_ABORTED_BY_CALLBACK, NULL
+ * CURLE_BAD_FUNCTION_ARGUMENT. */
 PINFAST_API PINFAST_CHECK CURLcode
 pinfast_curl_perform(struct pinfast_curl *pins);
 

@@ -1,5 +1,6 @@
 #include "adapt/curl/curl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,25 +29,43 @@ backend_name(const struct pinfast_curl *c)
 	return NULL;
 }
 
-/* The adapter of libcurl's TLS library, if it calls that very library. */
-static void
-find_adapter(struct pinfast_curl *c)
+/*
+ * The adapter of libcurl's TLS library, if it calls that very library.
+ *
+ * returns NULL, or why there is none
+ */
+static const char *
+find_adapter(struct pinfast_curl *c, struct pinfast_diag *diag)
 {
 	const struct pf_adapter *adapter;
 	const char *name = backend_name(c);
 	void (*caller)(void) = (void (*)(void))c->f.easy_getinfo;
 
-	if (name == NULL ||
-	    pf_registry_find(name, NULL, &adapter) != PINFAST_OK ||
-	    adapter->symbol == NULL ||
+	if (name == NULL)
+		return "libcurl's TLS library is none that pinfast can look "
+		       "into (OpenSSL, GnuTLS)";
+	if (pf_registry_find(name, diag, &adapter) != PINFAST_OK)
+		return diag->text;
+	if (adapter->symbol == NULL ||
 	    !pf_curl_calls(caller, adapter->symbol, adapter->function))
-		return;
+		return "libcurl has a copy of its TLS library for itself";
 	if (adapter->expect != NULL && adapter->init != NULL &&
 	    adapter->recheck != NULL)
 		c->in_handshake = 1;
 	else if (adapter->judge == NULL)
-		return;
+		return "its adapter cannot judge what others connect";
 	c->adapter = adapter;
+	return NULL;
+}
+
+static void
+look_for_adapter(struct pinfast_curl *c)
+{
+	struct pinfast_diag diag = {.text = ""};
+	const char *why = find_adapter(c, &diag);
+
+	if (why != NULL)
+		snprintf(c->no_adapter, sizeof c->no_adapter, "%.199s", why);
 }
 
 static struct pinfast_verdict
@@ -67,7 +86,8 @@ pinfast_curl_attach_with(const struct pinfast_curl_use *use,
 	if (use == NULL || use->functions == NULL || use->easy == NULL ||
 	    use->functions->size < sizeof c->f || policy == NULL || out == NULL)
 		return pf_attached_refuse(diag, PINFAST_EUSAGE,
-		    "pinfast_curl_attach: no handle or no policy");
+		    "pinfast_curl_attach: no handle, no policy, nowhere to put "
+		    "the result, or functions of an older header");
 	c = calloc(1, sizeof *c);
 	if (c == NULL)
 		return pf_attached_refuse(diag, PINFAST_ENOMEM,
@@ -78,7 +98,7 @@ pinfast_curl_attach_with(const struct pinfast_curl_use *use,
 	c->verdict = not_judged();
 	if (use->next != NULL)
 		c->next = *use->next;
-	find_adapter(c);
+	look_for_adapter(c);
 	if (!pf_curl_hook(c)) {
 		free(c);
 		return pf_attached_refuse(diag, PINFAST_EUNSUPPORTED,
@@ -124,6 +144,8 @@ pinfast_curl_proxy(struct pinfast_curl *c, const char *host, uint16_t port)
 {
 	char name[PINFAST_HOST_LEN];
 
+	if (c == NULL)
+		return PINFAST_EUSAGE;
 	c->proxy.named = 0;
 	if (host == NULL)
 		return PINFAST_OK;
@@ -141,6 +163,8 @@ pinfast_curl_doh(struct pinfast_curl *c, const char *url)
 	struct pf_curl_target target;
 	char *copy = NULL;
 
+	if (c == NULL)
+		return PINFAST_EUSAGE;
 	if (url != NULL) {
 		enum pinfast_error error = pf_curl_target_of(c, url, &target);
 
@@ -151,6 +175,10 @@ pinfast_curl_doh(struct pinfast_curl *c, const char *url)
 			return PINFAST_ENOMEM;
 		memcpy(copy, url, strlen(url) + 1);
 	}
+	/* What was named before is not left behind. */
+	if (copy == NULL && c->doh != NULL &&
+	    c->f.easy_setopt(c->easy, CURLOPT_DOH_URL, NULL) != CURLE_OK)
+		return PINFAST_ENOMEM;
 	free(c->doh);
 	c->doh = copy;
 	return PINFAST_OK;
@@ -159,10 +187,15 @@ pinfast_curl_doh(struct pinfast_curl *c, const char *url)
 enum pinfast_error
 pinfast_curl_prepare(struct pinfast_curl *c, struct pinfast_diag *diag)
 {
+	if (c == NULL)
+		return pf_attached_refuse(diag, PINFAST_EUSAGE,
+		    "pinfast_curl_prepare: this handle was not attached");
 	clear(c);
 	if (!pf_curl_hook(c))
 		return c->error = pf_attached_refuse(diag, PINFAST_EUNSUPPORTED,
-		           "libcurl would not take the callbacks");
+		           "libcurl would not take the callbacks: attach "
+		           "before the handle is cleaned up, and outside of "
+		           "its callbacks");
 	c->error = pf_curl_target(c, c->easy, &c->prepared);
 	if (c->error == PINFAST_EUSAGE)
 		return pf_attached_refuse(diag, c->error,
@@ -172,7 +205,8 @@ pinfast_curl_prepare(struct pinfast_curl *c, struct pinfast_diag *diag)
 		c->prepared.host[0] = '\0';
 		pf_curl_deny(c, &c->prepared, PINFAST_DELEGATED_NOT);
 		return pf_attached_refuse(diag, c->error,
-		    "the URL has no valid host name or address");
+		    "the URL has no valid host name or address, or writes it "
+		    "in another way than pinfast-policy(5) reads");
 	}
 	if (c->error != PINFAST_OK)
 		return pf_attached_refuse(diag, c->error, "out of memory");
@@ -185,6 +219,8 @@ pinfast_curl_prepare(struct pinfast_curl *c, struct pinfast_diag *diag)
 void
 pinfast_curl_done(struct pinfast_curl *c, CURLcode code)
 {
+	if (c == NULL)
+		return;
 	if (c->running && c->verdict.decision != PINFAST_ALLOW &&
 	    c->verdict.reason == PINFAST_REASON_NOT_JUDGED &&
 	    c->text[0] == '\0')
@@ -201,6 +237,8 @@ pinfast_curl_perform(struct pinfast_curl *c)
 {
 	CURLcode code;
 
+	if (c == NULL)
+		return CURLE_BAD_FUNCTION_ARGUMENT;
 	if (pinfast_curl_prepare(c, NULL) != PINFAST_OK)
 		return CURLE_ABORTED_BY_CALLBACK;
 	code = c->f.easy_perform(c->easy);

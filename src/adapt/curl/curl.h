@@ -48,6 +48,7 @@ struct pinfast_curl {
 	struct pinfast_curl_next next;
 	const struct pf_adapter *adapter; /* NULL: nobody can look */
 	int in_handshake;                 /* its judge sits in handshakes */
+	char no_adapter[200];             /* why nobody can look */
 	struct pf_curl_proxy proxy;
 	char *doh;
 
@@ -67,6 +68,7 @@ struct pinfast_curl {
 	uint8_t terms[32];                /* of asked */
 	int told;                         /* asked has been judged */
 	int compared; /* libcurl was given pins of the host's leaf */
+	int verifies; /* libcurl was told to verify chain and name */
 	struct pinfast_verdict verdict;
 	char text[700];
 
@@ -103,6 +105,10 @@ PINFAST_CHECK enum pinfast_error pf_curl_plan(struct pinfast_curl *c,
 /* Puts the callbacks in place; 0: libcurl would not have them. */
 int pf_curl_hook(struct pinfast_curl *c);
 
+/* Notes a sentence of our own. */
+struct pinfast_verdict pf_curl_say(struct pinfast_curl *c,
+    struct pinfast_verdict verdict, const char *text);
+
 /* Notes a verdict and its sentence. */
 void pf_curl_note(struct pinfast_curl *c, struct pinfast_verdict verdict,
     const struct pinfast_conn *conn);
@@ -110,6 +116,11 @@ void pf_curl_note(struct pinfast_curl *c, struct pinfast_verdict verdict,
 /* A deny with this reason about a host, as an event and a sentence. */
 void pf_curl_deny(struct pinfast_curl *c, const struct pf_curl_target *target,
     enum pinfast_delegated why);
+
+/* The sentence of a deny of what has no TLS: what the judge would say about
+ * verification helps nobody there. */
+void pf_curl_note_clear(struct pinfast_curl *c,
+    const struct pf_curl_target *target);
 
 /* Does the policy let what has no TLS go to this host?  Not when there is no
  * memory to ask it. */

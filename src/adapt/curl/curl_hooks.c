@@ -1,10 +1,18 @@
 /* What libcurl calls in the middle of a transfer. */
 #include "adapt/curl/curl.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/conn.h"
 #include "os/file.h"
+
+static const char unprepared[] =
+    "this transfer was not prepared, or its handle is a copy of one that was: "
+    "attach the copy, and call pinfast_curl_perform() or, for the multi "
+    "interface, pinfast_curl_prepare() before each transfer";
+static const char no_host[] =
+    "the URL that this transfer has come to has no valid host name or address";
 
 static struct pinfast_verdict
 not_judged(void)
@@ -14,8 +22,9 @@ not_judged(void)
 	return verdict;
 }
 
-static struct pinfast_verdict
-say(struct pinfast_curl *c, struct pinfast_verdict verdict, const char *text)
+struct pinfast_verdict
+pf_curl_say(struct pinfast_curl *c, struct pinfast_verdict verdict,
+    const char *text)
 {
 	size_t len = strlen(text);
 
@@ -55,7 +64,7 @@ judge_delegated(struct pinfast_curl *c, const struct pf_curl_target *target,
 	struct pinfast_verdict verdict;
 
 	if (conn == NULL)
-		return say(c, not_judged(), "out of memory");
+		return pf_curl_say(c, not_judged(), "out of memory");
 	verdict = pinfast_judge_delegated(conn, found);
 	pf_curl_note(c, verdict, conn);
 	pinfast_conn_free(conn);
@@ -67,6 +76,19 @@ pf_curl_deny(struct pinfast_curl *c, const struct pf_curl_target *target,
     enum pinfast_delegated why)
 {
 	(void)judge_delegated(c, target, why);
+}
+
+void
+pf_curl_note_clear(struct pinfast_curl *c, const struct pf_curl_target *target)
+{
+	char text[sizeof c->text];
+
+	snprintf(text, sizeof text,
+	    "denied %s:%u: the policy asks something of this host, and there "
+	    "is no TLS in this %s: transfer; use a URL that has it, or give "
+	    "the host `mode: off`",
+	    target->host, (unsigned)target->port, target->scheme);
+	pf_curl_say(c, c->verdict, text);
 }
 
 int
@@ -102,6 +124,38 @@ told(void *arg, const struct pinfast_conn *conn)
 	pf_curl_known_call((uintptr_t)arg, take_told, conn);
 }
 
+/* Tells the adapter for whom the connections of ctx are. */
+static enum pinfast_error
+expect_hosts(struct pinfast_curl *c, const CURL *easy, void *ctx,
+    const struct pf_curl_target *target, struct pinfast_diag *diag)
+{
+	struct pf_expected hosts[2];
+	struct pf_expecting what = {hosts, 1, told, NULL};
+	enum pinfast_error error = c->adapter->init(ctx, c->policy, diag);
+
+	if (error != PINFAST_OK)
+		return error;
+	what.arg = (void *)c->id;
+	hosts[0].host = target->host;
+	hosts[0].port = target->port;
+	if (c->proxy.named && easy == c->easy) {
+		hosts[1].host = c->proxy.host;
+		hosts[1].port = c->proxy.port;
+		what.count = 2;
+	}
+	return c->adapter->expect(ctx, &what, diag);
+}
+
+/* A connection that nobody judges, and an event that says so. */
+static void
+refuse_connection(struct pinfast_curl *c, const struct pf_curl_target *target,
+    const char *why)
+{
+	if (target->host[0] != '\0')
+		pinfast_conn_free(new_conn(c, target));
+	pf_curl_say(c, not_judged(), why);
+}
+
 /* A new connection of easy, which is the handle or one that asks a DoH server
  * for it. */
 static CURLcode
@@ -109,8 +163,6 @@ on_ssl_ctx(CURL *easy, void *ctx, void *arg)
 {
 	struct pinfast_curl *c = arg;
 	struct pf_curl_target target = {.kind = PF_CURL_NONE};
-	struct pf_expected hosts[2];
-	struct pf_expecting what = {hosts, 1, told, NULL};
 	struct pinfast_diag diag = {.text = "out of memory"};
 	CURLcode code = CURLE_OK;
 
@@ -121,29 +173,15 @@ on_ssl_ctx(CURL *easy, void *ctx, void *arg)
 	c->error =
 	    c->running ? pf_curl_target(c, easy, &target) : PINFAST_EUSAGE;
 	if (c->error == PINFAST_OK)
-		c->error = c->adapter->init(ctx, c->policy, &diag);
-	if (c->error == PINFAST_OK) {
-		what.arg = (void *)c->id;
-		hosts[0].host = target.host;
-		hosts[0].port = target.port;
-		if (c->proxy.named && easy == c->easy) {
-			hosts[1].host = c->proxy.host;
-			hosts[1].port = c->proxy.port;
-			what.count = 2;
-		}
-		c->error = c->adapter->expect(ctx, &what, &diag);
-	}
+		c->error = expect_hosts(c, easy, ctx, &target, &diag);
 	if (c->error == PINFAST_OK)
 		return CURLE_OK;
-	if (c->error == PINFAST_EUSAGE || c->error == PINFAST_EHOST) {
-		say(c, not_judged(),
-		    "this transfer was not prepared, or its "
-		    "handle is a copy");
-		return CURLE_ABORTED_BY_CALLBACK;
-	}
-	/* A connection that nobody judges, and an event that says so. */
-	pinfast_conn_free(new_conn(c, &target));
-	say(c, not_judged(), diag.text);
+	if (!c->running)
+		pf_curl_say(c, not_judged(), unprepared);
+	else if (c->error == PINFAST_EHOST)
+		pf_curl_say(c, not_judged(), no_host);
+	else
+		refuse_connection(c, &target, diag.text);
 	return CURLE_ABORTED_BY_CALLBACK;
 }
 
@@ -182,7 +220,7 @@ ask_adapter(struct pinfast_curl *c, void *tls,
 
 	/* A handle with another policy may have made it, in a shared pool. */
 	if (conn != NULL && conn->policy != c->policy)
-		return say(c, not_judged(),
+		return pf_curl_say(c, not_judged(),
 		    "this connection was judged by another policy: let handles "
 		    "of one policy alone share connections");
 	verdict = target == NULL
@@ -215,7 +253,7 @@ judge_late(struct pinfast_curl *c, void *tls,
 	pinfast_conn_free(c->conn);
 	c->conn = new_conn(c, target);
 	if (c->conn == NULL)
-		return say(c, not_judged(), "out of memory");
+		return pf_curl_say(c, not_judged(), "out of memory");
 	if (again)
 		pinfast_conn_again(c->conn);
 	c->tls = tls;
@@ -232,6 +270,32 @@ judge_late(struct pinfast_curl *c, void *tls,
 	return verdict;
 }
 
+static void
+ignore_pin(void *arg, const uint8_t pin[PINFAST_PIN_LEN])
+{
+	(void)arg, (void)pin;
+}
+
+/* A redirect has led elsewhere: that was verified as what was prepared for,
+ * but the keys were another's.  Enough where no key is asked for. */
+static struct pinfast_verdict
+judge_elsewhere(struct pinfast_curl *c, const struct pf_curl_target *target)
+{
+	struct pinfast_conn *conn = new_conn(c, target);
+	enum pinfast_delegated found = PINFAST_DELEGATED_NOT;
+	struct pinfast_verdict verdict;
+
+	if (conn == NULL)
+		return pf_curl_say(c, not_judged(), "out of memory");
+	if (c->verifies && target->kind == PF_CURL_LATE &&
+	    pinfast_conn_leaf_pins(conn, ignore_pin, NULL) == 0)
+		found = PINFAST_DELEGATED_YES;
+	verdict = pinfast_judge_delegated(conn, found);
+	pf_curl_note(c, verdict, conn);
+	pinfast_conn_free(conn);
+	return verdict;
+}
+
 /* libcurl has verified the peer, and compared its key when it was told to. */
 static struct pinfast_verdict
 judge_told(struct pinfast_curl *c, const struct pf_curl_target *target)
@@ -240,8 +304,7 @@ judge_told(struct pinfast_curl *c, const struct pf_curl_target *target)
 	struct pinfast_verdict verdict;
 
 	if (!pf_curl_target_same(target, &c->prepared) || conn == NULL)
-		/* The keys were those of another host, or were asked for. */
-		return judge_delegated(c, target, PINFAST_DELEGATED_NOT);
+		return judge_elsewhere(c, target);
 	verdict = pinfast_judge_delegated(conn, PINFAST_DELEGATED_YES);
 	(void)verdict;
 	verdict = pinfast_conn_settle(conn);
@@ -261,7 +324,7 @@ judge_told_again(struct pinfast_curl *c, const struct pf_curl_target *target)
 		return judge_told(c, target);
 	conn = new_conn(c, target);
 	if (conn == NULL)
-		return say(c, not_judged(), "out of memory");
+		return pf_curl_say(c, not_judged(), "out of memory");
 	memcpy(then, c->terms, sizeof then);
 	(void)pinfast_conn_terms(conn, now);
 	pinfast_conn_drop(conn);
@@ -314,8 +377,10 @@ judge_clear(struct pinfast_curl *c, void *tls,
 	struct pinfast_verdict verdict;
 
 	verdict = judge_delegated(c, target, PINFAST_DELEGATED_NO_TLS);
-	if (verdict.decision != PINFAST_ALLOW)
+	if (verdict.decision != PINFAST_ALLOW) {
+		pf_curl_note_clear(c, target);
 		return verdict;
+	}
 	if (c->in_handshake && tls != NULL)
 		return ask_adapter(c, tls, NULL);
 	return judge_proxy(c, verdict);
@@ -330,16 +395,17 @@ judge_request(struct pinfast_curl *c, int peer_port, int local_port)
 	if (!c->running || c->refused ||
 	    number(c, CURLINFO_PRIMARY_PORT) != peer_port ||
 	    number(c, CURLINFO_LOCAL_PORT) != local_port)
-		return say(c, not_judged(),
-		    "this transfer was not prepared, or its handle is a copy");
+		return pf_curl_say(c, not_judged(), unprepared);
 	if (pf_curl_target(c, c->easy, &target) != PINFAST_OK)
-		return say(c, not_judged(), "its URL has no valid host");
+		return pf_curl_say(c, not_judged(), no_host);
 	tls = tls_of(c);
 	if (target.kind == PF_CURL_CLEAR ||
 	    (tls == NULL && target.kind == PF_CURL_EARLY))
 		return judge_clear(c, tls, &target);
 	if (tls == NULL && (c->in_handshake || c->adapter != NULL))
-		return say(c, not_judged(), "there is no TLS to be judged");
+		return pf_curl_say(c, not_judged(),
+		    "libcurl does not show the TLS of this connection, so that "
+		    "nobody can judge it");
 	return judge_tls(c, tls, &target);
 }
 
@@ -359,6 +425,23 @@ on_request(void *arg, char *peer, char *local, int peer_port, int local_port)
 	    local_port);
 }
 
+/* Those that judge. */
+static int
+take_hooks(struct pinfast_curl *c)
+{
+	CURL *easy = c->easy;
+
+	if (c->f.easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request) !=
+	        CURLE_OK ||
+	    c->f.easy_setopt(easy, CURLOPT_PREREQDATA, c) != CURLE_OK)
+		return 0;
+	if (!c->in_handshake)
+		return 1;
+	return c->f.easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx) ==
+	           CURLE_OK &&
+	       c->f.easy_setopt(easy, CURLOPT_SSL_CTX_DATA, c) == CURLE_OK;
+}
+
 /* A protocol that logs in early must be the one that was prepared for: who
  * was sent elsewhere by a redirect has been told other keys, or none. */
 static int
@@ -369,11 +452,19 @@ on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 
 	if (!c->running || c->refused)
 		return CURL_SOCKOPT_ERROR;
-	if (pf_curl_target(c, c->easy, &target) != PINFAST_OK)
+	if (pf_curl_target(c, c->easy, &target) != PINFAST_OK) {
+		pf_curl_say(c, not_judged(), no_host);
 		return CURL_SOCKOPT_ERROR;
+	}
 	if (target.kind == PF_CURL_EARLY &&
 	    !pf_curl_target_same(&target, &c->prepared)) {
 		pf_curl_deny(c, &target, PINFAST_DELEGATED_NOT);
+		return CURL_SOCKOPT_ERROR;
+	}
+	/* Whoever took their place since the transfer was prepared. */
+	if (!take_hooks(c)) {
+		pf_curl_say(c, not_judged(),
+		    "libcurl would not take the callbacks");
 		return CURL_SOCKOPT_ERROR;
 	}
 	if (c->next.sockopt == NULL)
@@ -386,20 +477,12 @@ pf_curl_hook(struct pinfast_curl *c)
 {
 	CURL *easy = c->easy;
 
-	if (c->f.easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request) !=
-	        CURLE_OK ||
-	    c->f.easy_setopt(easy, CURLOPT_PREREQDATA, c) != CURLE_OK ||
+	if (!take_hooks(c) ||
 	    c->f.easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket) !=
 	        CURLE_OK ||
 	    c->f.easy_setopt(easy, CURLOPT_SOCKOPTDATA, c) != CURLE_OK)
 		return 0;
 	/* They lead elsewhere than the URL that libcurl shows us. */
-	if (c->f.easy_setopt(easy, CURLOPT_CURLU, NULL) != CURLE_OK ||
-	    c->f.easy_setopt(easy, CURLOPT_PORT, 0L) != CURLE_OK)
-		return 0;
-	if (!c->in_handshake)
-		return 1;
-	return c->f.easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx) ==
-	           CURLE_OK &&
-	       c->f.easy_setopt(easy, CURLOPT_SSL_CTX_DATA, c) == CURLE_OK;
+	return c->f.easy_setopt(easy, CURLOPT_CURLU, NULL) == CURLE_OK &&
+	       c->f.easy_setopt(easy, CURLOPT_PORT, 0L) == CURLE_OK;
 }

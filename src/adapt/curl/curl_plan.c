@@ -2,6 +2,7 @@
  * proved, and what libcurl must be told so that they are. */
 #include "adapt/curl/curl.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/base64.h"
@@ -45,9 +46,49 @@ static enum pinfast_error
 refuse_as(struct pinfast_curl *c, struct pinfast_diag *diag,
     enum pinfast_delegated why, const char *text)
 {
+	char all[500], both[sizeof c->text];
+
 	pf_curl_deny(c, &c->prepared, why);
 	c->refused = 1;
-	return pf_attached_refuse(diag, PINFAST_EUNSUPPORTED, text);
+	/* Why nobody can look may be something that can be installed. */
+	snprintf(all, sizeof all, "%s%s%s%s", text,
+	    c->no_adapter[0] == '\0' ? "" : " (", c->no_adapter,
+	    c->no_adapter[0] == '\0' ? "" : ")");
+	if (why == PINFAST_DELEGATED_NO_TLS) {
+		pf_curl_note_clear(c, &c->prepared);
+	} else if (c->no_adapter[0] != '\0') {
+		snprintf(both, sizeof both, "%.450s (%s)", c->text,
+		    c->no_adapter);
+		(void)pf_curl_say(c, c->verdict, both);
+	}
+	return pf_attached_refuse(diag, PINFAST_EUNSUPPORTED, all);
+}
+
+/* An option that proves something, and that libcurl had no memory for. */
+static enum pinfast_error
+unset(struct pinfast_curl *c, struct pinfast_diag *diag)
+{
+	return pf_attached_refuse(diag, PINFAST_ENOMEM,
+	    c->in_handshake ? "libcurl would not take CURLOPT_USE_SSL, "
+	                      "CURLOPT_SSL_VERIFYHOST or a pin of its proxy"
+	                    : "libcurl would not take the leaf pins, or the "
+	                      "options that verify: it is out of memory, or "
+	                      "cannot compare keys with its TLS library");
+}
+
+/* 1: libcurl has taken it. */
+static int
+set_long(struct pinfast_curl *c, CURLoption option, long value)
+{
+	return c->f.easy_setopt(c->easy, option, value) == CURLE_OK;
+}
+
+/* A libcurl that does not know the option has nothing to forget, either. */
+static int
+set_text(struct pinfast_curl *c, CURLoption option, const char *value)
+{
+	return c->f.easy_setopt(c->easy, option, value) == CURLE_OK ||
+	       value == NULL;
 }
 
 static enum pinfast_error
@@ -66,12 +107,13 @@ is_looked_at(const struct pinfast_curl *c)
 
 /* libcurl compares names by itself, too; not where none counts, nor those
  * that it does not know to be the same as a certificate's. */
-static void
+static int
 set_verify_host(struct pinfast_curl *c, int none)
 {
 	int off = none || (c->prepared.is_respelled && is_looked_at(c));
 
-	c->f.easy_setopt(c->easy, CURLOPT_SSL_VERIFYHOST, off ? 0L : 2L);
+	c->verifies = !off;
+	return set_long(c, CURLOPT_SSL_VERIFYHOST, off ? 0L : 2L);
 }
 
 /* A login may leave in clear only for hosts that are nobody's business, and
@@ -86,11 +128,11 @@ use_tls(struct pinfast_curl *c, int count)
 	    (count == 0 && (!c->forced_tls || level == CURLUSESSL_NONE)))
 		return 1;
 	/* Nor does what comes after it, to hosts that are ours. */
-	if (count != 0)
-		c->f.easy_setopt(c->easy, CURLOPT_FTP_SSL_CCC,
-		    (long)CURLFTPSSL_CCC_NONE);
+	if (count != 0 &&
+	    !set_long(c, CURLOPT_FTP_SSL_CCC, (long)CURLFTPSSL_CCC_NONE))
+		return 0;
 	c->forced_tls = count != 0;
-	return c->f.easy_setopt(c->easy, CURLOPT_USE_SSL, level) == CURLE_OK;
+	return set_long(c, CURLOPT_USE_SSL, level);
 }
 
 /* An address is not asked for by name: whoever answers might be the origin, or
@@ -106,8 +148,7 @@ bar_proxies(struct pinfast_curl *c)
 	if (!bar && !c->barred_proxies)
 		return 1;
 	c->barred_proxies = bar;
-	return c->f.easy_setopt(c->easy, CURLOPT_PROXY_PINNEDPUBLICKEY,
-	           bar ? NO_KEY : NULL) == CURLE_OK;
+	return set_text(c, CURLOPT_PROXY_PINNEDPUBLICKEY, bar ? NO_KEY : NULL);
 }
 
 static enum pinfast_error
@@ -118,27 +159,30 @@ plan_proxy(struct pinfast_curl *c, struct pinfast_diag *diag)
 	enum pinfast_error error;
 	int count, none;
 
-	if (!c->proxy.named) {
-		c->f.easy_setopt(c->easy, CURLOPT_PROXY_PINNEDPUBLICKEY,
-		    NO_KEY);
-		return PINFAST_OK;
-	}
+	if (!c->proxy.named)
+		return set_text(c, CURLOPT_PROXY_PINNEDPUBLICKEY, NO_KEY)
+		           ? PINFAST_OK
+		           : unset(c, diag);
 	error = ask(c, c->proxy.host, c->proxy.port, &conn);
 	if (error != PINFAST_OK)
-		return error;
+		return pf_attached_refuse(diag, error, "out of memory");
 	count = pinfast_conn_leaf_pins(conn, add_pin, &list);
 	none = pinfast_conn_needs(conn) == PINFAST_NEED_LEAF_ONLY;
 	pinfast_conn_drop(c->proxy_asked);
 	c->proxy_asked = conn;
 	if (count < 0)
 		return refuse(c, diag,
-		    "the policy asks of the proxy what only its TLS library "
-		    "could show: pin leaf keys alone for it");
-	c->f.easy_setopt(c->easy, CURLOPT_PROXY_SSL_VERIFYPEER, none ? 0L : 1L);
-	c->f.easy_setopt(c->easy, CURLOPT_PROXY_SSL_VERIFYHOST, none ? 0L : 2L);
-	c->f.easy_setopt(c->easy, CURLOPT_PROXY_PINNEDPUBLICKEY,
-	    count > 0 ? list.text : NULL);
-	return PINFAST_OK;
+		    "the policy asks more of the proxy than its leaf's key, "
+		    "and "
+		    "nobody can look at its certificates here: pin leaf keys "
+		    "alone for it, or use libcurl with OpenSSL");
+	return set_long(c, CURLOPT_PROXY_SSL_VERIFYPEER, none ? 0L : 1L) &&
+	               set_long(c, CURLOPT_PROXY_SSL_VERIFYHOST,
+	                   none ? 0L : 2L) &&
+	               set_text(c, CURLOPT_PROXY_PINNEDPUBLICKEY,
+	                   count > 0 ? list.text : NULL)
+	           ? PINFAST_OK
+	           : unset(c, diag);
 }
 
 /* A DoH server must be one of which the policy asks nothing. */
@@ -150,21 +194,23 @@ plan_doh(struct pinfast_curl *c, struct pinfast_diag *diag)
 	enum pinfast_error error;
 	int count;
 
-	c->f.easy_setopt(c->easy, CURLOPT_DOH_URL, c->doh);
+	if (!set_text(c, CURLOPT_DOH_URL, c->doh))
+		return unset(c, diag);
 	if (c->doh == NULL)
 		return PINFAST_OK;
 	error = pf_curl_target_of(c, c->doh, &target);
 	if (error == PINFAST_OK)
 		error = ask(c, target.host, target.port, &conn);
 	if (error != PINFAST_OK)
-		return error;
+		return pf_attached_refuse(diag, error, "out of memory");
 	count = pinfast_conn_leaf_pins(conn, add_pin, &(struct list){0, 0, ""});
 	pinfast_conn_drop(conn);
 	if (count == 0)
 		return PINFAST_OK;
 	return refuse(c, diag,
-	    "the policy asks of the DoH server what this TLS library cannot "
-	    "show");
+	    "the policy asks something of the DoH server, and nobody can judge "
+	    "that connection here: use a DoH server without an entry, or "
+	    "libcurl with OpenSSL");
 }
 
 /* Nobody sits in the handshake. */
@@ -174,18 +220,23 @@ plan_outside(struct pinfast_curl *c, int none, const struct list *list,
 {
 	int looks = is_looked_at(c);
 
-	c->f.easy_setopt(c->easy, CURLOPT_SSL_VERIFYPEER, none ? 0L : 1L);
+	if (!set_long(c, CURLOPT_SSL_VERIFYPEER, none ? 0L : 1L))
+		return unset(c, diag);
 	c->delegate = !looks && c->prepared.kind != PF_CURL_CLEAR &&
 	              !c->prepared.has_no_tls;
 	if (c->delegate && list->count < 0)
 		return refuse(c, diag,
-		    "the policy asks what only the TLS library could show, and "
-		    "it is not asked before the login: pin leaf keys alone");
+		    "the policy asks more of this host than the leaf's key, "
+		    "and "
+		    "nobody can look at certificates before this protocol "
+		    "says too much: pin leaf keys alone, or use libcurl with "
+		    "OpenSSL");
 	/* Where nothing else is verified, the key is compared twice. */
 	c->compared = (c->delegate || (looks && none)) && list->count > 0;
-	c->f.easy_setopt(c->easy, CURLOPT_PINNEDPUBLICKEY,
-	    c->compared ? list->text : NULL);
-	return PINFAST_OK;
+	return set_text(c, CURLOPT_PINNEDPUBLICKEY,
+	           c->compared ? list->text : NULL)
+	           ? PINFAST_OK
+	           : unset(c, diag);
 }
 
 enum pinfast_error
@@ -202,22 +253,25 @@ pf_curl_plan(struct pinfast_curl *c, struct pinfast_diag *diag)
 	(void)pinfast_conn_terms(c->asked, c->terms);
 	list.count = pinfast_conn_leaf_pins(c->asked, add_pin, &list);
 	none = pinfast_conn_needs(c->asked) == PINFAST_NEED_LEAF_ONLY;
-	set_verify_host(c, none);
+	if (!set_verify_host(c, none))
+		return unset(c, diag);
 	if (c->prepared.is_ldap && list.count != 0)
-		return refuse(c, diag, "LDAP logs in where nobody can look");
+		return refuse(c, diag,
+		    "the policy asks something of this host, and LDAP logs in "
+		    "where nobody can look: use a library of its own for it");
 	if (c->prepared.has_no_tls && !pf_curl_may_go_in_clear(c, &c->prepared))
 		return refuse_as(c, diag, PINFAST_DELEGATED_NO_TLS,
-		    "the policy asks something of this host, and there is no "
-		    "TLS under such a URL");
+		    "the policy asks something of this host, and URLs of this "
+		    "scheme are transferred without TLS: use another scheme, "
+		    "or give the host `mode: off`");
 	if (!use_tls(c, list.count))
-		return refuse(c, diag, "this libcurl has no TLS");
-	if (c->in_handshake) {
-		if (!bar_proxies(c))
-			return refuse(c, diag, "libcurl pins no proxies");
-		if (c->doh != NULL)
-			c->f.easy_setopt(c->easy, CURLOPT_DOH_URL, c->doh);
-		return PINFAST_OK;
-	}
+		return unset(c, diag);
+	if (c->in_handshake)
+		return bar_proxies(c) &&
+		               (c->doh == NULL ||
+		                   set_text(c, CURLOPT_DOH_URL, c->doh))
+		           ? PINFAST_OK
+		           : unset(c, diag);
 	error = plan_outside(c, none, &list, diag);
 	if (error == PINFAST_OK)
 		error = plan_proxy(c, diag);
