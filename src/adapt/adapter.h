@@ -62,6 +62,9 @@ PINFAST_CHECK int pf_attached_resume(struct pf_attached *a,
 PINFAST_CHECK enum pinfast_error pf_attached_session_id(struct pf_attached *a,
     uint8_t id[32]);
 
+/* What there is to say of a connection that nobody has judged: a deny. */
+struct pinfast_verdict pf_not_judged(void);
+
 /* The handshake is over.  resumed: the library resumed a session. */
 struct pinfast_verdict pf_attached_end(struct pf_attached *a, int resumed);
 

@@ -91,8 +91,8 @@ pf_attached_session_id(struct pf_attached *a, uint8_t id[32])
 	return PINFAST_OK;
 }
 
-static struct pinfast_verdict
-not_judged(void)
+struct pinfast_verdict
+pf_not_judged(void)
 {
 	struct pinfast_verdict verdict = {0, PINFAST_REASON_NOT_JUDGED};
 
@@ -105,7 +105,7 @@ pf_attached_end(struct pf_attached *a, int resumed)
 	struct pinfast_verdict verdict;
 
 	if (a->conn == NULL)
-		return not_judged();
+		return pf_not_judged();
 	if (a->complete)
 		return pinfast_conn_verdict(a->conn);
 	a->complete = 1;
@@ -121,11 +121,11 @@ pf_attached_end(struct pf_attached *a, int resumed)
 struct pinfast_verdict
 pf_attached_so_far(const struct pf_attached *a)
 {
-	struct pinfast_verdict verdict = not_judged();
+	struct pinfast_verdict verdict = pf_not_judged();
 
 	if (a->conn != NULL)
 		verdict = pinfast_conn_verdict(a->conn);
-	return verdict.decision == PINFAST_ALLOW ? not_judged() : verdict;
+	return verdict.decision == PINFAST_ALLOW ? pf_not_judged() : verdict;
 }
 
 /* For keys that nobody asked about before, the path may still be there. */
@@ -147,7 +147,7 @@ struct pinfast_verdict
 pf_attached_recheck(struct pf_attached *a, const char *host, uint16_t port,
     const struct pf_kept *kept)
 {
-	struct pinfast_verdict verdict = not_judged();
+	struct pinfast_verdict verdict = pf_not_judged();
 	char name[PINFAST_HOST_LEN];
 
 	if (a->conn == NULL || !a->complete || a->doomed)

@@ -68,14 +68,6 @@ look_for_adapter(struct pinfast_curl *c)
 		snprintf(c->no_adapter, sizeof c->no_adapter, "%.199s", why);
 }
 
-static struct pinfast_verdict
-not_judged(void)
-{
-	struct pinfast_verdict verdict = {0, PINFAST_REASON_NOT_JUDGED};
-
-	return verdict;
-}
-
 enum pinfast_error
 pinfast_curl_attach_with(const struct pinfast_curl_use *use,
     struct pinfast *policy, struct pinfast_diag *diag,
@@ -95,7 +87,7 @@ pinfast_curl_attach_with(const struct pinfast_curl_use *use,
 	c->f = *use->functions;
 	c->easy = use->easy;
 	c->policy = policy;
-	c->verdict = not_judged();
+	c->verdict = pf_not_judged();
 	if (use->next != NULL)
 		c->next = *use->next;
 	look_for_adapter(c);
@@ -123,7 +115,7 @@ clear(struct pinfast_curl *c)
 	c->compared = 0;
 	c->told = 0;
 	c->error = PINFAST_OK;
-	c->verdict = not_judged();
+	c->verdict = pf_not_judged();
 	c->text[0] = '\0';
 }
 
@@ -249,7 +241,7 @@ pinfast_curl_perform(struct pinfast_curl *c)
 struct pinfast_verdict
 pinfast_curl_result(const struct pinfast_curl *c)
 {
-	return c == NULL || c->running ? not_judged() : c->verdict;
+	return c == NULL || c->running ? pf_not_judged() : c->verdict;
 }
 
 enum pinfast_error

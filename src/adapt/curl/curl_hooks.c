@@ -14,14 +14,6 @@ static const char unprepared[] =
 static const char no_host[] =
     "the URL that this transfer has come to has no valid host name or address";
 
-static struct pinfast_verdict
-not_judged(void)
-{
-	struct pinfast_verdict verdict = {0, PINFAST_REASON_NOT_JUDGED};
-
-	return verdict;
-}
-
 struct pinfast_verdict
 pf_curl_say(struct pinfast_curl *c, struct pinfast_verdict verdict,
     const char *text)
@@ -64,7 +56,7 @@ judge_delegated(struct pinfast_curl *c, const struct pf_curl_target *target,
 	struct pinfast_verdict verdict;
 
 	if (conn == NULL)
-		return pf_curl_say(c, not_judged(), "out of memory");
+		return pf_curl_say(c, pf_not_judged(), "out of memory");
 	verdict = pinfast_judge_delegated(conn, found);
 	pf_curl_note(c, verdict, conn);
 	pinfast_conn_free(conn);
@@ -153,7 +145,7 @@ refuse_connection(struct pinfast_curl *c, const struct pf_curl_target *target,
 {
 	if (target->host[0] != '\0')
 		pinfast_conn_free(new_conn(c, target));
-	pf_curl_say(c, not_judged(), why);
+	pf_curl_say(c, pf_not_judged(), why);
 }
 
 /* A new connection of easy, which is the handle or one that asks a DoH server
@@ -177,9 +169,9 @@ on_ssl_ctx(CURL *easy, void *ctx, void *arg)
 	if (c->error == PINFAST_OK)
 		return CURLE_OK;
 	if (!c->running)
-		pf_curl_say(c, not_judged(), unprepared);
+		pf_curl_say(c, pf_not_judged(), unprepared);
 	else if (c->error == PINFAST_EHOST)
-		pf_curl_say(c, not_judged(), no_host);
+		pf_curl_say(c, pf_not_judged(), no_host);
 	else
 		refuse_connection(c, &target, diag.text);
 	return CURLE_ABORTED_BY_CALLBACK;
@@ -220,7 +212,7 @@ ask_adapter(struct pinfast_curl *c, void *tls,
 
 	/* A handle with another policy may have made it, in a shared pool. */
 	if (conn != NULL && conn->policy != c->policy)
-		return pf_curl_say(c, not_judged(),
+		return pf_curl_say(c, pf_not_judged(),
 		    "this connection was judged by another policy: let handles "
 		    "of one policy alone share connections");
 	verdict = target == NULL
@@ -253,7 +245,7 @@ judge_late(struct pinfast_curl *c, void *tls,
 	pinfast_conn_free(c->conn);
 	c->conn = new_conn(c, target);
 	if (c->conn == NULL)
-		return pf_curl_say(c, not_judged(), "out of memory");
+		return pf_curl_say(c, pf_not_judged(), "out of memory");
 	if (again)
 		pinfast_conn_again(c->conn);
 	c->tls = tls;
@@ -286,7 +278,7 @@ judge_elsewhere(struct pinfast_curl *c, const struct pf_curl_target *target)
 	struct pinfast_verdict verdict;
 
 	if (conn == NULL)
-		return pf_curl_say(c, not_judged(), "out of memory");
+		return pf_curl_say(c, pf_not_judged(), "out of memory");
 	if (c->verifies && target->kind == PF_CURL_LATE &&
 	    pinfast_conn_leaf_pins(conn, ignore_pin, NULL) == 0)
 		found = PINFAST_DELEGATED_YES;
@@ -324,7 +316,7 @@ judge_told_again(struct pinfast_curl *c, const struct pf_curl_target *target)
 		return judge_told(c, target);
 	conn = new_conn(c, target);
 	if (conn == NULL)
-		return pf_curl_say(c, not_judged(), "out of memory");
+		return pf_curl_say(c, pf_not_judged(), "out of memory");
 	memcpy(then, c->terms, sizeof then);
 	(void)pinfast_conn_terms(conn, now);
 	pinfast_conn_drop(conn);
@@ -395,15 +387,15 @@ judge_request(struct pinfast_curl *c, int peer_port, int local_port)
 	if (!c->running || c->refused ||
 	    number(c, CURLINFO_PRIMARY_PORT) != peer_port ||
 	    number(c, CURLINFO_LOCAL_PORT) != local_port)
-		return pf_curl_say(c, not_judged(), unprepared);
+		return pf_curl_say(c, pf_not_judged(), unprepared);
 	if (pf_curl_target(c, c->easy, &target) != PINFAST_OK)
-		return pf_curl_say(c, not_judged(), no_host);
+		return pf_curl_say(c, pf_not_judged(), no_host);
 	tls = tls_of(c);
 	if (target.kind == PF_CURL_CLEAR ||
 	    (tls == NULL && target.kind == PF_CURL_EARLY))
 		return judge_clear(c, tls, &target);
 	if (tls == NULL && (c->in_handshake || c->adapter != NULL))
-		return pf_curl_say(c, not_judged(),
+		return pf_curl_say(c, pf_not_judged(),
 		    "libcurl does not show the TLS of this connection, so that "
 		    "nobody can judge it");
 	return judge_tls(c, tls, &target);
@@ -453,7 +445,7 @@ on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 	if (!c->running || c->refused)
 		return CURL_SOCKOPT_ERROR;
 	if (pf_curl_target(c, c->easy, &target) != PINFAST_OK) {
-		pf_curl_say(c, not_judged(), no_host);
+		pf_curl_say(c, pf_not_judged(), no_host);
 		return CURL_SOCKOPT_ERROR;
 	}
 	if (target.kind == PF_CURL_EARLY &&
@@ -463,7 +455,7 @@ on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 	}
 	/* Whoever took their place since the transfer was prepared. */
 	if (!take_hooks(c)) {
-		pf_curl_say(c, not_judged(),
+		pf_curl_say(c, pf_not_judged(),
 		    "libcurl would not take the callbacks");
 		return CURL_SOCKOPT_ERROR;
 	}

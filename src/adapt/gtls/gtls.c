@@ -356,7 +356,7 @@ ask(gnutls_session_t session, const char *host, uint16_t port)
 {
 	struct pf_gtls *st = pf_gtls_of(session);
 	struct pf_kept kept = {covers, complete, session};
-	struct pinfast_verdict verdict = {0, PINFAST_REASON_NOT_JUDGED};
+	struct pinfast_verdict verdict = pf_not_judged();
 
 	if (st == NULL)
 		return verdict;

@@ -9,8 +9,6 @@
 
 #define SSL(m, member) ((m)->ssl->MBEDTLS_PRIVATE(member))
 
-static const struct pinfast_verdict not_judged = {0, PINFAST_REASON_NOT_JUDGED};
-
 void *
 pf_mbed_alloc(const struct pinfast_mbedtls *m, size_t size)
 {
@@ -345,7 +343,7 @@ pinfast_mbedtls_result(struct pinfast_mbedtls *m)
 	struct pinfast_verdict verdict;
 
 	if (m == NULL || m->a.conn == NULL)
-		return not_judged;
+		return pf_not_judged();
 	(void)pf_mbed_stand_before(m);
 	if (!pf_mbed_over(m))
 		return pf_attached_so_far(&m->a);

@@ -165,17 +165,9 @@ pf_mbed_arm(struct pinfast_mbedtls *m)
  */
 
 static struct pinfast_verdict
-not_judged(void)
-{
-	struct pinfast_verdict verdict = {0, PINFAST_REASON_NOT_JUDGED};
-
-	return verdict;
-}
-
-static struct pinfast_verdict
 end(struct pinfast_mbedtls *m)
 {
-	struct pinfast_verdict verdict = not_judged();
+	struct pinfast_verdict verdict = pf_not_judged();
 	uint8_t id[PINFAST_PIN_LEN];
 
 	if (m->a.doomed)

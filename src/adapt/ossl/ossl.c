@@ -465,7 +465,7 @@ struct pinfast_verdict
 pinfast_openssl_result(SSL *ssl)
 {
 	struct pf_ossl *st = ssl == NULL ? NULL : pf_ossl_of(ssl);
-	struct pinfast_verdict verdict = {0, PINFAST_REASON_NOT_JUDGED};
+	struct pinfast_verdict verdict = pf_not_judged();
 
 	if (ssl == NULL)
 		return verdict;

@@ -90,7 +90,7 @@ void
 pf_ossl_done(SSL *ssl)
 {
 	struct pf_ossl *st = pf_ossl_make(ssl);
-	struct pinfast_verdict verdict = {0, PINFAST_REASON_NOT_JUDGED};
+	struct pinfast_verdict verdict = pf_not_judged();
 
 	/* It also stops for early data, which a passed tag has let out. */
 	if (SSL_get_state(ssl) != TLS_ST_OK)

@@ -167,7 +167,7 @@ int
 pf_wolf_done(WOLFSSL *ssl, void *arg)
 {
 	struct pf_wolf *st = pf_wolf_make(ssl);
-	struct pinfast_verdict verdict = {0, PINFAST_REASON_NOT_JUDGED};
+	struct pinfast_verdict verdict = pf_not_judged();
 
 	(void)arg;
 	if (st != NULL && !st->a.doomed)
@@ -217,7 +217,7 @@ struct pinfast_verdict
 pinfast_wolfssl_result(WOLFSSL *ssl)
 {
 	struct pf_wolf *st = ssl == NULL ? NULL : pf_wolf_of(ssl);
-	struct pinfast_verdict verdict = {0, PINFAST_REASON_NOT_JUDGED};
+	struct pinfast_verdict verdict = pf_not_judged();
 
 	if (ssl == NULL)
 		return verdict;
