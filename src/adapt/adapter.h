@@ -23,12 +23,16 @@ struct pf_attached {
 	uint16_t port;
 	uint8_t server;
 	uint8_t has_host;
-	uint8_t by_peer;  /* this handshake's certificate or key was judged */
-	uint8_t by_tag;   /* the session that it offers passed by its tag */
-	uint8_t complete; /* settled: the handshake is over */
-	uint8_t doomed;   /* attaching failed: it denies, whatever comes */
+	uint8_t is_address; /* its host is one, no name */
+	uint8_t by_peer;    /* this handshake's certificate or key was judged */
+	uint8_t by_tag;     /* the session that it offers passed by its tag */
+	uint8_t complete;   /* settled: the handshake is over */
+	uint8_t doomed;     /* attaching failed: it denies, whatever comes */
 	char host[PINFAST_HOST_LEN];
 };
+
+/* Is this host, canonical or not, an address?  0 also when it is no host. */
+int pf_is_address(const char *host);
 
 /* host: NULL when it must be learned; a label when server is 1. */
 PINFAST_CHECK enum pinfast_error pf_attached_init(struct pf_attached *a,

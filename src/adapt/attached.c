@@ -2,8 +2,18 @@
 
 #include <string.h>
 
+#include "base/host.h"
 #include "base/sha256.h"
 #include "os/file.h"
+
+int
+pf_is_address(const char *host)
+{
+	struct pf_host parsed;
+
+	return pf_host_parse(host, strlen(host), &parsed) == PINFAST_OK &&
+	       parsed.kind != PF_HOST_NAME;
+}
 
 enum pinfast_error
 pf_attached_init(struct pf_attached *a, struct pinfast *policy,
@@ -23,6 +33,7 @@ pf_attached_init(struct pf_attached *a, struct pinfast *policy,
 		memcpy(a->host, host, strlen(host) + 1);
 		return PINFAST_OK;
 	}
+	a->is_address = (uint8_t)pf_is_address(host);
 	return pinfast_host_canonical(host, a->host);
 }
 

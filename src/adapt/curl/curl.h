@@ -27,6 +27,7 @@ struct pf_curl_target {
 	enum pf_curl_kind kind;
 	uint8_t is_ldap;
 	uint8_t has_no_tls;   /* nor does it wait for its request to say much */
+	uint8_t is_address;   /* its host is one */
 	uint8_t is_respelled; /* a trailing dot, IPv4 written as IPv6 */
 	uint16_t port;
 	char scheme[16];

@@ -140,10 +140,7 @@ use_tls(struct pinfast_curl *c, int count)
 static int
 bar_proxies(struct pinfast_curl *c)
 {
-	const char *host = c->prepared.host;
-	int is_address = strchr(host, ':') != NULL ||
-	                 host[strspn(host, "0123456789.")] == '\0';
-	int bar = is_address && !c->proxy.named;
+	int bar = c->prepared.is_address && !c->proxy.named;
 
 	if (!bar && !c->barred_proxies)
 		return 1;

@@ -99,6 +99,7 @@ read_parts(const struct pinfast_curl *c, CURLU *url, const char *text,
 	        pinfast_host_canonical(host, name) != PINFAST_OK ||
 	        strcmp(name, out->host) != 0))
 		error = PINFAST_EHOST;
+	out->is_address = (uint8_t)pf_is_address(out->host);
 	out->is_respelled =
 	    host != NULL && host[0] != '\0' &&
 	    (host[strlen(host) - 1] == '.' ||

@@ -253,13 +253,6 @@ has_anchors(gnutls_session_t session)
 	return 1;
 }
 
-static int
-is_address(const char *host)
-{
-	return strchr(host, ':') != NULL ||
-	       host[strspn(host, "0123456789.")] == '\0';
-}
-
 enum pinfast_error
 pinfast_gnutls_attach(gnutls_session_t session, struct pinfast *policy,
     const char *host, uint16_t port, struct pinfast_diag *diag)
@@ -271,7 +264,7 @@ pinfast_gnutls_attach(gnutls_session_t session, struct pinfast *policy,
 
 	if (error != PINFAST_OK)
 		return error;
-	if (st->a.has_host && !is_address(st->a.host) &&
+	if (st->a.has_host && !st->a.is_address &&
 	    gnutls_server_name_set(session, GNUTLS_NAME_DNS, st->a.host,
 	        strlen(st->a.host)) != 0)
 		return pf_attached_doom(&st->a, diag, PINFAST_ENOMEM,

@@ -5,8 +5,6 @@
 
 #include <mbedtls/platform_util.h>
 
-#include "base/host.h"
-
 #define SSL(m, member) ((m)->ssl->MBEDTLS_PRIVATE(member))
 
 void *
@@ -195,23 +193,14 @@ attach(struct pinfast_mbedtls *m, const char *host, uint16_t port, int server,
 	return error;
 }
 
-static int
-is_address(const char *name)
-{
-	struct pf_host host;
-
-	return pf_host_parse(name, strlen(name), &host) == PINFAST_OK &&
-	       host.kind != PF_HOST_NAME;
-}
-
 /* What mbedTLS compares, and asks for: never an address (RFC 6066, 3). */
 static int
 set_reference(struct pinfast_mbedtls *m)
 {
 	const char *name = SSL(m, hostname);
 
-	if (is_address(m->a.host))
-		return (name != NULL && !is_address(name)) ||
+	if (m->a.is_address)
+		return (name != NULL && !pf_is_address(name)) ||
 		       mbedtls_ssl_set_hostname(m->ssl, NULL) == 0;
 	return name != NULL || mbedtls_ssl_set_hostname(m->ssl, m->a.host) == 0;
 }

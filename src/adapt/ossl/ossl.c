@@ -391,7 +391,7 @@ pinfast_openssl_attach(SSL *ssl, const char *host, uint16_t port,
 	if (error != PINFAST_OK)
 		return error;
 	/* Names that must be learned may be set until the handshake. */
-	if (host != NULL && (!pf_ossl_reference(ssl, st->a.host) ||
+	if (host != NULL && (!pf_ossl_reference(ssl, &st->a) ||
 	                        pf_ossl_begin(ssl, st) != PINFAST_OK))
 		return pf_attached_doom(&st->a, diag, PINFAST_ENOMEM,
 		    "out of memory");

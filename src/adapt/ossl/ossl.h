@@ -104,9 +104,9 @@ void pf_ossl_block(SSL *ssl);
  * pieces. */
 int pf_ossl_over(const SSL *ssl);
 
-/* Makes host, canonical, what OpenSSL compares the leaf with (RFC 9525);
- * 0: out of memory. */
-int pf_ossl_reference(SSL *ssl, char *host);
+/* Makes its host what OpenSSL compares the leaf with (RFC 9525); 0: out of
+ * memory. */
+int pf_ossl_reference(SSL *ssl, const struct pf_attached *a);
 
 /* Names the hosts of an SSL_CTX whose connections nobody attaches. */
 enum pinfast_error pf_ossl_expect(SSL_CTX *ctx, const struct pf_expecting *what,

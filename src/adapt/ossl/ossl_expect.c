@@ -2,28 +2,13 @@
 
 #include <string.h>
 
-#include <openssl/err.h>
-
 #include "os/file.h"
 
 /* Nobody has attached the connections of such an SSL_CTX, since whoever makes
  * them shows only the SSL_CTX (libcurl's CURLOPT_SSL_CTX_FUNCTION). */
 
-static int
-is_address(const char *host)
-{
-	ASN1_OCTET_STRING *address;
-
-	/* It complains about what is no address. */
-	ERR_set_mark();
-	address = a2i_IPADDRESS(host);
-	ERR_pop_to_mark();
-	ASN1_OCTET_STRING_free(address);
-	return address != NULL;
-}
-
 int
-pf_ossl_reference(SSL *ssl, char *host)
+pf_ossl_reference(SSL *ssl, const struct pf_attached *a)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
 
@@ -31,14 +16,14 @@ pf_ossl_reference(SSL *ssl, char *host)
 	    X509_VERIFY_PARAM_get_hostflags(param) |
 	        X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
 	        X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-	if (is_address(host))
-		return X509_VERIFY_PARAM_set1_ip_asc(param, host) &&
+	if (a->is_address)
+		return X509_VERIFY_PARAM_set1_ip_asc(param, a->host) &&
 		       X509_VERIFY_PARAM_set1_host(param, NULL, 0);
 	if (!X509_VERIFY_PARAM_set1_ip(param, NULL, 0) ||
-	    !X509_VERIFY_PARAM_set1_host(param, host, 0))
+	    !X509_VERIFY_PARAM_set1_host(param, a->host, 0))
 		return 0;
 	return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) != NULL ||
-	       SSL_set_tlsext_host_name(ssl, host);
+	       SSL_set_tlsext_host_name(ssl, a->host);
 }
 
 /* Does every entry of this host do without verification? */
@@ -78,7 +63,7 @@ pf_ossl_expect(SSL_CTX *ctx, const struct pf_expecting *what,
 			return pf_attached_refuse(diag, PINFAST_EHOST,
 			    "not a valid host name or address");
 		e->port = what->hosts[i].port;
-		e->is_address = (uint8_t)is_address(e->host);
+		e->is_address = (uint8_t)pf_is_address(e->host);
 		if (needs_no_pkix(own->policy, e, &e->may_be_unverified) !=
 		    PINFAST_OK)
 			return pf_attached_refuse(diag, PINFAST_ENOMEM,
@@ -126,7 +111,7 @@ pf_ossl_expected(SSL *ssl, struct pf_ossl *st)
 	if (found == NULL)
 		return PINFAST_OK;
 	error = pf_attached_init(&st->a, st->ctx->policy, found->host, port, 0);
-	if (error != PINFAST_OK || !pf_ossl_reference(ssl, st->a.host))
+	if (error != PINFAST_OK || !pf_ossl_reference(ssl, &st->a))
 		return PINFAST_ENOMEM;
 	if (SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE &&
 	    !found->may_be_unverified)

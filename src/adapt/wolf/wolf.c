@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/host.h"
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int ssl_index = -1; /* read without the lock */
 static _Atomic int ctx_index = -1;
@@ -403,14 +401,10 @@ attach(WOLFSSL *ssl, const struct target *to, struct pinfast_diag *diag,
 /* wolfSSL compares names itself, too; not addresses, of which it takes the
  * text for a name. */
 static int
-set_reference(WOLFSSL *ssl, const char *host)
+set_reference(WOLFSSL *ssl, const struct pf_attached *a)
 {
-	struct pf_host parsed;
-
-	if (pf_host_parse(host, strlen(host), &parsed) == PINFAST_OK &&
-	    parsed.kind != PF_HOST_NAME)
-		return 1;
-	return wolfSSL_check_domain_name(ssl, host) == WOLFSSL_SUCCESS;
+	return a->is_address ||
+	       wolfSSL_check_domain_name(ssl, a->host) == WOLFSSL_SUCCESS;
 }
 
 enum pinfast_error
@@ -424,8 +418,8 @@ pinfast_wolfssl_attach(WOLFSSL *ssl, const char *host, uint16_t port,
 	if (error != PINFAST_OK)
 		return error;
 	/* Names that must be learned may be set until the handshake. */
-	if (host != NULL && (!set_reference(ssl, st->a.host) ||
-	                        pf_wolf_begin(st) != PINFAST_OK))
+	if (host != NULL &&
+	    (!set_reference(ssl, &st->a) || pf_wolf_begin(st) != PINFAST_OK))
 		return pf_attached_doom(&st->a, diag, PINFAST_ENOMEM,
 		    "out of memory");
 	if (wolfSSL_get_verify_mode(ssl) != WOLFSSL_VERIFY_NONE ||
