@@ -39,6 +39,20 @@ PINFAST_CHECK enum pinfast_error pf_attached_init(struct pf_attached *a,
     struct pinfast *policy, const char *host, uint16_t port, int server);
 void pf_attached_fini(struct pf_attached *a);
 
+/* Writes what pf_attached_init() says of host; returns error, whichever. */
+enum pinfast_error pf_attached_misnamed(struct pinfast_diag *diag,
+    enum pinfast_error error, int server);
+
+/*
+ * The TLS library verifies nothing: fine when the host's entry does without
+ * (`pkix: none`), else a connection that denies from here on.
+ *
+ * a    has begun, when it has a host
+ * why  what is off and how it is switched on: the sentence goes on with "or"
+ */
+PINFAST_CHECK enum pinfast_error pf_attached_unverified(struct pf_attached *a,
+    struct pinfast_diag *diag, const char *why);
+
 /* Before a handshake: evidence of an earlier one counts no more. */
 PINFAST_CHECK enum pinfast_error pf_attached_begin(struct pf_attached *a);
 

@@ -1,5 +1,6 @@
 #include "adapt/adapter.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/host.h"
@@ -35,6 +36,35 @@ pf_attached_init(struct pf_attached *a, struct pinfast *policy,
 	}
 	a->is_address = (uint8_t)pf_is_address(host);
 	return pinfast_host_canonical(host, a->host);
+}
+
+enum pinfast_error
+pf_attached_misnamed(struct pinfast_diag *diag, enum pinfast_error error,
+    int server)
+{
+	const char *text = "not a valid host name or address";
+
+	if (error == PINFAST_OK)
+		return error;
+	if (server)
+		text = error == PINFAST_EHOST
+		           ? "the label is longer than 253 characters"
+		           : "no label";
+	return pf_attached_refuse(diag, error, text);
+}
+
+enum pinfast_error
+pf_attached_unverified(struct pf_attached *a, struct pinfast_diag *diag,
+    const char *why)
+{
+	char text[sizeof diag->text];
+
+	if (a->has_host &&
+	    pinfast_conn_needs(a->conn) == PINFAST_NEED_LEAF_ONLY)
+		return PINFAST_OK;
+	snprintf(text, sizeof text,
+	    "%s, or write `pkix: none` into the host's entry", why);
+	return pf_attached_doom(a, diag, PINFAST_EUNSAFE, text);
 }
 
 void

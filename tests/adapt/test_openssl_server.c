@@ -269,6 +269,8 @@ a_server_needs_a_label(void **state)
 	assert_string_equal(diag.text, "no label");
 	assert_int_equal(pinfast_openssl_attach_server(p.s, longer, &diag),
 	    PINFAST_EHOST);
+	assert_string_equal(diag.text,
+	    "the label is longer than 253 characters");
 	assert_int_equal(pinfast_openssl_attach_server(NULL, "a", &diag),
 	    PINFAST_EUSAGE);
 	assert_int_equal(pinfast_openssl_attach_server(p.c, "a", &diag),

@@ -1,11 +1,5 @@
 /* A connection as all adapters know it, without any TLS library. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "world.h"
 
 #include "adapt/adapter.h"
 #include "claim.h"
@@ -65,6 +59,84 @@ a_label_is_no_address(void **state)
 	assert_int_equal(a.is_address, 0);
 }
 
+static void
+what_is_wrong_with_a_host_or_label_is_said(void **state)
+{
+	static const struct {
+		const char *name;
+		int server;
+		size_t len; /* of a host; SIZE_MAX: there is none */
+		const char *text;
+	} rows[] = {
+	    {"a label of the longest length", 1, 253, NULL},
+	    {"a label longer than that", 1, 254,
+	        "the label is longer than 253 characters"},
+	    {"no label", 1, SIZE_MAX, "no label"},
+	    {"a host to be learned", 0, SIZE_MAX, NULL},
+	    {"an empty host", 0, 0, "not a valid host name or address"},
+	    {"a host too long", 0, 254, "not a valid host name or address"},
+	};
+	char host[255];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const char *given = rows[i].len == SIZE_MAX ? NULL : host;
+		struct pinfast_diag diag = {.text = "untouched"};
+		const char *want =
+		    rows[i].text != NULL ? rows[i].text : diag.text;
+		struct pf_attached a;
+		enum pinfast_error error;
+
+		memset(host, 'a', sizeof host);
+		host[given != NULL ? rows[i].len : 0] = '\0';
+		error = pf_attached_init(&a, NULL, given, 0, rows[i].server);
+		claim(rows[i].name, pf_attached_misnamed(&diag, error,
+		                        rows[i].server) == error);
+		claim(rows[i].name, (error == PINFAST_OK) == !rows[i].text);
+		claim(rows[i].name, strcmp(diag.text, want) == 0);
+	}
+}
+
+static void
+only_entries_without_pkix_go_unverified(void **state)
+{
+	static const struct {
+		const char *host; /* NULL: to be learned */
+		int fine;
+	} rows[] = {
+	    {"none.test", 1}, {"pinned.test", 0}, {"other.test", 0}, {NULL, 0}};
+	struct pinfast_builder *b = world_builder();
+	struct pinfast *policy;
+
+	(void)state;
+	world_entry(b, "none.test", 0, PINFAST_SCOPE_EXACT);
+	world_pin(b, PINFAST_ROLE_LEAF, LEAF);
+	pinfast_builder_entry_set(b, PINFAST_ENTRY_PKIX_NONE, 1);
+	world_entry(b, "pinned.test", 0, PINFAST_SCOPE_EXACT);
+	world_pin(b, PINFAST_ROLE_LEAF, LEAF);
+	policy = world_serve(b);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct pinfast_diag diag = {.text = ""};
+		struct pf_attached a;
+		enum pinfast_error error;
+
+		assert_int_equal(pf_attached_init(&a, policy, rows[i].host, 443,
+		                     0),
+		    0);
+		assert_int_equal(pf_attached_begin(&a), 0);
+		error = pf_attached_unverified(&a, &diag, "it is off: on");
+		claim(rows[i].host,
+		    error == (rows[i].fine ? PINFAST_OK : PINFAST_EUNSAFE));
+		claim(rows[i].host, a.doomed == !rows[i].fine);
+		claim(rows[i].host,
+		    rows[i].fine || strcmp(diag.text,
+		                        "it is off: on, or write `pkix: none` "
+		                        "into the host's entry") == 0);
+		pf_attached_fini(&a);
+	}
+	world_done(NULL, policy, b);
+}
+
 int
 main(void)
 {
@@ -72,8 +144,10 @@ main(void)
 	    cmocka_unit_test(
 	        a_host_is_a_name_or_an_address_however_it_is_written),
 	    cmocka_unit_test(a_label_is_no_address),
+	    cmocka_unit_test(what_is_wrong_with_a_host_or_label_is_said),
+	    cmocka_unit_test(only_entries_without_pkix_go_unverified),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, world_setup, NULL);
 }

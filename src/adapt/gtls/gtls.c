@@ -197,16 +197,15 @@ attach(gnutls_session_t session, const struct who *who,
 	if (pf_gtls_is_datagram(session))
 		return pf_attached_doom(&st->a, diag, PINFAST_EUNSUPPORTED,
 		    "DTLS is not supported");
-	if (error == PINFAST_EUSAGE)
-		return pf_attached_doom(&st->a, diag, error, "no label");
+	if (error == PINFAST_EUSAGE) {
+		st->a.doomed = 1;
+		return pf_attached_misnamed(diag, error, who->server);
+	}
 	if (!who->server && pf_attached_begin(&st->a) != PINFAST_OK)
 		return pf_attached_doom(&st->a, diag, PINFAST_ENOMEM,
 		    "out of memory");
 	/* Such a connection denies, and says why. */
-	if (error == PINFAST_EHOST)
-		return pf_attached_refuse(diag, error,
-		    "not a valid host name or address");
-	return PINFAST_OK;
+	return pf_attached_misnamed(diag, error, who->server);
 }
 
 /* Is this list marked as one that has anchors, or, when mark is 1, mark it?
@@ -270,13 +269,11 @@ pinfast_gnutls_attach(gnutls_session_t session, struct pinfast *policy,
 		return pf_attached_doom(&st->a, diag, PINFAST_ENOMEM,
 		    "out of memory");
 	needs = pinfast_conn_needs(st->a.conn);
-	if (needs == PINFAST_NEED_LEAF_ONLY || (needs & PINFAST_NEED_TRUST) ||
-	    has_anchors(session))
+	if ((needs & PINFAST_NEED_TRUST) || has_anchors(session))
 		return PINFAST_OK;
-	return pf_attached_doom(&st->a, diag, PINFAST_EUNSAFE,
+	return pf_attached_unverified(&st->a, diag,
 	    "nothing can be verified: the session has no credentials with "
-	    "trust anchors; set them before attaching, or write "
-	    "`pkix: none` into the host's entry");
+	    "trust anchors; set them before attaching");
 }
 
 enum pinfast_error

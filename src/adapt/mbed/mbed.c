@@ -187,10 +187,7 @@ attach(struct pinfast_mbedtls *m, const char *host, uint16_t port, int server,
 	if (pf_mbed_begin(m) != PINFAST_OK)
 		return pf_attached_doom(&m->a, diag, PINFAST_ENOMEM,
 		    "out of memory");
-	if (error == PINFAST_EHOST)
-		return pf_attached_refuse(diag, error,
-		    "not a valid host name or address");
-	return error;
+	return pf_attached_misnamed(diag, error, server);
 }
 
 /* What mbedTLS compares, and asks for: never an address (RFC 6066, 3). */
@@ -221,14 +218,10 @@ attach_client(struct pinfast_mbedtls *m, const char *host, uint16_t port,
 	/* A session that is there already has passed nothing. */
 	pf_mbed_session_check(m);
 	pf_mbed_arm(m);
-	if (conf->MBEDTLS_PRIVATE(authmode) == MBEDTLS_SSL_VERIFY_REQUIRED ||
-	    (host != NULL &&
-	        pinfast_conn_needs(m->a.conn) == PINFAST_NEED_LEAF_ONLY))
+	if (conf->MBEDTLS_PRIVATE(authmode) == MBEDTLS_SSL_VERIFY_REQUIRED)
 		return PINFAST_OK;
-	return pf_attached_doom(&m->a, diag, PINFAST_EUNSAFE,
-	    "certificate verification is off: set "
-	    "MBEDTLS_SSL_VERIFY_REQUIRED, or write `pkix: none` into the "
-	    "host's entry");
+	return pf_attached_unverified(&m->a, diag,
+	    "certificate verification is off: set MBEDTLS_SSL_VERIFY_REQUIRED");
 }
 
 /* Whoever does not heed that it failed gets nothing through, whatever he sets

@@ -374,10 +374,7 @@ attach(SSL *ssl, const struct target *to, struct pinfast_diag *diag,
 	    to->server);
 	watch_ssl(ssl, st);
 	*out = st;
-	if (error == PINFAST_EHOST)
-		return pf_attached_refuse(diag, error,
-		    "not a valid host name or address");
-	return error;
+	return pf_attached_misnamed(diag, error, to->server);
 }
 
 enum pinfast_error
@@ -395,14 +392,15 @@ pinfast_openssl_attach(SSL *ssl, const char *host, uint16_t port,
 	                        pf_ossl_begin(ssl, st) != PINFAST_OK))
 		return pf_attached_doom(&st->a, diag, PINFAST_ENOMEM,
 		    "out of memory");
-	if (SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE ||
-	    (host != NULL &&
-	        pinfast_conn_needs(st->a.conn) == PINFAST_NEED_LEAF_ONLY))
+	if (SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE)
 		return PINFAST_OK;
-	SSL_set_verify(ssl, SSL_VERIFY_PEER, SSL_get_verify_callback(ssl));
-	return pf_attached_doom(&st->a, diag, PINFAST_EUNSAFE,
+	error = pf_attached_unverified(&st->a, diag,
 	    "certificate verification is off (SSL_VERIFY_NONE): set "
-	    "SSL_VERIFY_PEER, or write `pkix: none` into the host's entry");
+	    "SSL_VERIFY_PEER");
+	if (error != PINFAST_OK)
+		SSL_set_verify(ssl, SSL_VERIFY_PEER,
+		    SSL_get_verify_callback(ssl));
+	return error;
 }
 
 enum pinfast_error
@@ -413,8 +411,6 @@ pinfast_openssl_attach_server(SSL *ssl, const char *label,
 	struct pf_ossl *st = NULL;
 	enum pinfast_error error = attach(ssl, &to, diag, &st);
 
-	if (error == PINFAST_EUSAGE && label == NULL)
-		return pf_attached_refuse(diag, error, "no label");
 	if (error != PINFAST_OK)
 		return error;
 	SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,

@@ -60,8 +60,7 @@ pf_ossl_expect(SSL_CTX *ctx, const struct pf_expecting *what,
 
 		if (pinfast_host_canonical(what->hosts[i].host, e->host) !=
 		    PINFAST_OK)
-			return pf_attached_refuse(diag, PINFAST_EHOST,
-			    "not a valid host name or address");
+			return pf_attached_misnamed(diag, PINFAST_EHOST, 0);
 		e->port = what->hosts[i].port;
 		e->is_address = (uint8_t)pf_is_address(e->host);
 		if (needs_no_pkix(own->policy, e, &e->may_be_unverified) !=

@@ -392,10 +392,7 @@ attach(WOLFSSL *ssl, const struct target *to, struct pinfast_diag *diag,
 	error = pf_attached_init(&st->a, ctx->policy, to->host, to->port,
 	    to->server);
 	*out = st;
-	if (error == PINFAST_EHOST)
-		return pf_attached_refuse(diag, error,
-		    "not a valid host name or address");
-	return error;
+	return pf_attached_misnamed(diag, error, to->server);
 }
 
 /* wolfSSL compares names itself, too; not addresses, of which it takes the
@@ -422,15 +419,14 @@ pinfast_wolfssl_attach(WOLFSSL *ssl, const char *host, uint16_t port,
 	    (!set_reference(ssl, &st->a) || pf_wolf_begin(st) != PINFAST_OK))
 		return pf_attached_doom(&st->a, diag, PINFAST_ENOMEM,
 		    "out of memory");
-	if (wolfSSL_get_verify_mode(ssl) != WOLFSSL_VERIFY_NONE ||
-	    (host != NULL &&
-	        pinfast_conn_needs(st->a.conn) == PINFAST_NEED_LEAF_ONLY))
+	if (wolfSSL_get_verify_mode(ssl) != WOLFSSL_VERIFY_NONE)
 		return PINFAST_OK;
-	wolfSSL_set_verify(ssl, WOLFSSL_VERIFY_PEER, pf_wolf_verify);
-	return pf_attached_doom(&st->a, diag, PINFAST_EUNSAFE,
+	error = pf_attached_unverified(&st->a, diag,
 	    "certificate verification is off (WOLFSSL_VERIFY_NONE): set "
-	    "WOLFSSL_VERIFY_PEER, or write `pkix: none` into the host's "
-	    "entry");
+	    "WOLFSSL_VERIFY_PEER");
+	if (error != PINFAST_OK)
+		wolfSSL_set_verify(ssl, WOLFSSL_VERIFY_PEER, pf_wolf_verify);
+	return error;
 }
 
 enum pinfast_error
@@ -441,8 +437,6 @@ pinfast_wolfssl_attach_server(WOLFSSL *ssl, const char *label,
 	struct pf_wolf *st = NULL;
 	enum pinfast_error error = attach(ssl, &to, diag, &st);
 
-	if (error == PINFAST_EUSAGE && label == NULL)
-		return pf_attached_refuse(diag, error, "no label");
 	if (error != PINFAST_OK)
 		return error;
 	wolfSSL_set_verify(ssl,
