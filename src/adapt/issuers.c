@@ -2,29 +2,15 @@
 
 #include <string.h>
 
+#include "adapt/extensions.h"
 #include "base/bytes.h"
-#include "core/der.h"
 
 /* GeneralName (RFC 5280, 4.2.1.6). */
-#define NAME_EMAIL 0x81
 #define NAME_DNS 0x82
 #define NAME_DIRECTORY 0xa4
 #define NAME_ADDRESS 0x87
 
-/* id-ce extensions (RFC 5280, 4.2.1): 2.5.29.n. */
-#define CE_KEY_USAGE 15
-#define CE_ALT_NAME 17
-#define CE_BASIC 19
-#define CE_CONSTRAINTS 30
-#define CE_EXTENDED_USE 37
-
 #define USE_CERT_SIGN 0x04 /* in the first octet */
-
-/* An extension's value; data NULL: it is not there. */
-struct found {
-	struct pinfast_bytes value;
-	int broken;
-};
 
 static struct pinfast_bytes
 rest(struct pf_der d)
@@ -40,76 +26,6 @@ cursor(struct pinfast_bytes bytes)
 	return d;
 }
 
-/* Takes the extension that comes next apart; 0: it cannot be read. */
-static int
-next_extension(struct pf_der *all, struct pinfast_bytes *oid,
-    struct pinfast_bytes *value)
-{
-	struct pf_der one = pf_der_open(*all, PF_DER_SEQUENCE);
-	struct pf_der part;
-
-	if (one.end == NULL)
-		return 0;
-	all->at = one.end;
-	part = pf_der_open(one, PF_DER_OID);
-	if (part.end == NULL)
-		return 0;
-	*oid = rest(part);
-	one.at = part.end;
-	if (pf_der_next_is(one, PF_DER_BOOLEAN)) {
-		one = pf_der_skip_any(one);
-		if (one.end == NULL)
-			return 0;
-	}
-	part = pf_der_open(one, PF_DER_OCTET_STRING);
-	if (part.end == NULL || part.end != one.end)
-		return 0;
-	*value = rest(part);
-	return 1;
-}
-
-static struct found
-find(const struct pf_cert *cert, uint8_t id)
-{
-	const uint8_t wanted[] = {0x55, 0x1d, id};
-	struct pf_der all = cursor(cert->extensions);
-	struct found out = {{NULL, 0}, 0};
-	struct pinfast_bytes oid, value;
-
-	if (cert->extensions.len == 0)
-		return out;
-	while (all.at != all.end) {
-		if (!next_extension(&all, &oid, &value)) {
-			out.broken = 1;
-			return out;
-		}
-		if (oid.len != sizeof wanted ||
-		    memcmp(oid.data, wanted, sizeof wanted) != 0)
-			continue;
-		/* RFC 5280, 4.2: not more than one of a kind. */
-		out.broken |= out.value.data != NULL;
-		out.value = value;
-	}
-	return out;
-}
-
-/* -------------------------------------------------------------------- names */
-
-static uint8_t
-lower(uint8_t c)
-{
-	return c >= 'A' && c <= 'Z' ? (uint8_t)(c - 'A' + 'a') : c;
-}
-
-static int
-same_text(const uint8_t *a, const uint8_t *b, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (lower(a[i]) != lower(b[i]))
-			return 0;
-	return 1;
-}
-
 /* Takes the general name that comes next; 0: there is none to be read. */
 static int
 next_name(struct pf_der *names, unsigned *tag, struct pinfast_bytes *name)
@@ -123,27 +39,6 @@ next_name(struct pf_der *names, unsigned *tag, struct pinfast_bytes *name)
 	*name = rest(one);
 	names->at = one.end;
 	return 1;
-}
-
-/* The content of the subjectAltName; end NULL: it cannot be read.  Empty when
- * there is none. */
-static struct pf_der
-alt_names(const struct pf_cert *cert)
-{
-	struct found found = find(cert, CE_ALT_NAME);
-	struct pf_der d, names;
-
-	if (found.broken)
-		return pf_der_fail(cert->extensions.data);
-	if (found.value.data == NULL) {
-		d.at = d.end = cert->subject.data;
-		return d;
-	}
-	d = cursor(found.value);
-	names = pf_der_open(d, PF_DER_SEQUENCE);
-	if (names.end != NULL && names.end != d.end)
-		return pf_der_fail(names.end);
-	return names;
 }
 
 /* ------------------------------------------------------------------ issuers */
@@ -177,15 +72,14 @@ read_length(struct pf_der d, struct basic *out)
 static struct basic
 basic_of(const struct pf_cert *cert)
 {
-	struct found found = find(cert, CE_BASIC);
 	struct basic out = {0, 0, 0, 0, 0};
 	struct pf_der d, list, value;
+	int there = pf_extension_find(cert, PF_EXT_BASIC, &d);
 
-	out.broken = found.broken;
-	out.there = found.value.data != NULL;
-	if (out.broken || !out.there)
+	out.broken = there < 0;
+	out.there = there > 0;
+	if (there <= 0)
 		return out;
-	d = cursor(found.value);
 	list = pf_der_open(d, PF_DER_SEQUENCE);
 	out.broken = list.end == NULL || list.end != d.end;
 	if (!out.broken && pf_der_next_is(list, PF_DER_BOOLEAN)) {
@@ -212,12 +106,11 @@ pf_issuers_none(const struct pf_cert *cert)
 static int
 signs_certificates(const struct pf_cert *cert)
 {
-	struct found found = find(cert, CE_KEY_USAGE);
 	struct pf_der d, bits;
+	int there = pf_extension_find(cert, PF_EXT_KEY_USAGE, &d);
 
-	if (found.broken || found.value.data == NULL)
-		return !found.broken;
-	d = cursor(found.value);
+	if (there <= 0)
+		return there == 0;
 	bits = pf_der_open(d, PF_DER_BIT_STRING);
 	/* The first octet counts unused bits. */
 	return bits.end != NULL && bits.end == d.end &&
@@ -231,13 +124,12 @@ issues_for(const struct pf_cert *cert, enum pf_issuers_for use)
 	static const uint8_t any[] = {0x55, 0x1d, 0x25, 0x00};
 	uint8_t one[] = {
 	    0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, (uint8_t)use};
-	struct found found = find(cert, CE_EXTENDED_USE);
 	struct pf_der d, list, oid;
+	int there = pf_extension_find(cert, PF_EXT_EXTENDED_USE, &d);
 	int allowed = 0;
 
-	if (found.broken || found.value.data == NULL)
-		return !found.broken;
-	d = cursor(found.value);
+	if (there <= 0)
+		return there == 0;
 	list = pf_der_open(d, PF_DER_SEQUENCE);
 	if (list.end == NULL || list.end != d.end)
 		return 0;
@@ -306,8 +198,8 @@ name_within(struct pinfast_bytes name, struct pinfast_bytes base)
 	more = name.len - base.len;
 	if (more > 0 && name.data[more - 1] != '.')
 		return OUTSIDE;
-	return same_text(name.data + more, base.data, base.len) ? INSIDE
-	                                                        : OUTSIDE;
+	return pf_same_letters(name.data + more, base.data, base.len) ? INSIDE
+	                                                              : OUTSIDE;
 }
 
 static enum constrains
@@ -411,17 +303,18 @@ allows_name(const struct constraints *c, unsigned tag,
 static int
 allows(const struct constraints *c, const struct pf_cert *cert)
 {
-	struct pf_der names = alt_names(cert);
+	struct pf_der names;
 	struct pinfast_bytes name;
 	unsigned tag;
+	int there = pf_extension_names(cert, &names);
 
-	if (names.end == NULL)
+	if (there < 0)
 		return 0;
 	/* An empty subject is no name: SEQUENCE, length 0. */
 	if (cert->subject.len > 2 &&
 	    !allows_name(c, NAME_DIRECTORY, cert->subject))
 		return 0;
-	while (names.at != names.end)
+	while (there && names.at != names.end)
 		if (!next_name(&names, &tag, &name) ||
 		    !allows_name(c, tag, name))
 			return 0;
@@ -432,12 +325,11 @@ allows(const struct constraints *c, const struct pf_cert *cert)
 static int
 constraints_of(const struct pf_cert *cert, struct constraints *out)
 {
-	struct found found = find(cert, CE_CONSTRAINTS);
 	struct pf_der d, list;
+	int there = pf_extension_find(cert, PF_EXT_CONSTRAINTS, &d);
 
-	if (found.broken || found.value.data == NULL)
-		return found.broken ? 0 : -1;
-	d = cursor(found.value);
+	if (there <= 0)
+		return there < 0 ? 0 : -1;
 	list = pf_der_open_filled(d, PF_DER_SEQUENCE);
 	if (list.end == NULL || list.end != d.end)
 		return 0;
