@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapt/budget.h"
 #include "base/bytes.h"
 
 /* -------------------------------------------------------------------- links */
@@ -356,8 +357,8 @@ build(struct walk *w)
 {
 	if (!is_promising(w))
 		return;
-	if (w->builds == PF_PATHS_BUILDS ||
-	    w->checks + w->depth > PF_PATHS_CHECKS) {
+	if (w->builds == PF_BUDGET_BUILDS ||
+	    w->checks + w->depth > PF_BUDGET_CHECKS) {
 		w->end = END_LIMIT;
 		return;
 	}
@@ -417,7 +418,7 @@ step(struct walk *w)
 		w->depth--;
 		return;
 	}
-	if (++w->steps > PF_PATHS_STEPS) {
+	if (++w->steps > PF_BUDGET_STEPS) {
 		w->end = END_LIMIT;
 		return;
 	}

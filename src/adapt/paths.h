@@ -22,10 +22,6 @@
 #include "core/spki.h"
 #include "pinfast.h"
 
-#define PF_PATHS_BUILDS 16  /* paths that the library is asked about */
-#define PF_PATHS_CHECKS 64  /* signatures in them */
-#define PF_PATHS_STEPS 1024 /* certificates looked at */
-
 /* One certificate.  object is the library's own form of it, or NULL. */
 struct pf_link {
 	struct pinfast_bytes der;

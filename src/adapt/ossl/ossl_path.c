@@ -2,9 +2,7 @@
 
 #include <openssl/err.h>
 
-#define MAX_BUILDS 16
-#define MAX_CHECKS 64  /* signatures */
-#define MAX_STEPS 1024 /* certificates looked at */
+#include "adapt/budget.h"
 
 /* One search: a walk, depth first, over who may have issued whom. */
 struct walk {
@@ -133,7 +131,8 @@ build(struct walk *w)
 
 	if (!is_promising(w))
 		return;
-	if (w->builds == MAX_BUILDS || w->checks + w->depth + 1 > MAX_CHECKS) {
+	if (w->builds == PF_BUDGET_BUILDS ||
+	    w->checks + w->depth + 1 > PF_BUDGET_CHECKS) {
 		w->end = PF_OSSL_LIMIT;
 		return;
 	}
@@ -180,7 +179,7 @@ step(struct walk *w)
 		w->depth--;
 		return;
 	}
-	if (++w->steps > MAX_STEPS) {
+	if (++w->steps > PF_BUDGET_STEPS) {
 		w->end = PF_OSSL_LIMIT;
 		return;
 	}
