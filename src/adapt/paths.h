@@ -35,7 +35,8 @@ struct pf_link {
 /*
  * A certificate that stays where it is: the leaf, or one of the first path.
  * der and object are borrowed.  PINFAST_EFORMAT: it cannot be walked; the link
- * may be judged (and is then refused when its key is asked for) all the same.
+ * may be judged (and is then refused when its key is asked for) all the same;
+ * is_walked says which, so that the result need not be looked at.
  */
 enum pinfast_error pf_link_set(struct pf_link *link, struct pinfast_bytes der,
     void *object);

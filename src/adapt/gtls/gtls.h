@@ -79,7 +79,7 @@ void pf_gtls_judge(struct pf_gtls_judging *j);
 
 /* The keys of the path that was judged, for a policy that asks about others:
  * pinfast_conn_complete(). */
-enum pinfast_error pf_gtls_complete(struct pf_gtls_judging *j);
+PINFAST_CHECK enum pinfast_error pf_gtls_complete(struct pf_gtls_judging *j);
 
 /* How an attached session is judged. */
 struct pf_gtls_judging pf_gtls_judging_of(gnutls_session_t session,

@@ -89,10 +89,10 @@ struct pinfast_mbedtls {
 /* ---------------------------------------------------------- begin and end */
 
 /* A new connection object with its names. */
-enum pinfast_error pf_mbed_begin(struct pinfast_mbedtls *m);
+PINFAST_CHECK enum pinfast_error pf_mbed_begin(struct pinfast_mbedtls *m);
 
 /* The same, unless one has begun already that is not over. */
-enum pinfast_error pf_mbed_ready(struct pinfast_mbedtls *m);
+PINFAST_CHECK enum pinfast_error pf_mbed_ready(struct pinfast_mbedtls *m);
 
 /* The names that mbedTLS was told, when nobody told us. */
 void pf_mbed_learn(struct pinfast_mbedtls *m);
@@ -161,7 +161,7 @@ void pf_mbed_judge_error(struct pinfast_mbedtls *m, int ret);
 
 /* Gives a kept connection the keys that nobody asked about before.  For struct
  * pf_kept, as the other. */
-enum pinfast_error pf_mbed_complete(void *arg);
+PINFAST_CHECK enum pinfast_error pf_mbed_complete(void *arg);
 int pf_mbed_covers_now(void *arg, const char *host);
 
 /* ---------------------------------------------------------------- sessions */

@@ -83,11 +83,12 @@ struct pf_ossl_ctx *pf_ossl_of_ctx(const SSL_CTX *ctx);
 struct pf_ossl *pf_ossl_make(SSL *ssl);
 
 /* Begins a handshake: a new connection object with its names. */
-enum pinfast_error pf_ossl_begin(SSL *ssl, struct pf_ossl *st);
+PINFAST_CHECK enum pinfast_error pf_ossl_begin(SSL *ssl, struct pf_ossl *st);
 
 /* A certificate or key is about to be judged in this very handshake: begins
  * anew when what was judged before belongs to another. */
-enum pinfast_error pf_ossl_judging_now(SSL *ssl, struct pf_ossl *st);
+PINFAST_CHECK enum pinfast_error pf_ossl_judging_now(SSL *ssl,
+    struct pf_ossl *st);
 
 /* Ends one: the verdict is final, the session gets its tag.  Asked again, it
  * says the same, unless another handshake was made meanwhile. */
@@ -109,12 +110,12 @@ int pf_ossl_over(const SSL *ssl);
 int pf_ossl_reference(SSL *ssl, const struct pf_attached *a);
 
 /* Names the hosts of an SSL_CTX whose connections nobody attaches. */
-enum pinfast_error pf_ossl_expect(SSL_CTX *ctx, const struct pf_expecting *what,
-    struct pinfast_diag *diag);
+PINFAST_CHECK enum pinfast_error pf_ossl_expect(SSL_CTX *ctx,
+    const struct pf_expecting *what, struct pinfast_diag *diag);
 
 /* A connection that nobody attached begins: one that was expected has its
  * host, any other is judged by the names it has.  PINFAST_ENOMEM. */
-enum pinfast_error pf_ossl_expected(SSL *ssl, struct pf_ossl *st);
+PINFAST_CHECK enum pinfast_error pf_ossl_expected(SSL *ssl, struct pf_ossl *st);
 
 /* Tells whoever expected this connection what it came to. */
 void pf_ossl_tell(const struct pf_ossl *st);
@@ -152,7 +153,7 @@ struct pinfast_path pf_ossl_certs_path(struct pf_ossl_certs *certs);
 int pf_ossl_certs_get(void *arg, size_t index, struct pinfast_cert *out);
 
 /* Nothing seen yet; only the lock can fail. */
-enum pinfast_error pf_ossl_seen_init(struct pf_ossl_seen *seen);
+PINFAST_CHECK enum pinfast_error pf_ossl_seen_init(struct pf_ossl_seen *seen);
 void pf_ossl_seen_fini(struct pf_ossl_seen *seen);
 
 /* The pin of a certificate that was put in before; 0: none. */
@@ -247,8 +248,9 @@ void pf_ossl_session_tag(SSL *ssl, struct pf_ossl *st);
 int pf_ossl_session_prepare(void);
 
 /* Servers: binds sessions to the policy, and puts tags into tickets. */
-enum pinfast_error pf_ossl_session_serve_ctx(SSL_CTX *ctx);
-enum pinfast_error pf_ossl_session_serve(SSL *ssl, struct pf_ossl *st);
+PINFAST_CHECK enum pinfast_error pf_ossl_session_serve_ctx(SSL_CTX *ctx);
+PINFAST_CHECK enum pinfast_error pf_ossl_session_serve(SSL *ssl,
+    struct pf_ossl *st);
 
 /* A server has resumed a session out of its own cache: judges its tag. */
 void pf_ossl_session_served(SSL *ssl, struct pf_ossl *st);

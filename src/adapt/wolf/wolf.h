@@ -122,14 +122,14 @@ struct pf_wolf *pf_wolf_of(WOLFSSL *ssl);
 struct pf_wolf *pf_wolf_make(WOLFSSL *ssl);
 
 /* Begins a handshake: a new connection object with its names and anchors. */
-enum pinfast_error pf_wolf_begin(struct pf_wolf *st);
+PINFAST_CHECK enum pinfast_error pf_wolf_begin(struct pf_wolf *st);
 
 /* Ends one: the verdict is final, the session gets its tag. */
 struct pinfast_verdict pf_wolf_end(struct pf_wolf *st);
 
 /* A handshake is judged now: what was shown in another one, which broke off or
  * of whose beginning nobody told us, is no evidence. */
-enum pinfast_error pf_wolf_now(struct pf_wolf *st);
+PINFAST_CHECK enum pinfast_error pf_wolf_now(struct pf_wolf *st);
 
 /* The ClientHello is about to be sent (first), or may have been. */
 void pf_wolf_hello(struct pf_wolf *st, int first);
@@ -201,7 +201,7 @@ void pf_wolf_show(struct pf_wolf *st, const struct pf_paths *judged);
 void pf_wolf_unshow(struct pf_wolf *st);
 
 /* Hashes what nobody asked about in that path. */
-enum pinfast_error pf_wolf_complete(struct pf_wolf *st);
+PINFAST_CHECK enum pinfast_error pf_wolf_complete(struct pf_wolf *st);
 
 /* ----------------------------------------------------------------- sessions */
 
@@ -235,8 +235,8 @@ struct pinfast_bytes pf_wolf_session_find(const uint8_t key[PINFAST_PIN_LEN],
 
 /* Servers: puts our hand on tickets; binds those of a connection; gives those
  * that were made their tag. */
-enum pinfast_error pf_wolf_serve_ctx(struct pf_wolf_ctx *ctx);
-enum pinfast_error pf_wolf_serve(struct pf_wolf *st);
+PINFAST_CHECK enum pinfast_error pf_wolf_serve_ctx(struct pf_wolf_ctx *ctx);
+PINFAST_CHECK enum pinfast_error pf_wolf_serve(struct pf_wolf *st);
 void pf_wolf_serve_tag(struct pf_wolf *st);
 
 #endif
