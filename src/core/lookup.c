@@ -11,6 +11,12 @@ struct suffix {
 	uint32_t at;
 };
 
+/* Many of them: as two arrays they take little more than half the stack. */
+struct suffixes {
+	uint64_t hash[MAX_SUFFIXES];
+	uint8_t at[MAX_SUFFIXES]; /* a key has less than 256 bytes */
+};
+
 /* What is looked for, and where. */
 struct asked {
 	const struct pinfast_store *store;
@@ -89,7 +95,7 @@ try_scope(const struct asked *a, const struct suffix *suffix, unsigned scope,
  */
 static size_t
 collect_suffixes(const struct pinfast_store *store, const struct pf_host *host,
-    struct suffix *out)
+    struct suffixes *out)
 {
 	uint64_t depths = store->depths;
 	size_t count = 0;
@@ -99,17 +105,24 @@ collect_suffixes(const struct pinfast_store *store, const struct pf_host *host,
 		if (host->key[i] != '.')
 			continue;
 		if (depths >> depth & 1) {
-			struct suffix *s = &out[count++];
-
-			s->at = (uint32_t)i + 1;
-			s->hash = pf_name_hash(store->seed, host->key + s->at,
-			    host->key_len - s->at);
-			PF_PREFETCH(bucket_of(store, s->hash));
+			out->at[count] = (uint8_t)(i + 1);
+			out->hash[count] = pf_name_hash(store->seed,
+			    host->key + i + 1, host->key_len - i - 1);
+			PF_PREFETCH(bucket_of(store, out->hash[count]));
+			count++;
 		}
 		if (depth < 63)
 			depth++;
 	}
 	return count;
+}
+
+static struct suffix
+nth(const struct suffixes *all, size_t i)
+{
+	struct suffix suffix = {all->hash[i], all->at[i]};
+
+	return suffix;
 }
 
 /* Is there exactly one label before position at? */
@@ -124,7 +137,7 @@ pf_lookup_host(const struct pinfast_store *store, const struct pf_host *host,
     uint16_t port, struct pf_found *found)
 {
 	const struct asked asked = {store, host, port};
-	struct suffix suffixes[MAX_SUFFIXES];
+	struct suffixes suffixes;
 	struct suffix whole;
 	size_t count = 0;
 
@@ -132,17 +145,17 @@ pf_lookup_host(const struct pinfast_store *store, const struct pf_host *host,
 	whole.at = 0;
 	if (store->depths != 0 && host->kind == PF_HOST_NAME) {
 		PF_PREFETCH(bucket_of(store, whole.hash));
-		count = collect_suffixes(store, host, suffixes);
+		count = collect_suffixes(store, host, &suffixes);
 	}
 	if (try_scope(&asked, &whole, PINFAST_SCOPE_EXACT, found))
 		return 1;
 	while (count-- > 0) {
-		const struct suffix *s = &suffixes[count];
+		const struct suffix s = nth(&suffixes, count);
 
-		if (one_label_before(host, s->at) &&
-		    try_scope(&asked, s, PINFAST_SCOPE_ONE, found))
+		if (one_label_before(host, s.at) &&
+		    try_scope(&asked, &s, PINFAST_SCOPE_ONE, found))
 			return 1;
-		if (try_scope(&asked, s, PINFAST_SCOPE_ANY, found))
+		if (try_scope(&asked, &s, PINFAST_SCOPE_ANY, found))
 			return 1;
 	}
 	return 0;
@@ -184,7 +197,7 @@ pf_lookup_walk(const struct pinfast_store *store, const struct pf_host *host,
     pf_lookup_fn fn, void *arg)
 {
 	const struct asked asked = {store, host, 0};
-	struct suffix suffixes[MAX_SUFFIXES];
+	struct suffixes suffixes;
 	struct suffix whole;
 	size_t count = 0;
 	int result;
@@ -192,17 +205,17 @@ pf_lookup_walk(const struct pinfast_store *store, const struct pf_host *host,
 	whole.hash = pf_name_hash(store->seed, host->key, host->key_len);
 	whole.at = 0;
 	if (host->kind == PF_HOST_NAME)
-		count = collect_suffixes(store, host, suffixes);
+		count = collect_suffixes(store, host, &suffixes);
 	result = walk_scope(&asked, &whole, PINFAST_SCOPE_EXACT, fn, arg);
 	while (result == 0 && count-- > 0) {
-		const struct suffix *s = &suffixes[count];
+		const struct suffix s = nth(&suffixes, count);
 
-		if (one_label_before(host, s->at))
+		if (one_label_before(host, s.at))
 			result =
-			    walk_scope(&asked, s, PINFAST_SCOPE_ONE, fn, arg);
+			    walk_scope(&asked, &s, PINFAST_SCOPE_ONE, fn, arg);
 		if (result == 0)
 			result =
-			    walk_scope(&asked, s, PINFAST_SCOPE_ANY, fn, arg);
+			    walk_scope(&asked, &s, PINFAST_SCOPE_ANY, fn, arg);
 	}
 	return result;
 }
