@@ -11,6 +11,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "base/spelling.h"
 #include "cli/command.h"
 #include "cli/out.h"
 
@@ -68,41 +69,15 @@ find(const char *name)
 	return NULL;
 }
 
-#define LONGEST 16
-
-static unsigned
-least(unsigned a, unsigned b)
-{
-	return a < b ? a : b;
-}
-
-/*
- * How many letters must be put in, left out, changed or swapped with their
- * neighbour to make one word the other; 0 also when it is only cut short.
- */
+/* A word that is only cut short is no mistake. */
 static unsigned
 mistyped(const char *typed, const char *meant)
 {
-	unsigned d[LONGEST + 1][LONGEST + 1];
-	size_t n = strlen(typed), m = strlen(meant);
+	size_t len = strlen(typed);
 
-	if (n > LONGEST || m > LONGEST)
-		return LONGEST;
-	if (n >= 2 && strncmp(typed, meant, n) == 0)
+	if (len >= 2 && strncmp(typed, meant, len) == 0)
 		return 0;
-	for (size_t i = 0; i <= n; i++)
-		for (size_t k = 0; k <= m; k++) {
-			if (i == 0 || k == 0) {
-				d[i][k] = (unsigned)(i + k);
-				continue;
-			}
-			d[i][k] = least(least(d[i - 1][k], d[i][k - 1]) + 1,
-			    d[i - 1][k - 1] + (typed[i - 1] != meant[k - 1]));
-			if (i > 1 && k > 1 && typed[i - 1] == meant[k - 2] &&
-			    typed[i - 2] == meant[k - 1])
-				d[i][k] = least(d[i][k], d[i - 2][k - 2] + 1);
-		}
-	return d[n][m];
+	return pf_spelling_mistakes(typed, meant);
 }
 
 static int

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spelling.h"
 #include "base/time.h"
 #include "os/file.h"
 
@@ -38,35 +39,6 @@ pf_reader_warn_at(struct pf_reader *r, uint32_t line, uint32_t column,
 		r->sink->say(r->sink->arg, &finding);
 }
 
-/* How many single-character changes lie between two words, up to 3. */
-static unsigned
-distance(const char *a, const char *b)
-{
-	unsigned row[40];
-	size_t n = strlen(b), m = strlen(a);
-
-	if (n >= 40 || m >= 40)
-		return 3;
-	for (size_t j = 0; j <= n; j++)
-		row[j] = (unsigned)j;
-	for (size_t i = 1; i <= m; i++) {
-		unsigned corner = row[0];
-
-		row[0] = (unsigned)i;
-		for (size_t j = 1; j <= n; j++) {
-			unsigned best = corner + (a[i - 1] != b[j - 1]);
-
-			corner = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-		}
-	}
-	return row[n];
-}
-
 static void
 unknown_key(struct pf_reader *r, const struct pf_field *fields, size_t count,
     const char *what)
@@ -76,7 +48,8 @@ unknown_key(struct pf_reader *r, const struct pf_field *fields, size_t count,
 	char text[256];
 
 	for (size_t i = 0; i < count; i++) {
-		unsigned d = distance(pf_yaml_text(&r->yaml), fields[i].name);
+		unsigned d = pf_spelling_mistakes(pf_yaml_text(&r->yaml),
+		    fields[i].name);
 
 		if (d < best && 2 * d <= pf_yaml_len(&r->yaml)) {
 			best = d;
