@@ -124,7 +124,7 @@ struct pf_probe_options {
  */
 void pf_probe_prepare(void);
 
-/* The plain verification (RFC 5280, RFC 6125). */
+/* The plain verification (RFC 5280, RFC 9525). */
 void pf_probe_verify(X509_STORE_CTX *xs, struct pf_probe_pkix *pkix);
 
 /*
