@@ -104,6 +104,9 @@ def complaints(cell, row, shim, peer, caps):
         must('application bytes', peer['app'], app)
         must('early bytes', peer['early'], 0)
     must('resumed', peer['resumed'], resumes(cell, allow, row, caps))
+    # Who never came was not refused.
+    must('the peer was greeted', bool((peer['client_random'] or '').strip('0')),
+         None if 'attach' in options else True)
     return out
 
 
@@ -112,9 +115,21 @@ def first_complaints(cell, row, first):
     options = options_of(row)
     let_in = cell.pin == 'right' or 'firstname' in options or \
         'tighten' in cell.flow or cell.flow == 'resume-reuse'
-    if first is None or not let_in or first['decision'] == 'allow':
+    if first is None:
         return []
-    return [f'the first connection: {first["reason"]}']
+    said, seen = first
+    out = []
+    if said['decision'] == 'allow':
+        wanted = said.get('unit', SEND)
+    else:
+        wanted = 0
+        if let_in:
+            out.append(f'the first connection: {said["reason"]}')
+    for what, want in (('app', wanted), ('early', 0)):
+        if seen[what] != want:
+            out.append(f'the first connection: {seen[what]} {what} bytes, '
+                       f'not {want}')
+    return out
 
 
 def agreement(results, is_oracle):

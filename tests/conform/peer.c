@@ -7,7 +7,7 @@
  *
  * One request a line: serve tag=T chain=A,B key=K tls=1.2|1.3 [tickets=N]
  * [early=1] [ring=R] [anon=1] [psk=1] [hrr=1] [starttls=1]
- * [bomb=1] [inner=A,B innerkey=K].  It answers with the port, and
+ * [bomb=1] [rpk=1] [inner=A,B innerkey=K].  It answers with the port, and
  * when the connection is over with what happened, in JSON.  Connections run
  * side by side; `ring` names the ticket key that they share, or the session
  * that a client saves and uses.
@@ -24,12 +24,11 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 
 #include "request.h"
+#include "shown.h"
 
-#define MAX_CHAIN 128
 #define MAX_RINGS 65536
 
 struct result {
@@ -37,7 +36,6 @@ struct result {
 	char sni[300], random[70], error[120];
 };
 
-static const char *world;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
 	char name[100];
@@ -45,16 +43,6 @@ static struct {
 	gnutls_datum_t session; /* a client's, to be resumed */
 } rings[MAX_RINGS];
 static int ring_count;
-static __thread gnutls_pcert_st *sent;
-static __thread unsigned sent_count;
-static __thread gnutls_privkey_t signer;
-
-static void
-die(const char *what, const char *which)
-{
-	fprintf(stderr, "peer: %s: %s\n", which, what);
-	exit(1);
-}
 
 /* The number of a ring, made with its ticket key when it is first named. */
 static int
@@ -67,7 +55,7 @@ ring_of(const char *name)
 		i++;
 	if (i == ring_count) {
 		if (ring_count == MAX_RINGS)
-			die("too many rings", name);
+			peer_die("too many rings", name);
 		snprintf(rings[i].name, sizeof rings[0].name, "%s", name);
 		gnutls_session_ticket_key_generate(&rings[i].key);
 		ring_count++;
@@ -94,64 +82,6 @@ use_session(gnutls_session_t s, const struct request *r)
 
 	if (kept->data != NULL)
 		gnutls_session_set_data(s, kept->data, kept->size);
-}
-
-static int
-load(const char *id, const char *ending, gnutls_datum_t *out)
-{
-	char path[500];
-
-	snprintf(path, sizeof path, "%s/%s%s", world, id, ending);
-	return gnutls_load_file(path, out);
-}
-
-/* GnuTLS asks which certificates to send: these bytes, whatever they are. */
-static int
-choose(gnutls_session_t session, const struct gnutls_cert_retr_st *info,
-    gnutls_pcert_st **certs, unsigned *count, gnutls_ocsp_data_st **ocsp,
-    unsigned *ocsp_count, gnutls_privkey_t *key, unsigned *flags)
-{
-	(void)session, (void)info;
-	*certs = sent;
-	*count = sent_count;
-	*ocsp = NULL;
-	*ocsp_count = 0;
-	*key = signer;
-	*flags = 0;
-	return 0;
-}
-
-/* A real certificate is parsed, and then its bytes are replaced. */
-static void
-load_chain(const char *chain, const char *key)
-{
-	char list[2000];
-	gnutls_datum_t any, der;
-	unsigned one;
-
-	sent = calloc(MAX_CHAIN, sizeof *sent);
-	sent_count = 0;
-	if (sent == NULL || load(key, ".key", &der) != 0 ||
-	    gnutls_privkey_init(&signer) != 0 ||
-	    gnutls_privkey_import_x509_raw(signer, &der, GNUTLS_X509_FMT_PEM,
-	        NULL, 0) != 0)
-		die("no such key", key);
-	gnutls_free(der.data);
-	snprintf(list, sizeof list, "%s", chain);
-	for (char *save = NULL, *id = strtok_r(list, ",", &save);
-	     id != NULL && strcmp(id, "-") != 0;
-	     id = strtok_r(NULL, ",", &save)) {
-		one = 1;
-		if (sent_count == MAX_CHAIN || load(id, ".pem", &any) != 0 ||
-		    load(id, ".der", &der) != 0)
-			die("no such certificate", id);
-		if (gnutls_pcert_list_import_x509_raw(&sent[sent_count], &one,
-		        &any, GNUTLS_X509_FMT_PEM, 0) != 0)
-			die("not a certificate", id);
-		gnutls_free(any.data);
-		gnutls_free(sent[sent_count].cert.data);
-		sent[sent_count++].cert = der;
-	}
 }
 
 static int
@@ -237,15 +167,16 @@ make_session(const struct request *r, int fd)
 	char priority[300];
 
 	gnutls_init(&s,
-	    r->port > 0
-	        ? GNUTLS_CLIENT
-	        : GNUTLS_SERVER | (r->early ? GNUTLS_ENABLE_EARLY_DATA : 0));
+	    (r->port > 0 ? GNUTLS_CLIENT : GNUTLS_SERVER) |
+	        (r->port == 0 && r->early ? GNUTLS_ENABLE_EARLY_DATA : 0) |
+	        (r->rpk ? GNUTLS_ENABLE_RAWPK : 0));
 	snprintf(priority, sizeof priority,
-	    "NORMAL:-VERS-ALL:+VERS-TLS%s%s%s%s", r->tls13 ? "1.3" : "1.2",
+	    "NORMAL:-VERS-ALL:+VERS-TLS%s%s%s%s%s", r->tls13 ? "1.3" : "1.2",
 	    r->anon ? ":-KX-ALL:+ANON-ECDH:+ANON-DH" : "",
-	    r->psk ? ":-KX-ALL:+PSK:+ECDHE-PSK" : "", groups(r));
+	    r->psk ? ":-KX-ALL:+PSK:+ECDHE-PSK" : "", groups(r),
+	    r->rpk ? ":-CTYPE-SRV-ALL:+CTYPE-SRV-RAWPK" : "");
 	if (gnutls_priority_set_direct(s, priority, NULL) != 0)
-		die("bad priorities", priority);
+		peer_die("bad priorities", priority);
 	if (r->anon) {
 		gnutls_anon_allocate_server_credentials(&anon);
 		gnutls_anon_set_server_known_dh_params(anon,
@@ -257,7 +188,7 @@ make_session(const struct request *r, int fd)
 		gnutls_credentials_set(s, GNUTLS_CRD_PSK, psk);
 	}
 	gnutls_certificate_allocate_credentials(&certs);
-	gnutls_certificate_set_retrieve_function3(certs, choose);
+	gnutls_certificate_set_retrieve_function3(certs, shown_choose);
 	gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, certs);
 	if (r->tickets > 0)
 		gnutls_session_ticket_enable_server(s,
@@ -328,16 +259,6 @@ note(gnutls_session_t s, int code, struct result *out)
 	gnutls_session_get_random(s, &client, &server);
 	for (unsigned i = 0; i < client.size && i < 32; i++)
 		snprintf(out->random + 2 * i, 3, "%02x", client.data[i]);
-}
-
-static void
-forget_chain(void)
-{
-	gnutls_privkey_deinit(signer);
-	for (unsigned i = 0; i < sent_count; i++)
-		gnutls_pcert_deinit(&sent[i]);
-	free(sent);
-	sent = NULL;
 }
 
 static void
@@ -432,8 +353,8 @@ tunnel(gnutls_session_t outer, const struct request *r, struct result *out)
 		len += (size_t)n;
 	}
 	gnutls_record_send(outer, yes, sizeof yes - 1);
-	forget_chain();
-	load_chain(r->inner, r->innerkey);
+	shown_forget();
+	shown_load(r->inner, r->innerkey, 0);
 	s = make_session(r, -1);
 	gnutls_transport_set_ptr(s, outer);
 	gnutls_transport_set_push_function(s, push);
@@ -468,7 +389,7 @@ talk(const struct request *r, int fd, struct result *out)
 		snprintf(out->error, sizeof out->error, "no STARTTLS");
 		return;
 	}
-	load_chain(r->chain, r->key);
+	shown_load(r->chain, r->key, r->rpk);
 	s = make_session(r, fd);
 	if (r->use)
 		use_session(s, r);
@@ -479,7 +400,7 @@ talk(const struct request *r, int fd, struct result *out)
 			exchange(s, r, out);
 	}
 	drop_session(s);
-	forget_chain();
+	shown_forget();
 }
 
 static void
@@ -506,7 +427,7 @@ dial(int port)
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	to.sin_port = htons((uint16_t)port);
 	if (fd < 0 || connect(fd, (void *)&to, sizeof to) != 0)
-		die("nobody listens", "loopback");
+		peer_die("nobody listens", "loopback");
 	return fd;
 }
 
@@ -551,7 +472,7 @@ listen_somewhere(int *listener)
 	if (*listener < 0 || bind(*listener, (void *)&at, len) != 0 ||
 	    listen(*listener, 1) != 0 ||
 	    getsockname(*listener, (void *)&at, &len) != 0)
-		die("no socket", "loopback");
+		peer_die("no socket", "loopback");
 	return ntohs(at.sin_port);
 }
 
@@ -576,10 +497,10 @@ main(int argc, char *argv[])
 		fprintf(stderr, "usage: peer WORLD\n");
 		return 2;
 	}
-	world = argv[1];
+	shown_world = argv[1];
 	signal(SIGPIPE, SIG_IGN); /* clients hang up */
 	if (gnutls_anti_replay_init(&replays) != 0)
-		die("out of memory", "anti-replay");
+		peer_die("out of memory", "anti-replay");
 	gnutls_anti_replay_set_add_function(replays, never_seen);
 	while (fgets(line, sizeof line, stdin) != NULL) {
 		struct request *r = calloc(1, sizeof *r);
@@ -587,11 +508,11 @@ main(int argc, char *argv[])
 		pthread_t thread;
 
 		if (wrong != NULL)
-			die("not a request", wrong);
+			peer_die("not a request", wrong);
 		if (r->port == 0)
 			open_door(r);
 		if (pthread_create(&thread, NULL, serve, r) != 0)
-			die("no thread", "serve");
+			peer_die("no thread", "serve");
 		pthread_detach(thread);
 	}
 	return 0;

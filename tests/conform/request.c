@@ -24,7 +24,7 @@ set(struct request *r, const char *key, const char *value)
 	} numbers[] = {{"tickets", &r->tickets}, {"early", &r->early},
 	    {"anon", &r->anon}, {"psk", &r->psk}, {"port", &r->port},
 	    {"hrr", &r->hrr}, {"save", &r->save}, {"use", &r->use},
-	    {"starttls", &r->starttls}, {"bomb", &r->bomb}};
+	    {"starttls", &r->starttls}, {"bomb", &r->bomb}, {"rpk", &r->rpk}};
 
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		if (strcmp(key, texts[i].key) == 0) {

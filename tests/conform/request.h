@@ -11,6 +11,7 @@ struct request {
 	int tls13, tickets, early, anon, psk, hrr;
 	int save, use; /* a client's session */
 	int starttls, bomb;
+	int rpk; /* a bare key in the certificate's place (RFC 7250) */
 	int listener;
 	int port; /* where a client dials */
 };

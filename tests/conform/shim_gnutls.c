@@ -62,9 +62,10 @@ static void
 set_priority(struct ctx *ctx, const struct shim_request *r)
 {
 	snprintf(ctx->priority, sizeof ctx->priority,
-	    "NORMAL:-VERS-ALL:+VERS-TLS%s%s%s", shim_get(r, "tls", "1.3"),
+	    "NORMAL:-VERS-ALL:+VERS-TLS%s%s%s%s", shim_get(r, "tls", "1.3"),
 	    shim_get(r, "ciphers", NULL) != NULL ? ":+ANON-ECDH:+ANON-DH" : "",
-	    shim_has(r, "psk", "1") ? ":+ECDHE-PSK:+DHE-PSK:+PSK" : "");
+	    shim_has(r, "psk", "1") ? ":+ECDHE-PSK:+DHE-PSK:+PSK" : "",
+	    shim_int(r, "rpk", 0) ? ":+CTYPE-SRV-RAWPK" : "");
 }
 
 static void *
@@ -142,6 +143,8 @@ open_tls(void *what, const struct shim_request *r, int fd, void *outer,
 	conn->careless = shim_has(r, "ask", "no");
 	if (shim_int(r, "early", 0))
 		flags |= GNUTLS_ENABLE_EARLY_DATA;
+	if (shim_int(r, "rpk", 0))
+		flags |= GNUTLS_ENABLE_RAWPK;
 	must(gnutls_init(&conn->session, flags), "session");
 	must(gnutls_priority_set_direct(conn->session, ctx->priority, NULL),
 	    "priority");
