@@ -147,6 +147,26 @@ who_was_refused_gets_nothing_through_by_other_bytes(void **state)
 	pinfast_free(policy);
 }
 
+/* Nor who never asked, and whose first bytes were stopped. */
+static void
+who_was_stopped_gets_nothing_through_by_other_bytes(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	struct sides s = sides_of(SHARED_KEY);
+	struct duo *d = pinned_duo(policy, s.ours, s.theirs, "pin.test");
+
+	(void)state;
+	pump(d, 1);
+	assert_int_equal(d->c.done, 1);
+	talk(d);
+	set_bio(&d->c);
+	talk(d);
+	expect_duo("stopped", d, DENY, PINFAST_REASON_NO_CERTIFICATE);
+	close_duo(d);
+	end_sides(&s);
+	pinfast_free(policy);
+}
+
 static void
 a_kept_connection_that_is_refused_stays_so(void **state)
 {
@@ -183,6 +203,8 @@ main(void)
 	    cmocka_unit_test(attaching_again_in_the_right_order_works),
 	    cmocka_unit_test(
 	        who_was_refused_gets_nothing_through_by_other_bytes),
+	    cmocka_unit_test(
+	        who_was_stopped_gets_nothing_through_by_other_bytes),
 	    cmocka_unit_test(a_kept_connection_that_is_refused_stays_so),
 	};
 
