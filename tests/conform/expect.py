@@ -73,6 +73,20 @@ def wanted(cell, row, caps):
     return want
 
 
+def events_wanted(cell, row, allow, caps):
+    """One for a connection; behind a proxy that let it through there are two.
+    """
+    if 'proxy' not in options_of(row):
+        return 1
+    # Where nobody sees the proxy by itself, the two are refused as one; but
+    # a connection that is used again was let in before.
+    if not allow and 'proxy-path' not in caps and cell.flow != 'reuse':
+        return 1
+    # A policy says the origin's keys, a comma, the proxy's.
+    of_proxy = [row[pin].partition(',')[2] for pin in ('right', cell.pin)]
+    return 2 if of_proxy[0] == of_proxy[1] else 1
+
+
 def complaints(cell, row, shim, peer, caps):
     """What is not as it must be."""
     want, _, reason = wanted(cell, row, caps).partition('/')
@@ -90,9 +104,8 @@ def complaints(cell, row, shim, peer, caps):
     silent = reason == '*' or 'oracle' in caps
     must('reason', shim['reason'], None if silent else reason)
     must('attach', shim['attach'], options.get('attach', 'ok'))
-    # One for a connection; behind a proxy that let it through there are two.
     must('events', shim.get('events'), None if 'oracle' in caps else
-         1 if 'proxy' not in options else 2 if allow else None)
+         events_wanted(cell, row, allow, caps))
     must('session', shim.get('session'), session_wanted(cell, row))
     if 'usercb' in options and cell.flow == 'full' and cell.pin == 'right':
         must("application's callback called", shim['verify_calls'] > 0, True)
