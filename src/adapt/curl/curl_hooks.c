@@ -390,6 +390,10 @@ judge_request(struct pinfast_curl *c, int peer_port, int local_port)
 		return pf_curl_say(c, pf_not_judged(), unprepared);
 	if (pf_curl_target(c, c->easy, &target) != PINFAST_OK)
 		return pf_curl_say(c, pf_not_judged(), no_host);
+	if (target.kind == PF_CURL_NONE)
+		return pf_curl_say(c, pf_not_judged(),
+		    "a file: URL meets nobody who could be judged: use a "
+		    "handle that is not pinned for it");
 	tls = tls_of(c);
 	if (target.kind == PF_CURL_CLEAR ||
 	    (tls == NULL && target.kind == PF_CURL_EARLY))
