@@ -214,7 +214,7 @@ make_world(void **state)
 	PEM_write_X509(f, rootA.cert);
 	PEM_write_X509(f, rootB.cert);
 	fclose(f);
-	return curl_global_init(CURL_GLOBAL_DEFAULT);
+	return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -1;
 }
 
 static inline int
