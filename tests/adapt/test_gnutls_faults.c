@@ -197,8 +197,6 @@ whatever_allocation_fails_nobody_gets_through(void **state)
 
 /* ------------------------------------------------------------------ threads */
 
-/* Those that load.h starts with pthread_create(): run below TSan, too. */
-
 /* Both policies pin one of the two; the server shows the first. */
 static enum outcome
 connect_to(void *arg, int bad)

@@ -222,8 +222,6 @@ a_server_without_memory_lets_nobody_in(void **state)
 
 /* ------------------------------------------------------------------ threads */
 
-/* Those that load.h starts with pthread_create(): run below TSan, too. */
-
 struct work {
 	struct pinfast *policy;
 	struct shared *client, *good, *bad;

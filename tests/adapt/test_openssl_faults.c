@@ -249,8 +249,6 @@ without_memory_no_earlier_verdict_counts(void **state)
 
 /* ---------------------------------------------------------------- threads */
 
-/* Those that load.h starts with pthread_create(): run below TSan, too. */
-
 static enum outcome
 connect_to(void *arg, int bad)
 {

@@ -280,8 +280,6 @@ an_init_that_failed_may_be_repeated(void **state)
 
 /* ------------------------------------------------------------------ threads */
 
-/* Those that load.h starts with pthread_create(): run below TSan, too. */
-
 struct work {
 	struct pinfast *policy;
 	WOLFSSL_CTX *client, *good, *bad;

@@ -214,6 +214,8 @@ every_reason_that_has_a_remedy_tells_it(void **state)
 	v = pinfast_judge_failed(conn, path3, PINFAST_REASON_PKIX_FAILED);
 	SAYS(conn, "did not verify");
 	assert_null(strchr(said, ';'));
+	v = pinfast_judge_delegated(conn, PINFAST_DELEGATED_NOT);
+	SAYS(conn, "; pin leaf keys alone for this host");
 	pinfast_conn_free(conn);
 	assert_int_equal(pinfast_conn_new_server(policy, "nobody", NOW, &conn),
 	    0);
