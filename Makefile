@@ -24,7 +24,7 @@ $(BUILD)/build.ninja:
 deps:
 	@tools/install-deps
 
-# What pinfast does, on real files, in a minute.
+# What pinfast does, on real connections and files, in a minute.
 demo:
 	@tools/install-deps --build
 	@$(MAKE) --no-print-directory all
