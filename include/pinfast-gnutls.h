@@ -34,8 +34,10 @@
  *
  * TLS, neither DTLS, which attaching refuses, nor QUIC, whose records GnuTLS
  * does not make.  Where the kernel makes them (`ktls`), a refused session's
- * socket is shut down as well.  Threads: as GnuTLS's, a session is for one at a
- *time. Nothing here outlives the struct pinfast it was given.
+ * socket is shut down as well.
+ *
+ * Threads: as GnuTLS's: a session is for one at a time.  Nothing here outlives
+ * the struct pinfast it was given.
  */
 #ifndef PINFAST_GNUTLS_H
 #define PINFAST_GNUTLS_H
@@ -80,7 +82,7 @@ pinfast_gnutls_attach(gnutls_session_t session, struct pinfast *policy,
  * diag    may be NULL
  * returns PINFAST_EUSAGE (no label, too late), PINFAST_EUNSUPPORTED (DTLS),
  *         PINFAST_EHOST (a label that is too long), PINFAST_ENOMEM.  After a
- * failure the session denies, as after pinfast_gnutls_attach()
+ *         failure the session denies, as after pinfast_gnutls_attach()
  */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_gnutls_attach_server(gnutls_session_t session, struct pinfast *policy,

@@ -1,9 +1,10 @@
 /*
  * One connection of a run, from the name to the end of the handshake.  Shared
- * by the files of this folder: run.c starts connections and watches the
- * clock, flight.c moves one on, tell.c says what came of it, talk.c is what is
- * said before TLS, handshake.c is its TLS, hello.c asks in short, fault.c says
- * what went wrong.
+ * by the files of this folder: probe.c begins and ends a run, run.c starts
+ * connections and watches the clock, flight.c moves one on, tell.c says what
+ * came of it, talk.c is what is said before TLS, handshake.c is its TLS,
+ * hello.c asks in short, fault.c says what went wrong; anchors.c has the
+ * system's.
  */
 #ifndef PF_FLIGHT_H
 #define PF_FLIGHT_H

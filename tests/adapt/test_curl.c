@@ -271,8 +271,7 @@ other_addresses_are_no_other_hosts(void **state)
 	}
 }
 
-/* ------------------------------------------------------------------- proxies
- */
+/* ----------------------------------------------------------------- proxies */
 
 static void
 a_proxy_is_judged_by_its_own_entry(void **state)

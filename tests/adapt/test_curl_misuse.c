@@ -198,8 +198,7 @@ who_attaches_twice_is_judged_by_the_last(void **state)
 	pinfast_free(another);
 }
 
-/* ------------------------------------------------------------ what is shared
- */
+/* ---------------------------------------------------------- what is shared */
 
 static void
 what_others_connected_is_judged_or_not_used(void **state)
@@ -242,8 +241,7 @@ what_others_connected_is_judged_or_not_used(void **state)
 	}
 }
 
-/* ------------------------------------------------------- the multi interface
- */
+/* ----------------------------------------------------- the multi interface */
 
 static CURLcode
 by_multi(CURLM *multi, const struct handle *h)

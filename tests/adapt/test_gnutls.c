@@ -20,8 +20,7 @@ no_hook(gnutls_session_t session, unsigned type, unsigned when,
 	return 0;
 }
 
-/* ------------------------------------------------------ ordinary connections
- */
+/* ---------------------------------------------------- ordinary connections */
 
 static void
 the_right_key_is_let_in_and_another_is_not(void **state)
@@ -440,8 +439,7 @@ a_name_is_needed_where_the_policy_wants_one(void **state)
 	end_stage(&st);
 }
 
-/* -------------------------------------------------- found at run time, later
- */
+/* ------------------------------------------------ found at run time, later */
 
 const struct pf_adapter *pinfast_adapter_gnutls(void);
 

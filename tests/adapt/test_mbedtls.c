@@ -282,8 +282,7 @@ a_renegotiation_is_judged_by_the_policy_of_its_time(void **state)
 	}
 }
 
-/* ------------------------------------------------------------------ attaching
- */
+/* --------------------------------------------------------------- attaching */
 
 static void
 misuse_is_refused(void **state)
@@ -454,8 +453,7 @@ datagrams_are_refused(void **state)
 	leave(&g);
 }
 
-/* ------------------------------------------------------- seen from elsewhere
- */
+/* ----------------------------------------------------- seen from elsewhere */
 
 static void
 whoever_finds_it_at_run_time_gets_the_same_answers(void **state)

@@ -190,8 +190,7 @@ a_server_takes_nobody_for_the_client_that_broke_off(void **state)
 	pinfast_free(policy);
 }
 
-/* ------------------------------------------- a policy that changes meanwhile
- */
+/* ----------------------------------------- a policy that changes meanwhile */
 
 static struct pinfast *replaced;
 static int replace_at, asked;

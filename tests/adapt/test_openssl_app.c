@@ -315,8 +315,7 @@ the_context_that_was_put_in_place_is_told(void **state)
 	end(&s);
 }
 
-/* -------------------------------------------------- a connection that is kept
- */
+/* ----------------------------------------------- a connection that is kept */
 
 /* The server's bytes, one after the other, and the client asks each time. */
 static void

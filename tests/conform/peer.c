@@ -1,16 +1,17 @@
 /*
- * The peer of the conformance table: a TLS server that sends whatever bytes
- * it is told to send as certificates, and says what reached its application.
- * On GnuTLS, so that it shares no code with what is tested first.
+ * The peer of the conformance table: a TLS server, or a client, that sends
+ * whatever bytes it is told to send as certificates, and says what reached its
+ * application.  On GnuTLS, in which they can be replaced by any others.
  *
  *   peer WORLD
  *
  * One request a line: serve tag=T chain=A,B key=K tls=1.2|1.3 [tickets=N]
  * [early=1] [ring=R] [anon=1] [psk=1] [hrr=1] [starttls=1]
  * [bomb=1] [rpk=1] [inner=A,B innerkey=K].  It answers with the port, and
- * when the connection is over with what happened, in JSON.  Connections run
- * side by side; `ring` names the ticket key that they share, or the session
- * that a client saves and uses.
+ * when the connection is over with what happened, in JSON.  For a client: dial
+ * tag=T port=P chain=A,B key=K tls=1.2|1.3 [ring=R] [save=1] [use=1].
+ * Connections run side by side; `ring` names the ticket key that they share, or
+ * the session that a client saves and uses.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <netinet/in.h>

@@ -152,8 +152,7 @@ shim_print(const struct shim_answer *a)
 	fflush(stdout);
 }
 
-/* -------------------------------------------------------------- what is kept
- */
+/* ------------------------------------------------------------ what is kept */
 
 struct kept {
 	char name[200];
@@ -193,8 +192,7 @@ shim_keep(const char *name, void *what, void (*drop)(void *))
 	all = k;
 }
 
-/* ------------------------------------------------------------------ policies
- */
+/* ---------------------------------------------------------------- policies */
 
 struct handle {
 	struct pinfast *policy;
@@ -277,8 +275,7 @@ shim_reload(const struct shim_request *request, const char *path,
 	return load(handle_of(request), path, answer);
 }
 
-/* ------------------------------------------------------------------- sockets
- */
+/* ----------------------------------------------------------------- sockets */
 
 static int
 address(const char *addr, int port, struct sockaddr_storage *out,

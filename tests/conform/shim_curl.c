@@ -135,8 +135,7 @@ on_debug(CURL *easy, curl_infotype type, char *data, size_t size, void *arg)
 	return 0;
 }
 
-/* ------------------------------------------------------------------- handles
- */
+/* ----------------------------------------------------------------- handles */
 
 /* Whatever the name and the port: the peer is here. */
 static curl_socket_t
@@ -277,8 +276,7 @@ set_options(struct client *client, const struct shim_request *r)
 	set_proxy(client, r, version);
 }
 
-/* ------------------------------------------------------------------ requests
- */
+/* ---------------------------------------------------------------- requests */
 
 /* One transfer; last: its connection is not kept. */
 static void

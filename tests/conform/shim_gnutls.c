@@ -44,8 +44,7 @@ must(int error, const char *what)
 	abort();
 }
 
-/* --------------------------------------------------------------- credentials
- */
+/* ------------------------------------------------------------- credentials */
 
 static void
 use_own(struct ctx *ctx, const struct shim_request *r)

@@ -69,8 +69,7 @@ breaking_sha256(void *arg, const void *data, size_t len,
 	return 0;
 }
 
-/* ----------------------------------------------------------- the application
- */
+/* --------------------------------------------------------- the application */
 
 /* What the application tells the library and pinfast about the host. */
 static enum pinfast_error
@@ -333,8 +332,7 @@ run(void *ctx, int is_new, const struct shim_request *r, int fd,
 		lib->close(outer);
 }
 
-/* ------------------------------------------------------------- both its ends
- */
+/* ----------------------------------------------------------- both its ends */
 
 static void
 do_connect(const struct shim_request *r, struct shim_answer *answer)
@@ -392,8 +390,7 @@ do_accept(const struct shim_request *r, struct shim_answer *answer)
 		close(fd);
 }
 
-/* ----------------------------------------------------------------- all lines
- */
+/* --------------------------------------------------------------- all lines */
 
 int
 shim_lines(void (*each_line)(const struct shim_request *, struct shim_answer *))

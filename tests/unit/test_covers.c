@@ -124,8 +124,7 @@ only_what_the_certificate_names_is_covered(void **state)
 	}
 }
 
-/* ------------------------------------------------------------ by hand, in DER
- */
+/* --------------------------------------------------------- by hand, in DER */
 
 static int
 covers(const uint8_t *extensions, size_t len)

@@ -97,8 +97,7 @@ pf_curl_may_go_in_clear(struct pinfast_curl *c,
 	return may;
 }
 
-/* ------------------------------------------------------------ in a handshake
- */
+/* ---------------------------------------------------------- in a handshake */
 
 static void
 take_told(struct pinfast_curl *c, const struct pinfast_conn *conn)
@@ -177,8 +176,7 @@ on_ssl_ctx(CURL *easy, void *ctx, void *arg)
 	return CURLE_ABORTED_BY_CALLBACK;
 }
 
-/* --------------------------------------------------------- before a request
- */
+/* -------------------------------------------------------- before a request */
 
 /* The TLS of the connection that is in use; NULL: none, or somebody else's. */
 static void *

@@ -1,8 +1,9 @@
 /*
  * What the files of the GnuTLS adapter share.  gtls.c attaches and answers,
  * gtls_hook.c is called in the middle of a handshake and ends it, gtls_judge.c
- * asks the judge about what GnuTLS has verified (gtls_verify.h), gtls_path.c
- * knows along which path, gtls_key.c compares GnuTLS's view of a key with ours,
+ * asks the judge about what GnuTLS has verified (gtls_verify.c, gtls_further.c:
+ * see gtls_verify.h), gtls_path.c knows along which path, gtls_key.c gives
+ * GnuTLS's view of a key, gtls_adapter.c is for who finds adapters at run time,
  * gtls_session.c keeps tags, gtls_server.c binds a server's sessions.  Hides
  * where a session's state lies and when GnuTLS calls whom.  Refuses whatever
  * reaches its callbacks without a state: nobody has attached it.

@@ -12,8 +12,7 @@ static const unsigned char profiles[] = {GNUTLS_PROFILE_LOW,
 #define STEPS 6U
 #define ALL (sizeof profiles / sizeof profiles[0])
 
-/* ---------------------------------------------------------- exactly one path
- */
+/* -------------------------------------------------------- exactly one path */
 
 /* Has GnuTLS verified this path and no other, in its last verification? */
 static int
@@ -88,8 +87,7 @@ meets(struct pf_gtls_work *w, const struct pf_link *const *path,
 	       is_taken(w, path, count);
 }
 
-/* -------------------------------------------------------------------- rules
- */
+/* ------------------------------------------------------------------- rules */
 
 /* The profiles that the first path meets.  What the session asks for is one
  * of them, or less than one. */
@@ -179,8 +177,7 @@ verify_path(void *arg, const struct pf_link *const *path, size_t count)
 	return fine;
 }
 
-/* ------------------------------------------------------------------- search
- */
+/* ------------------------------------------------------------------ search */
 
 /* All that the application trusts; -1: out of memory. */
 static int

@@ -60,8 +60,7 @@ pf_gtls_reference(const struct pf_gtls_judging *j,
 	return 2;
 }
 
-/* ------------------------------------------------------------------- anchors
- */
+/* ----------------------------------------------------------------- anchors */
 
 static int
 add_anchor(void *arg, struct pinfast_bytes der)
@@ -102,8 +101,7 @@ cred_of(const struct pf_gtls_work *w, gnutls_x509_crt_t *anchors, int count)
 	return NULL;
 }
 
-/* ----------------------------------------------------------------- verifying
- */
+/* --------------------------------------------------------------- verifying */
 
 /* With all that the session and its credentials say.  Returns GnuTLS's error;
  * 0: status has what it found. */

@@ -75,8 +75,7 @@ pinfast_mbedtls_free(struct pinfast_mbedtls *m)
 	alloc.free(alloc.arg, m);
 }
 
-/* ------------------------------------------------------------------ attaching
- */
+/* --------------------------------------------------------------- attaching */
 
 /* What the application had in our place; NULL: nothing. */
 static void
@@ -266,8 +265,7 @@ pinfast_mbedtls_attach_server(struct pinfast_mbedtls *m, const char *label,
 	return attached(m, attach_server(m, label, diag));
 }
 
-/* ------------------------------------------------------------------- handshake
- */
+/* --------------------------------------------------------------- handshake */
 
 /* The first step, as far as it is ours. */
 static void
@@ -307,8 +305,7 @@ pinfast_mbedtls_handshake(struct pinfast_mbedtls *m)
 	return MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
 }
 
-/* --------------------------------------------------------------------- answers
- */
+/* ----------------------------------------------------------------- answers */
 
 static struct pf_kept
 kept(struct pinfast_mbedtls *m)

@@ -4,9 +4,10 @@
  * mbed_verify.c is called in the middle of a handshake, mbed_path.c lets
  * mbedTLS verify one path and no other, mbed_message.c reads certificates as
  * they were sent, mbed_session.c keeps a client's sessions, mbed_server.c a
- * server's.  Hides which members of mbedTLS's structures are read and written.
- * Refuses to be compiled with a mbedTLS that only seems to check; an object
- * that could not be attached lets nothing pass.
+ * server's, mbed_adapter.c is for who finds adapters at run time.  Hides which
+ * members of mbedTLS's structures are read and written.  Refuses to be compiled
+ * with a mbedTLS that only seems to check; an object that could not be attached
+ * lets nothing pass.
  */
 #ifndef PF_MBED_H
 #define PF_MBED_H

@@ -161,8 +161,7 @@ pf_mbed_arm(struct pinfast_mbedtls *m)
 	    conf->MBEDTLS_PRIVATE(ca_crl));
 }
 
-/* -------------------------------------------------------------------- ending
- */
+/* ------------------------------------------------------------------ ending */
 
 static struct pinfast_verdict
 end(struct pinfast_mbedtls *m)
@@ -203,8 +202,7 @@ pf_mbed_end(struct pinfast_mbedtls *m)
 	return verdict;
 }
 
-/* ------------------------------------------------------------------ the bytes
- */
+/* --------------------------------------------------------------- the bytes */
 
 /* Does another handshake go on than the one that was settled? */
 static int

@@ -147,8 +147,7 @@ pinfast_mbedtls_session_use(struct pinfast_mbedtls *m,
 	return PINFAST_ENOMEM;
 }
 
-/* ------------------------------------------------------- serialised sessions
- */
+/* ----------------------------------------------------- serialised sessions */
 
 /* What mbedTLS makes of the session, for pf_mbed_drop(); NULL: nothing. */
 static uint8_t *

@@ -289,8 +289,7 @@ pf_mbed_verify(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 	return refuse(m, h.verdict.reason, flags);
 }
 
-/* ------------------------------------------------ before and after the judge
- */
+/* ---------------------------------------------- before and after the judge */
 
 /* What a certificate that mbedTLS could not parse says by itself. */
 struct unread {

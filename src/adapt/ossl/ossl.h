@@ -4,8 +4,9 @@
  * handshake, ossl_expect.c knows those that nobody attaches, ossl_judge.c asks
  * the judge, ossl_path.c looks for further paths, ossl_certs.c hands
  * certificates to the judge, ossl_seen.c remembers their pins, ossl_session.c
- * keeps tags.  Hides where states lie and when OpenSSL calls whom.  Refuses an
- * SSL for which there is no state: nothing in it can be judged.
+ * keeps tags, ossl_adapter.c is for who finds adapters at run time.  Hides
+ * where states lie and when OpenSSL calls whom.  Refuses an SSL for which there
+ * is no state: nothing in it can be judged.
  */
 #ifndef PF_OSSL_H
 #define PF_OSSL_H
@@ -188,9 +189,9 @@ enum pf_ossl_searched {
 };
 
 /*
- * xs has verified one path.  At most 16 builds and 64 signature checks.  Each
- * path is verified by X509_verify_cert() with the parameters and the store of
- * xs.  Leaves the error queue as it was.
+ * xs has verified one path.  Looks as far as adapt/budget.h says.  Each path is
+ * verified by X509_verify_cert() with the parameters and the store of xs.
+ * Leaves the error queue as it was.
  */
 enum pf_ossl_searched pf_ossl_search(X509_STORE_CTX *xs,
     const struct pf_ossl_search *search);

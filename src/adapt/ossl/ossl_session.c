@@ -140,8 +140,7 @@ pf_ossl_session_tag(SSL *ssl, struct pf_ossl *st)
 		put_tag(session, tag);
 }
 
-/* ------------------------------------------------------- serialised sessions
- */
+/* ----------------------------------------------------- serialised sessions */
 
 size_t
 pinfast_openssl_session_write(SSL *ssl, SSL_SESSION *session, uint8_t *out,

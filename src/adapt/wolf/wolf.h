@@ -3,10 +3,10 @@
  * wolf_settle.c ends handshakes and blocks connections, wolf_verify.c is
  * called in the middle of a handshake, wolf_path.c checks paths, which wolfSSL
  * does not name, wolf_anchors.c knows what they may end in, wolf_session.c and
- * wolf_serve.c keep tags, for clients and servers.  Hides where states lie,
- * since wolfSSL does not say when a connection is gone.  Refuses to be compiled
- * with a wolfSSL that does not tell enough; a server that nobody attached
- * serves nobody.
+ * wolf_serve.c keep tags, for clients and servers, wolf_adapter.c is for who
+ * finds adapters at run time.  Hides where states lie, since wolfSSL does not
+ * say when a connection is gone.  Refuses to be compiled with a wolfSSL that
+ * does not tell enough; a server that nobody attached serves nobody.
  */
 #ifndef PF_WOLF_H
 #define PF_WOLF_H

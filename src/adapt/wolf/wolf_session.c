@@ -242,8 +242,7 @@ pf_wolf_session_tag(struct pf_wolf *st)
 		pf_wolf_serve_tag(st);
 }
 
-/* ------------------------------------------------------- serialised sessions
- */
+/* ----------------------------------------------------- serialised sessions */
 
 void
 pf_wolf_session_forget(struct pf_wolf *st)
