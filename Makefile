@@ -56,7 +56,8 @@ cross:
 	@$(MAKE) --no-print-directory all
 	@tools/cross-mbedtls $(BUILD)
 
-# Everything there is; the summary is kept in docs/full-run.txt.
+# All but the sanitizers and such, which are .ci/run's; the summary is kept in
+# docs/full-run.txt.
 full:
 	@tools/install-deps --full
 	@tools/full

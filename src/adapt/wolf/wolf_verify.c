@@ -48,7 +48,7 @@ verify(void *arg, const struct pf_link *const *path, size_t count)
 	    h->st->a.server ? PF_ISSUERS_CLIENT : PF_ISSUERS_SERVER);
 }
 
-/* What peers send behind the leaf; 0: out of memory. */
+/* What is put to the judge, but for anchors; 0: out of memory. */
 static int
 set_up(struct hook *h)
 {
