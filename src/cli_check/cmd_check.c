@@ -18,7 +18,7 @@ static const char help[] =
     "\nDo the servers still show what the policy wants?  Connects to those "
     "that\n"
     "are named, or to every entry's: all addresses, ECDSA and RSA.\n\n"
-    "  --quiet          print only what is not ok\n"
+    "  --quiet          print only what needs a look\n"
     "  --json           one JSON document\n"
     "  --junit FILE     also as JUnit XML\n"
     "  --prometheus FILE\n"

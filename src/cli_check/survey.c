@@ -216,6 +216,18 @@ take_silence(struct running *r, struct job *job,
 		r->status = PF_EXIT_UNDECIDED;
 }
 
+/* Is nothing to be said about it, but that it is ok? */
+static int
+is_plain(const struct pf_checked *c)
+{
+	if (c->status != PF_CHECKED_OK || c->warn)
+		return 0;
+	for (size_t i = 0; i < c->count; i++)
+		if (c->rows[i].dropped > 0)
+			return 0;
+	return 1;
+}
+
 static void
 tell(void *arg, const struct pf_checked *c)
 {
@@ -224,7 +236,7 @@ tell(void *arg, const struct pf_checked *c)
 	clear_progress(r);
 	if (r->j != NULL)
 		pf_checked_json(r->j, c);
-	else if (!r->s->quiet || c->status != PF_CHECKED_OK)
+	else if (!r->s->quiet || !is_plain(c))
 		pf_checked_print(c, r->s->now);
 	if (r->s->junit != NULL)
 		pf_junit_add(&r->junit, c);

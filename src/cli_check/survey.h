@@ -17,7 +17,7 @@ struct pf_survey {
 	struct pf_targets *targets;
 	int64_t now;
 	int json;
-	int quiet;                      /* text: only what is not ok */
+	int quiet;                      /* text: only what needs a look */
 	const char *junit, *prometheus; /* files; NULL: none */
 };
 

@@ -699,6 +699,9 @@ os.execv(sys.argv[1], sys.argv[1:])' "$PINFAST" check policy.yaml \
 	manner_server smtp-injecting --cert leaf-chain.pem --key leaf.key
 	run check --connect-to "::127.0.0.1:$PORT"
 	gives 0 'ok         mail' 'in front of the handshake were dropped'
+	manner_server smtp-injecting --cert leaf-chain.pem --key leaf.key
+	run check --quiet --connect-to "::127.0.0.1:$PORT"
+	gives 0 'in front of the handshake were dropped'
 }
 
 @test "through proxies" {
