@@ -24,7 +24,7 @@ static inline unsigned
 pf_spelling_mistakes(const char *typed, const char *meant)
 {
 	/* Of the row, of the one before and of the one before that. */
-	unsigned rows[3][PF_SPELLING_MAX + 1];
+	unsigned rows[3][PF_SPELLING_MAX + 1] = {{0}};
 	size_t n = strlen(typed), m = strlen(meant);
 
 	if (n > PF_SPELLING_MAX || m > PF_SPELLING_MAX)

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli_live/live_command.h"
 #include "cli_check/renewal.h"
 #include "cli_check/survey.h"
+#include "cli_live/live_command.h"
 #include "cli_policy/load.h"
 #include "model/builder.h"
 #include "os/file.h"

@@ -7,8 +7,8 @@
 
 #include "cli_check/junit.h"
 #include "cli_check/prom.h"
-#include "cli_live/reach.h"
 #include "cli_check/target.h"
+#include "cli_live/reach.h"
 
 struct pf_survey {
 	struct pinfast *policy;            /* holds the store */

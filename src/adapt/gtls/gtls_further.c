@@ -94,7 +94,7 @@ meets(struct pf_gtls_work *w, const struct pf_link *const *path,
 static void
 measure(struct pf_gtls_work *w)
 {
-	gnutls_x509_crt_t certs[PINFAST_PATH_MAX];
+	gnutls_x509_crt_t certs[PINFAST_PATH_MAX] = {NULL};
 
 	w->is_measured = 1;
 	w->met = 0;
@@ -168,7 +168,7 @@ static int
 verify_path(void *arg, const struct pf_link *const *path, size_t count)
 {
 	struct pf_gtls_work *w = arg;
-	gnutls_x509_crt_t certs[PINFAST_PATH_MAX];
+	gnutls_x509_crt_t certs[PINFAST_PATH_MAX] = {NULL};
 	int fine = open_path(w, path, count, certs) &&
 	           holds(w, path, certs, count) &&
 	           !is_revoked(w, path, certs, count);

@@ -174,7 +174,7 @@ verify_own(struct pf_gtls_work *w)
 int
 pf_gtls_verified(struct pf_gtls_work *w, int own)
 {
-	unsigned status;
+	unsigned status = GNUTLS_CERT_INVALID;
 	int fine;
 
 	if (own < 0)

@@ -155,15 +155,17 @@ serialise(struct pinfast_mbedtls *m, size_t *len)
 {
 	mbedtls_ssl_session session;
 	uint8_t *bytes = NULL;
+	size_t size = 0;
 
 	mbedtls_ssl_session_init(&session);
 	if (mbedtls_ssl_get_session(m->ssl, &session) == 0 &&
 	    has_secret(&session) &&
-	    mbedtls_ssl_session_save(&session, NULL, 0, len) ==
+	    mbedtls_ssl_session_save(&session, NULL, 0, &size) ==
 	        MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL)
-		bytes = pf_mbed_alloc(m, *len);
+		bytes = pf_mbed_alloc(m, size);
 	if (bytes != NULL &&
-	    mbedtls_ssl_session_save(&session, bytes, *len, len) != 0) {
+	    mbedtls_ssl_session_save(&session, bytes, size, len) != 0) {
+		mbedtls_platform_zeroize(bytes, size);
 		pf_mbed_drop(m, bytes);
 		bytes = NULL;
 	}

@@ -265,8 +265,12 @@ serialise(WOLFSSL_SESSION *session, uint8_t **out)
 		return 0;
 	*out = malloc((size_t)len);
 	at = *out;
-	if (at == NULL || wolfSSL_i2d_SSL_SESSION(session, &at) != len)
+	if (at == NULL)
 		return 0;
+	if (wolfSSL_i2d_SSL_SESSION(session, &at) != len) {
+		explicit_bzero(*out, (size_t)len);
+		return 0;
+	}
 	return (size_t)len;
 }
 

@@ -172,7 +172,7 @@ pf_wolf_done(WOLFSSL *ssl, void *arg)
 	(void)arg;
 	if (st != NULL && !st->a.doomed)
 		verdict = pf_wolf_end(st);
-	if (verdict.decision != PINFAST_ALLOW) {
+	if (st == NULL || verdict.decision != PINFAST_ALLOW) {
 		pf_wolf_block(ssl, st);
 		return VERIFY_CERT_ERROR;
 	}
