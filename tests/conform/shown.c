@@ -48,8 +48,8 @@ shown_choose(gnutls_session_t session, const struct gnutls_cert_retr_st *info,
 static void
 keep_the_key(void)
 {
-	gnutls_x509_crt_t cert;
-	gnutls_pubkey_t key;
+	gnutls_x509_crt_t cert = NULL;
+	gnutls_pubkey_t key = NULL;
 
 	if (sent_count == 0 || gnutls_x509_crt_init(&cert) != 0 ||
 	    gnutls_pubkey_init(&key) != 0 ||

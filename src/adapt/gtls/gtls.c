@@ -160,7 +160,7 @@ struct who {
 int
 pf_gtls_is_datagram(gnutls_session_t session)
 {
-	int version = gnutls_protocol_get_version(session);
+	int version = (int)gnutls_protocol_get_version(session);
 
 	/* Before its priorities are set it has no version. */
 	return gnutls_dtls_get_mtu(session) != 0 ||

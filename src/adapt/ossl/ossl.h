@@ -108,7 +108,7 @@ int pf_ossl_over(const SSL *ssl);
 
 /* Makes its host what OpenSSL compares the leaf with (RFC 9525); 0: out of
  * memory. */
-int pf_ossl_reference(SSL *ssl, const struct pf_attached *a);
+int pf_ossl_reference(SSL *ssl, struct pf_attached *a);
 
 /* Names the hosts of an SSL_CTX whose connections nobody attaches. */
 PINFAST_CHECK enum pinfast_error pf_ossl_expect(SSL_CTX *ctx,

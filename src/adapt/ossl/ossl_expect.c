@@ -8,7 +8,7 @@
  * them shows only the SSL_CTX (libcurl's CURLOPT_SSL_CTX_FUNCTION). */
 
 int
-pf_ossl_reference(SSL *ssl, const struct pf_attached *a)
+pf_ossl_reference(SSL *ssl, struct pf_attached *a)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
 
