@@ -308,6 +308,262 @@ a_connection_without_a_request_is_judged(void **state)
 	finish(&m, 0);
 }
 
+/* ------------------------------------------------- a policy loaded meanwhile
+ */
+
+/* A server that speaks no TLS; how often somebody logged in. */
+struct plain {
+	int listener, port;
+	pthread_t thread;
+	atomic_int logins;
+};
+
+static void *
+serve_plain(void *arg)
+{
+	struct plain *p = arg;
+	char line[500], all[700];
+	int fd;
+
+	while ((fd = accept(p->listener, NULL, NULL)) >= 0) {
+		FILE *f = fdopen(fd, "r");
+
+		(void)!write(fd, "* OK IMAP4rev1\r\n", 16);
+		while (fgets(line, sizeof line, f) != NULL) {
+			p->logins += strstr(line, "LOGIN") != NULL ||
+			             strstr(line, "AUTHENTICATE") != NULL;
+			snprintf(all, sizeof all, "%s%.*s OK fine\r\n",
+			    strstr(line, "CAPAB") == NULL
+			        ? ""
+			        : "* CAPABILITY IMAP4rev1\r\n",
+			    (int)strcspn(line, " "), line);
+			(void)!write(fd, all, strlen(all));
+		}
+		fclose(f);
+	}
+	return NULL;
+}
+
+static void
+open_plain(struct plain *p)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET};
+	socklen_t len = sizeof at;
+
+	memset(p, 0, sizeof *p);
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	p->listener = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(p->listener, (void *)&at, sizeof at), 0);
+	assert_int_equal(listen(p->listener, 8), 0);
+	assert_int_equal(getsockname(p->listener, (void *)&at, &len), 0);
+	p->port = ntohs(at.sin_port);
+	assert_int_equal(pthread_create(&p->thread, NULL, serve_plain, p), 0);
+}
+
+static void
+nobody_logs_in_in_clear_where_that_changed_meanwhile(void **state)
+{
+	struct pinfast_builder *b = begin_policy(1);
+	struct pinfast *policy;
+	struct server s = {.port = 0};
+	struct handle h;
+	struct plain p;
+	CURLcode code;
+
+	(void)state;
+	add_entry(b, "nobody.test", PINFAST_ROLE_LEAF, &leaf);
+	policy = policy_made(b);
+	open_plain(&p);
+	s.port = p.port;
+	h = pinned_handle(&s, policy);
+	aim(&h, &s, "imap", "pin.test", "");
+	assert_int_equal(pinfast_curl_prepare(h.pins, NULL), 0);
+	change_policy(policy, 2, PINFAST_ROLE_LEAF, &leaf);
+	code = curl_easy_perform(h.easy);
+	pinfast_curl_done(h.pins, code);
+	assert_true(code != CURLE_OK);
+	assert_true(pinfast_curl_result(h.pins).decision != PINFAST_ALLOW);
+	end_handle(&h);
+	shutdown(p.listener, SHUT_RDWR);
+	pthread_join(p.thread, NULL);
+	close(p.listener);
+	pinfast_free(policy);
+	assert_int_equal(p.logins, 0);
+}
+
+static void
+a_login_is_not_for_who_was_pinned_before(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	struct server *s = open_server(&leaf, &intA, IMAP);
+	struct handle h = pinned_handle(s, policy);
+	CURLcode code;
+
+	(void)state;
+	aim(&h, s, "imaps", "pin.test", "");
+	assert_int_equal(pinfast_curl_prepare(h.pins, NULL), 0);
+	change_policy(policy, 2, PINFAST_ROLE_LEAF, &other);
+	code = curl_easy_perform(h.easy);
+	pinfast_curl_done(h.pins, code);
+	assert_true(code != CURLE_OK);
+	assert_true(pinfast_curl_result(h.pins).decision != PINFAST_ALLOW);
+	end_handle(&h);
+	be_quiet(s);
+	assert_int_equal(s->app, 0);
+	close_server(s);
+	pinfast_free(policy);
+}
+
+static void
+a_proxy_that_was_pinned_before_is_asked_nothing(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	struct server *s = open_server(&leaf, &intA, HTTP);
+	struct handle h = pinned_handle(s, policy);
+	char text[100];
+	CURLcode code;
+
+	(void)state;
+	aim(&h, s, "https", "far.test", "");
+	snprintf(text, sizeof text, "https://pin.test:%d", s->port);
+	curl_easy_setopt(h.easy, CURLOPT_PROXY, text);
+	curl_easy_setopt(h.easy, CURLOPT_PROXYUSERPWD, "p:secret");
+	assert_int_equal(pinfast_curl_proxy(h.pins, "pin.test",
+	                     (uint16_t)s->port),
+	    0);
+	assert_int_equal(pinfast_curl_prepare(h.pins, NULL), 0);
+	change_policy(policy, 2, PINFAST_ROLE_LEAF, &other);
+	code = curl_easy_perform(h.easy);
+	pinfast_curl_done(h.pins, code);
+	assert_true(code != CURLE_OK);
+	end_handle(&h);
+	be_quiet(s);
+	assert_int_equal(s->app, 0);
+	close_server(s);
+	pinfast_free(policy);
+}
+
+/* ------------------------------------------------- a libcurl with less in it
+ */
+
+static CURLoption unknown; /* as after configure --disable-... */
+
+static CURLcode
+lacking_setopt(CURL *easy, CURLoption option, ...)
+{
+	CURLcode code = CURLE_UNKNOWN_OPTION;
+	va_list args;
+
+	va_start(args, option);
+	if (option == unknown)
+		;
+	else if (option < CURLOPTTYPE_OBJECTPOINT)
+		code = curl_easy_setopt(easy, option, va_arg(args, long));
+	else
+		code = curl_easy_setopt(easy, option, va_arg(args, void *));
+	va_end(args);
+	return code;
+}
+
+static const struct pinfast_curl_functions lacking = {
+    sizeof(struct pinfast_curl_functions), lacking_setopt, curl_easy_getinfo,
+    curl_easy_perform, curl_url, curl_url_cleanup, curl_url_set, curl_url_get,
+    curl_free};
+
+static void
+what_libcurl_was_built_without_is_not_missed(void **state)
+{
+	static const struct {
+		CURLoption unknown;
+		const char *scheme, *host;
+		enum speech speech;
+	} rows[] = {
+	    {CURLOPT_PROXY_PINNEDPUBLICKEY, "https", "two.test", HTTP},
+	    {CURLOPT_PROXY_PINNEDPUBLICKEY, "https", "pin.test", HTTP},
+	    {CURLOPT_DOH_URL, "https", "pin.test", HTTP},
+	    {CURLOPT_FTP_SSL_CCC, "imaps", "pin.test", IMAP},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+		struct server *s = open_server(&leaf, &intA, rows[i].speech);
+		struct handle h = bare_handle(s);
+		const struct pinfast_curl_use use = {&lacking, h.easy, NULL};
+		CURLcode code;
+
+		unknown = rows[i].unknown;
+		assert_int_equal(pinfast_curl_attach_with(&use, policy, NULL,
+		                     &h.pins),
+		    0);
+		aim(&h, s, rows[i].scheme, rows[i].host, "");
+		code = pinfast_curl_perform(h.pins);
+		if (code != CURLE_OK ||
+		    pinfast_curl_result(h.pins).decision != PINFAST_ALLOW)
+			fail_msg("row %zu: %s, %s", i, curl_easy_strerror(code),
+			    pinfast_error_text(pinfast_curl_error(h.pins)));
+		end_handle(&h);
+		close_server(s);
+		pinfast_free(policy);
+	}
+}
+
+/* ------------------------------------------------------------------ sentences
+ */
+
+static void
+expect_sentence(const struct handle *h, const char *has, const char *lacks)
+{
+	char why[700];
+
+	assert_true(pinfast_curl_perform(h->pins) != CURLE_OK);
+	(void)pinfast_curl_explain(h->pins, why, sizeof why);
+	if (strstr(why, has) == NULL ||
+	    (lacks != NULL && strstr(why, lacks) != NULL))
+		fail_msg("%s", why);
+}
+
+static void
+what_is_in_clear_is_refused_for_the_reason_that_it_is(void **state)
+{
+	struct server s = {.port = 9};
+	struct pinfast *empty;
+	struct handle h;
+	struct plain p;
+
+	(void)state;
+	open_plain(&p);
+	s.port = p.port;
+	assert_int_equal(pinfast_new(NULL, &empty), 0);
+	h = pinned_handle(&s, empty);
+	aim(&h, &s, "http", "pin.test", "");
+	expect_sentence(&h, "policy", "mode: off");
+	aim(&h, &s, "sftp", "pin.test", "");
+	expect_sentence(&h, "policy", "mode: off");
+	end_handle(&h);
+	pinfast_free(empty);
+	shutdown(p.listener, SHUT_RDWR);
+	pthread_join(p.thread, NULL);
+	close(p.listener);
+}
+
+static void
+what_libcurl_did_not_take_is_said(void **state)
+{
+	struct scene_of_misuse m = begin(&leaf);
+	const struct pinfast_curl_use use = {&lacking, m.h.easy, NULL};
+
+	(void)state;
+	pinfast_curl_free(m.h.pins);
+	unknown = CURLOPT_LASTENTRY;
+	assert_int_equal(pinfast_curl_attach_with(&use, m.policy, NULL,
+	                     &m.h.pins),
+	    0);
+	unknown = CURLOPT_SSL_VERIFYHOST;
+	expect_sentence(&m.h, "libcurl would not take", NULL);
+	finish(&m, 0);
+}
+
 int
 main(void)
 {
@@ -321,6 +577,14 @@ main(void)
 	    cmocka_unit_test(what_others_connected_is_judged_or_not_used),
 	    cmocka_unit_test(a_multi_handle_keeps_connections_but_no_verdicts),
 	    cmocka_unit_test(a_connection_without_a_request_is_judged),
+	    cmocka_unit_test(
+	        nobody_logs_in_in_clear_where_that_changed_meanwhile),
+	    cmocka_unit_test(a_login_is_not_for_who_was_pinned_before),
+	    cmocka_unit_test(a_proxy_that_was_pinned_before_is_asked_nothing),
+	    cmocka_unit_test(what_libcurl_was_built_without_is_not_missed),
+	    cmocka_unit_test(
+	        what_is_in_clear_is_refused_for_the_reason_that_it_is),
+	    cmocka_unit_test(what_libcurl_did_not_take_is_said),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

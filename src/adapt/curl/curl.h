@@ -60,6 +60,7 @@ struct pinfast_curl {
 	int running;
 	int refused;        /* before it began */
 	int delegate;       /* libcurl compares the leaf's key by itself */
+	int asks_something; /* the policy does, of the host */
 	int forced_tls;     /* CURLOPT_USE_SSL is ours now, */
 	int barred_proxies; /* CURLOPT_PROXY_PINNEDPUBLICKEY, too */
 	enum pinfast_error error;
@@ -67,6 +68,7 @@ struct pinfast_curl {
 	struct pinfast_conn *asked; /* what libcurl was told; NULL: nothing */
 	struct pinfast_conn *proxy_asked; /* the same of its proxy */
 	uint8_t terms[32];                /* of asked */
+	uint8_t proxy_terms[32];          /* of proxy_asked */
 	int told;                         /* asked has been judged */
 	int compared; /* libcurl was given pins of the host's leaf */
 	int verifies; /* libcurl was told to verify chain and name */

@@ -75,6 +75,10 @@ pf_curl_note_clear(struct pinfast_curl *c, const struct pf_curl_target *target)
 {
 	char text[sizeof c->text];
 
+	/* TLS would not help against the others. */
+	if (c->verdict.reason != PINFAST_REASON_NOT_VERIFIED &&
+	    c->verdict.reason != PINFAST_REASON_NO_CERTIFICATE)
+		return;
 	snprintf(text, sizeof text,
 	    "denied %s:%u: the policy asks something of this host, and there "
 	    "is no TLS in this %s: transfer; use a URL that has it, or give "
@@ -436,8 +440,47 @@ take_hooks(struct pinfast_curl *c)
 	       c->f.easy_setopt(easy, CURLOPT_SSL_CTX_DATA, c) == CURLE_OK;
 }
 
-/* A protocol that logs in early must be the one that was prepared for: who
- * was sent elsewhere by a redirect has been told other keys, or none. */
+/* Does today's policy ask the same of this host as when libcurl was told?  Not
+ * when there is no memory to ask it. */
+static int
+asks_the_same(struct pinfast_curl *c, const char *host, uint16_t port,
+    const uint8_t terms[32])
+{
+	struct pinfast_conn *conn;
+	uint8_t now[32];
+
+	if (pinfast_conn_new(c->policy, host, port, pf_clock_now(), &conn) !=
+	    PINFAST_OK)
+		return 0;
+	(void)pinfast_conn_terms(conn, now);
+	pinfast_conn_drop(conn);
+	return memcmp(now, terms, sizeof now) == 0;
+}
+
+/*
+ * A protocol that logs in early must be the one that was prepared for: who
+ * was sent elsewhere by a redirect has been told other keys, or none.  So has
+ * who waited until another policy was loaded; but where the judge sits in the
+ * handshake, it is enough that there will be one.
+ */
+static int
+is_as_prepared(struct pinfast_curl *c, const struct pf_curl_target *target)
+{
+	if (target->kind != PF_CURL_EARLY)
+		return 1;
+	return pf_curl_target_same(target, &c->prepared) &&
+	       ((c->in_handshake && c->asks_something && !target->has_no_tls) ||
+	           asks_the_same(c, target->host, target->port, c->terms));
+}
+
+/* The same of a proxy, which is sent credentials before the request. */
+static int
+is_proxy_as_prepared(struct pinfast_curl *c)
+{
+	return c->in_handshake || !c->proxy.named ||
+	       asks_the_same(c, c->proxy.host, c->proxy.port, c->proxy_terms);
+}
+
 static int
 on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 {
@@ -450,8 +493,7 @@ on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 		pf_curl_say(c, pf_not_judged(), no_host);
 		return CURL_SOCKOPT_ERROR;
 	}
-	if (target.kind == PF_CURL_EARLY &&
-	    !pf_curl_target_same(&target, &c->prepared)) {
+	if (!is_as_prepared(c, &target) || !is_proxy_as_prepared(c)) {
 		pf_curl_deny(c, &target, PINFAST_DELEGATED_NOT);
 		return CURL_SOCKOPT_ERROR;
 	}

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/base64.h"
 #include "os/file.h"
@@ -68,12 +69,17 @@ refuse_as(struct pinfast_curl *c, struct pinfast_diag *diag,
 static enum pinfast_error
 unset(struct pinfast_curl *c, struct pinfast_diag *diag)
 {
-	return pf_attached_refuse(diag, PINFAST_ENOMEM,
-	    c->in_handshake ? "libcurl would not take CURLOPT_USE_SSL, "
-	                      "CURLOPT_SSL_VERIFYHOST or a pin of its proxy"
-	                    : "libcurl would not take the leaf pins, or the "
-	                      "options that verify: it is out of memory, or "
-	                      "cannot compare keys with its TLS library");
+	const char *text = c->in_handshake
+	                       ? "libcurl would not take CURLOPT_USE_SSL, "
+	                         "CURLOPT_SSL_VERIFYHOST, CURLOPT_DOH_URL or a "
+	                         "pin of its proxy"
+	                       : "libcurl would not take the leaf pins, or the "
+	                         "options that verify: it is out of memory, or "
+	                         "cannot compare keys with its TLS library";
+
+	/* Who calls pinfast_curl_perform() sees no diag. */
+	(void)pf_curl_say(c, pf_not_judged(), text);
+	return pf_attached_refuse(diag, PINFAST_ENOMEM, text);
 }
 
 /* 1: libcurl has taken it. */
@@ -89,6 +95,17 @@ set_text(struct pinfast_curl *c, CURLoption option, const char *value)
 {
 	return c->f.easy_setopt(c->easy, option, value) == CURLE_OK ||
 	       value == NULL;
+}
+
+/* Pins of the proxy.  A libcurl that was built without proxies does not know
+ * the option, and meets none. */
+static int
+set_proxy_pins(struct pinfast_curl *c, const char *pins)
+{
+	CURLcode code =
+	    c->f.easy_setopt(c->easy, CURLOPT_PROXY_PINNEDPUBLICKEY, pins);
+
+	return code == CURLE_OK || code == CURLE_UNKNOWN_OPTION || pins == NULL;
 }
 
 static enum pinfast_error
@@ -127,8 +144,9 @@ use_tls(struct pinfast_curl *c, int count)
 	if (c->prepared.kind != PF_CURL_EARLY ||
 	    (count == 0 && (!c->forced_tls || level == CURLUSESSL_NONE)))
 		return 1;
-	/* Nor does what comes after it, to hosts that are ours. */
-	if (count != 0 &&
+	/* Nor does what comes after it, to hosts that are ours.  libcurl may
+	 * have been built without FTP. */
+	if (count != 0 && strncasecmp(c->prepared.scheme, "ftp", 3) == 0 &&
 	    !set_long(c, CURLOPT_FTP_SSL_CCC, (long)CURLFTPSSL_CCC_NONE))
 		return 0;
 	c->forced_tls = count != 0;
@@ -145,7 +163,7 @@ bar_proxies(struct pinfast_curl *c)
 	if (!bar && !c->barred_proxies)
 		return 1;
 	c->barred_proxies = bar;
-	return set_text(c, CURLOPT_PROXY_PINNEDPUBLICKEY, bar ? NO_KEY : NULL);
+	return set_proxy_pins(c, bar ? NO_KEY : NULL);
 }
 
 static enum pinfast_error
@@ -157,12 +175,11 @@ plan_proxy(struct pinfast_curl *c, struct pinfast_diag *diag)
 	int count, none;
 
 	if (!c->proxy.named)
-		return set_text(c, CURLOPT_PROXY_PINNEDPUBLICKEY, NO_KEY)
-		           ? PINFAST_OK
-		           : unset(c, diag);
+		return set_proxy_pins(c, NO_KEY) ? PINFAST_OK : unset(c, diag);
 	error = ask(c, c->proxy.host, c->proxy.port, &conn);
 	if (error != PINFAST_OK)
 		return pf_attached_refuse(diag, error, "out of memory");
+	(void)pinfast_conn_terms(conn, c->proxy_terms);
 	count = pinfast_conn_leaf_pins(conn, add_pin, &list);
 	none = pinfast_conn_needs(conn) == PINFAST_NEED_LEAF_ONLY;
 	pinfast_conn_drop(c->proxy_asked);
@@ -191,7 +208,8 @@ plan_doh(struct pinfast_curl *c, struct pinfast_diag *diag)
 	enum pinfast_error error;
 	int count;
 
-	if (!set_text(c, CURLOPT_DOH_URL, c->doh))
+	/* Before it is known that it may: names are looked up without us. */
+	if (!set_text(c, CURLOPT_DOH_URL, NULL))
 		return unset(c, diag);
 	if (c->doh == NULL)
 		return PINFAST_OK;
@@ -203,7 +221,8 @@ plan_doh(struct pinfast_curl *c, struct pinfast_diag *diag)
 	count = pinfast_conn_leaf_pins(conn, add_pin, &(struct list){0, 0, ""});
 	pinfast_conn_drop(conn);
 	if (count == 0)
-		return PINFAST_OK;
+		return set_text(c, CURLOPT_DOH_URL, c->doh) ? PINFAST_OK
+		                                            : unset(c, diag);
 	return refuse(c, diag,
 	    "the policy asks something of the DoH server, and nobody can judge "
 	    "that connection here: use a DoH server without an entry, or "
@@ -249,6 +268,7 @@ pf_curl_plan(struct pinfast_curl *c, struct pinfast_diag *diag)
 	/* Before the keys: what is loaded meanwhile asks for others. */
 	(void)pinfast_conn_terms(c->asked, c->terms);
 	list.count = pinfast_conn_leaf_pins(c->asked, add_pin, &list);
+	c->asks_something = list.count != 0;
 	none = pinfast_conn_needs(c->asked) == PINFAST_NEED_LEAF_ONLY;
 	if (!set_verify_host(c, none))
 		return unset(c, diag);
