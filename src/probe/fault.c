@@ -63,8 +63,9 @@ pf_fault_is_no(int alert)
 }
 
 enum pf_step
-pf_fault_closed(struct pf_probe_result *result)
+pf_fault_closed(struct flight *f, struct pf_probe_result *result)
 {
+	f->hung_up = 1;
 	return pf_fault(result,
 	    "it closed the connection in the middle of the handshake; is this "
 	    "a port for TLS?");
@@ -105,7 +106,7 @@ pf_fault_tls(struct flight *f, int ssl_error, int system_error,
 		if (ssl_error == SSL_ERROR_SYSCALL && system_error != 0 &&
 		    system_error != ECONNRESET && system_error != EPIPE)
 			return pf_fault(result, strerror(system_error));
-		return pf_fault_closed(result);
+		return pf_fault_closed(f, result);
 	}
 	if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason >= ALERTS)
 		return pf_fault_alert(f, reason - ALERTS, result);

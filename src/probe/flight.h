@@ -85,6 +85,7 @@ struct flight {
 	int brief;                         /* asks in short, without an SSL */
 	int again;   /* the answer was more than no: to be asked at length */
 	int is_late; /* the second try, after silence */
+	int hung_up; /* the server has closed the connection, or reset it */
 	uint8_t answer[7];
 	int wants_client, possession, too_many;
 	enum pf_probe_key shown; /* the kind of the leaf that was shown */
@@ -151,7 +152,7 @@ enum pf_step pf_hello_move(struct flight *f, struct pf_probe_result *result);
 enum pf_step pf_fault(struct pf_probe_result *result, const char *why);
 enum pf_step pf_fault_alert(struct flight *f, int number,
     struct pf_probe_result *result);
-enum pf_step pf_fault_closed(struct pf_probe_result *result);
+enum pf_step pf_fault_closed(struct flight *f, struct pf_probe_result *result);
 /* Does this alert say that there is no key of the kind that was asked for? */
 int pf_fault_is_no(int alert);
 enum pf_step pf_fault_tls(struct flight *f, int ssl_error, int system_error,

@@ -184,8 +184,9 @@ pf_hello_move(struct flight *f, struct pf_probe_result *result)
 		if (got < 0 && (errno == EAGAIN || errno == EINTR))
 			return PF_STEP_WAIT;
 		if (got <= 0)
-			return f->read == 0 ? pf_fault_closed(result)
-			                    : give_up(f);
+			return f->read == 0 && (got == 0 || errno == ECONNRESET)
+			           ? pf_fault_closed(f, result)
+			           : give_up(f);
 		f->read += (size_t)got;
 	}
 	return is_no(f) ? pf_fault_alert(f, f->answer[6], result) : give_up(f);

@@ -22,15 +22,15 @@ pf_tell_kind(X509 *leaf)
 /*
  * Asked for the other kind of key, and nothing came of it: has the server
  * none?  It says so with one of these alerts, or, as Schannel does, by hanging
- * up without a word.  Every other failure is one: a key of that kind may be
- * behind it.
+ * up without a word.  Every other failure is one, as when this machine has no
+ * memory to ask: a key of that kind may be behind it.
  */
 static int
 has_none(const struct flight *f)
 {
 	if (f->stage != PF_STAGE_HANDSHAKE || f->shown == f->asked)
 		return 0;
-	return pf_fault_is_no(f->alert) || (f->alert == 0 && f->read == 0);
+	return pf_fault_is_no(f->alert) || (f->hung_up && f->read == 0);
 }
 
 void

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "servers.h"
 
+#include <dlfcn.h>
+
 #define MANY 12 /* the first few are asked at length */
 
 static void
@@ -127,6 +129,57 @@ nothing_but_a_plain_no_is_a_no(void **state)
 	}
 }
 
+/* OpenSSL without a group that is asked for, or without memory: in front of
+ * libssl's functions. */
+static int no_groups;
+
+__attribute__((visibility("default"))) long
+SSL_ctrl(SSL *ssl, int cmd, long number, void *arg)
+{
+	static long (*real)(SSL *, int, long, void *);
+	void *found = dlsym(RTLD_NEXT, "SSL_ctrl");
+
+	memcpy(&real, &found, sizeof real);
+	return no_groups && cmd == SSL_CTRL_SET_GROUPS_LIST
+	           ? 0
+	           : real(ssl, cmd, number, arg);
+}
+
+__attribute__((visibility("default"))) long
+SSL_CTX_ctrl(SSL_CTX *ctx, int cmd, long number, void *arg)
+{
+	static long (*real)(SSL_CTX *, int, long, void *);
+	void *found = dlsym(RTLD_NEXT, "SSL_CTX_ctrl");
+
+	memcpy(&real, &found, sizeof real);
+	return no_groups && cmd == SSL_CTRL_SET_GROUPS_LIST
+	           ? 0
+	           : real(ctx, cmd, number, arg);
+}
+
+static void
+who_could_not_ask_has_not_been_answered(void **state)
+{
+	struct server s;
+
+	(void)state;
+	begin(&s, TLS);
+	show(&s, &ecdsa);
+	show(&s, &rsa);
+	go(&s);
+	no_groups = 1;
+	ask_many(&s, "www.test", 20000);
+	no_groups = 0;
+	end(&s);
+	for (size_t k = 0; k < kept_count; k++) {
+		if (kept[k].asked == PF_PROBE_ANY)
+			continue;
+		assert_int_equal(kept[k].absent, 0);
+		assert_int_equal(kept[k].silent, 0);
+		assert_string_not_equal(kept[k].why, "");
+	}
+}
+
 /* What a server with names saw: the greeting is well-formed with each. */
 static int
 on_hello(SSL *ssl, int *alert, void *arg)
@@ -192,6 +245,7 @@ main(void)
 	    cmocka_unit_test(a_plain_no_is_believed),
 	    cmocka_unit_test(a_key_of_the_other_kind_is_always_found),
 	    cmocka_unit_test(nothing_but_a_plain_no_is_a_no),
+	    cmocka_unit_test(who_could_not_ask_has_not_been_answered),
 	    cmocka_unit_test(the_name_is_asked_for_at_every_length),
 	    cmocka_unit_test(an_address_is_no_name),
 	};
