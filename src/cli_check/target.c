@@ -229,7 +229,8 @@ speaks_for(const struct pf_targets *t, const struct pf_entry *e,
 	return host->key_len - found.name_at == e->name_len &&
 	       memcmp(host->key + found.name_at, t->model->names + e->name_at,
 	           e->name_len) == 0 &&
-	       (found.port == e->port || is_derived(t, host, target->port));
+	       (found.port == e->port ||
+	           (e->port == 0 && is_derived(t, host, target->port)));
 }
 
 /* probe: of this entry.  1: the entry is judged there. */

@@ -628,6 +628,12 @@ os.execv(sys.argv[1], sys.argv[1:])' "$PINFAST" check policy.yaml \
 		run check $(at :443 good)
 		gives 0 "$why" '; 1 entry not checked'
 	done
+	# Lists that are joined for another port are the other entry's.
+	policy "{ name: www.example.test, port: 8443, leaf: [$(pin next)], probe: [{ port: 443 }] }" \
+	    "{ name: www.example.test, inherit: union, leaf: [$(pin next)] }" \
+	    "{ name: example.test, port: 443, subdomains: any, apex: false, leaf: [$(pin leaf)] }"
+	run check $(at :443 good)
+	gives 0 "$why" '; 3 entries not checked'
 	# One that leads to it is enough, also below it or by another's lists.
 	policy "{ name: example.test, subdomains: any, leaf: [$(pin leaf)], probe: [{ host: else.test }, { host: www.example.test }] }" \
 	    "{ name: test, port: 443, subdomains: any, apex: false, inherit: union, leaf: [$(pin next)], probe: [{ host: www.else.test }] }"
