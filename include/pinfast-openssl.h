@@ -25,8 +25,9 @@
  * the info callback, on servers also the session ticket callbacks.  Callbacks
  * that were there before are called; OpenSSL does not tell which verification
  * and ticket callbacks those are, so name them in struct pinfast_openssl_next.
- * A client's callback for external PSKs (SSL_set_psk_use_session_callback()) is
- * taken away: a PSK shows no certificate that could be judged.
+ * Callbacks for external PSKs (SSL_set_psk_use_session_callback(),
+ * SSL_set_psk_find_session_callback()) are taken away: a PSK shows no
+ * certificate that could be judged.
  *
  * Threads: as OpenSSL's: an SSL_CTX for many, an SSL for one at a time.
  * Nothing here outlives the struct pinfast it was given.

@@ -209,6 +209,8 @@ on_start(SSL *ssl)
 		return;
 	}
 	if (SSL_is_server(ssl)) {
+		/* As below: it would be taken in. */
+		SSL_set_psk_find_session_callback(ssl, NULL);
 		(void)has_begun(ssl, st);
 		return;
 	}

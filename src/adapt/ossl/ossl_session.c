@@ -335,8 +335,9 @@ ticket_read(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
 	    status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
 
 	(void)arg;
-	if (usable && st != NULL && st->a.server) {
-		if (st->a.conn == NULL || st->a.complete ||
+	/* Of a server that nobody has attached no ticket says anything. */
+	if (usable && (st == NULL || st->a.server)) {
+		if (st == NULL || st->a.conn == NULL || st->a.complete ||
 		    judge_session(st, session).decision != PINFAST_ALLOW)
 			return SSL_TICKET_RETURN_IGNORE_RENEW;
 		st->a.by_tag = 1;

@@ -70,8 +70,10 @@ pf_ossl_end(SSL *ssl, struct pf_ossl *st)
 	first = !st->a.complete;
 	resumed = SSL_session_reused(ssl) &&
 	          (st->a.server || pf_ossl_session_tagged(ssl));
-	if (first && st->a.server && resumed && !st->a.by_tag &&
-	    error == PINFAST_OK && st->a.conn != NULL)
+	/* A tag that has passed may be of a ticket in whose place OpenSSL took
+	 * another session, or a key of the application's. */
+	if (first && st->a.server && resumed && error == PINFAST_OK &&
+	    st->a.conn != NULL)
 		pf_ossl_session_served(ssl, st);
 	verdict = pf_attached_end(&st->a, resumed);
 	if (!first)
@@ -91,9 +93,11 @@ pf_ossl_done(SSL *ssl)
 {
 	struct pf_ossl *st = pf_ossl_make(ssl);
 	struct pinfast_verdict verdict = pf_not_judged();
+	OSSL_HANDSHAKE_STATE at = SSL_get_state(ssl);
 
-	/* It also stops for early data, which a passed tag has let out. */
-	if (SSL_get_state(ssl) != TLS_ST_OK)
+	/* It also stops for early data, which a passed tag has let out.  A
+	 * server of TLS 1.3 is done before it sends tickets. */
+	if (at != TLS_ST_OK && at != TLS_ST_SW_SESSION_TICKET)
 		return;
 	if (st != NULL) {
 		verdict = pf_ossl_end(ssl, st);
