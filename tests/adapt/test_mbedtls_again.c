@@ -536,6 +536,35 @@ what_was_not_completed_is_not_called_allowed(void **state)
 	pinfast_free(policy);
 }
 
+/* Only pinfast_mbedtls_result() is asked; the bytes do not pass through us. */
+static void
+other_functions_do_not_make_old_evidence_new(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	struct shared *c = client_side(), *r = relay();
+	struct shared *p = server_side(&evil, NULL);
+	struct duo *d;
+
+	(void)state;
+	with_psk(c);
+	with_psk(p);
+	mbedtls_ssl_conf_ciphersuites(&p->conf, psk_only);
+	d = pinned_duo(policy, c, r, "pin.test");
+	pump(d, 0);
+	meet_another(d, &d->c, p);
+	mbedtls_ssl_set_bio(&d->c.ssl, &d->c, wire_send, wire_recv, NULL);
+	pump(d, 1);
+	assert_int_equal(d->c.done, 1);
+	expect_duo("a key in common", d, DENY, PINFAST_REASON_NO_CERTIFICATE);
+	talk(d);
+	assert_int_equal(d->app + d->got, 0);
+	close_duo(d);
+	drop_shared(c);
+	drop_shared(r);
+	drop_shared(p);
+	pinfast_free(policy);
+}
+
 int
 main(void)
 {
@@ -559,6 +588,7 @@ main(void)
 	    cmocka_unit_test(attaching_before_there_is_a_wire_denies),
 	    cmocka_unit_test(an_object_that_is_gone_is_not_called),
 	    cmocka_unit_test(what_was_not_completed_is_not_called_allowed),
+	    cmocka_unit_test(other_functions_do_not_make_old_evidence_new),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

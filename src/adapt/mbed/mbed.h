@@ -85,6 +85,7 @@ struct pinfast_mbedtls {
 
 	uint8_t tagged[PINFAST_PIN_LEN];  /* the session that passed by tag */
 	uint8_t settled[PINFAST_PIN_LEN]; /* the session of the verdict */
+	uint8_t shown[PINFAST_PIN_LEN];   /* the leaf that was judged */
 };
 
 /* ---------------------------------------------------------- begin and end */
@@ -113,6 +114,9 @@ int pf_mbed_before(const struct pinfast_mbedtls *m);
 void pf_mbed_stop(struct pinfast_mbedtls *m);
 void pf_mbed_go(struct pinfast_mbedtls *m);
 int pf_mbed_stopped(const struct pinfast_mbedtls *m);
+
+/* A hash of a certificate; zeros: there is none. */
+void pf_mbed_leaf_id(const mbedtls_x509_crt *leaf, uint8_t out[PINFAST_PIN_LEN]);
 
 /* Ends a handshake: the verdict is final.  Asked again, it says the same,
  * unless another handshake was made meanwhile. */

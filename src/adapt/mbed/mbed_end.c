@@ -163,6 +163,34 @@ pf_mbed_arm(struct pinfast_mbedtls *m)
 
 /* ------------------------------------------------------------------ ending */
 
+void
+pf_mbed_leaf_id(const mbedtls_x509_crt *leaf, uint8_t out[PINFAST_PIN_LEN])
+{
+	if (leaf != NULL && leaf->raw.p != NULL)
+		pf_sha256(leaf->raw.p, leaf->raw.len, out);
+	else
+		memset(out, 0, PINFAST_PIN_LEN);
+}
+
+/* Is the certificate that was judged the one of this session?  Where the bytes
+ * do not pass through us, it may be of a handshake that broke off. */
+static int
+is_judged(const struct pinfast_mbedtls *m)
+{
+#if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
+	const mbedtls_ssl_session *session = pf_mbed_session(m);
+	uint8_t id[PINFAST_PIN_LEN];
+
+	if (session == NULL)
+		return 0;
+	pf_mbed_leaf_id(session->MBEDTLS_PRIVATE(peer_cert), id);
+	return memcmp(id, m->shown, sizeof id) == 0;
+#else
+	(void)m;
+	return 1;
+#endif
+}
+
 static struct pinfast_verdict
 end(struct pinfast_mbedtls *m)
 {
@@ -180,6 +208,7 @@ end(struct pinfast_mbedtls *m)
 	    pf_mbed_begin(m) != PINFAST_OK)
 		return verdict;
 	if (!m->a.complete) {
+		m->a.by_peer = m->a.by_peer && is_judged(m);
 		memcpy(m->settled, id, sizeof id);
 		m->forced = 0;
 		m->early = (uint8_t)!pf_mbed_over(m);

@@ -137,6 +137,7 @@ judge(struct hook *h)
 	int leaf_only = pinfast_conn_needs(m->a.conn) == PINFAST_NEED_LEAF_ONLY;
 
 	m->a.by_peer = 1;
+	pf_mbed_leaf_id(m->path[0], m->shown);
 	if (!pf_mbed_sent_exactly(m) || !h->links[0].is_walked)
 		h->verdict = judge_malformed(m);
 	else if (leaf_only)
