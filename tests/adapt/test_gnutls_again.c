@@ -186,6 +186,27 @@ who_takes_our_functions_away_later_gets_nothing_through(void **state)
 	end_stage(&st);
 }
 
+/* A policy that is loaded after a careless second handshake. */
+static void
+who_is_refused_later_is_silent_after_a_careless_handshake_too(void **state)
+{
+	struct stage st = ordinary_stage(TLS12);
+	struct two t = changeable_two(&st);
+
+	(void)state;
+	shake_two(&t);
+	assert_int_equal(t.shaken, 0);
+	assert_int_equal(gnutls_handshake(t.c), GNUTLS_E_AGAIN);
+	shake_with(&t, gnutls_handshake, gnutls_handshake);
+	assert_int_equal(t.shaken, 0);
+	change_policy(st.policy, 2, PINFAST_ROLE_LEAF, &evil);
+	expect(pinfast_gnutls_result(t.c), DENY, PINFAST_REASON_PIN_MISMATCH);
+	chat_two(&t);
+	assert_int_equal(t.app + t.got, 0);
+	part_two(&t);
+	end_stage(&st);
+}
+
 int
 main(void)
 {
@@ -195,6 +216,7 @@ main(void)
 	    cmocka_unit_test(a_client_that_starts_early_knows_its_server_first),
 	    cmocka_unit_test(
 	        who_takes_our_functions_away_later_gets_nothing_through),
+	    cmocka_unit_test(who_is_refused_later_is_silent_after_a_careless_handshake_too),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -361,7 +361,7 @@ ask(gnutls_session_t session, const char *host, uint16_t port)
 		return host == NULL
 		           ? verdict
 		           : pf_attached_recheck(&st->a, host, port, &kept);
-	if (st->a.doomed || st->over)
+	if (st->a.doomed || pf_gtls_over(session, st))
 		pf_gtls_block(session, st);
 	return verdict;
 }
