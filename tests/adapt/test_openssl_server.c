@@ -446,8 +446,8 @@ static int
 find_shared(SSL *ssl, const unsigned char *id, size_t len,
     SSL_SESSION **session)
 {
-	*session = len == 3 && memcmp(id, "psk", 3) == 0 ? shared_session(ssl)
-	                                                  : NULL;
+	*session =
+	    len == 3 && memcmp(id, "psk", 3) == 0 ? shared_session(ssl) : NULL;
 	return 1;
 }
 
@@ -648,7 +648,8 @@ main(void)
 	    cmocka_unit_test(a_server_does_not_wait_for_another_try),
 	    cmocka_unit_test(a_client_does_not_pass_for_the_one_before),
 	    cmocka_unit_test(a_key_beside_anothers_ticket_is_no_session),
-	    cmocka_unit_test(a_ticket_of_a_handshake_that_broke_off_is_no_session),
+	    cmocka_unit_test(
+	        a_ticket_of_a_handshake_that_broke_off_is_no_session),
 	    cmocka_unit_test(a_key_brings_no_early_data),
 	    cmocka_unit_test(a_forgotten_attach_lets_nothing_pass_by_itself),
 	};

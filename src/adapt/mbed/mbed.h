@@ -116,7 +116,8 @@ void pf_mbed_go(struct pinfast_mbedtls *m);
 int pf_mbed_stopped(const struct pinfast_mbedtls *m);
 
 /* A hash of a certificate; zeros: there is none. */
-void pf_mbed_leaf_id(const mbedtls_x509_crt *leaf, uint8_t out[PINFAST_PIN_LEN]);
+void pf_mbed_leaf_id(const mbedtls_x509_crt *leaf,
+    uint8_t out[PINFAST_PIN_LEN]);
 
 /* Ends a handshake: the verdict is final.  Asked again, it says the same,
  * unless another handshake was made meanwhile. */
