@@ -216,7 +216,8 @@ main(void)
 	    cmocka_unit_test(a_client_that_starts_early_knows_its_server_first),
 	    cmocka_unit_test(
 	        who_takes_our_functions_away_later_gets_nothing_through),
-	    cmocka_unit_test(who_is_refused_later_is_silent_after_a_careless_handshake_too),
+	    cmocka_unit_test(
+	        who_is_refused_later_is_silent_after_a_careless_handshake_too),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
