@@ -90,15 +90,15 @@ meets(struct pf_gtls_work *w, const struct pf_link *const *path,
 /* ------------------------------------------------------------------- rules */
 
 /* The profiles that the first path meets.  What the session asks for is one
- * of them, or less than one. */
-static void
+ * of them, or less than one.  0: nobody knows, for want of memory. */
+static int
 measure(struct pf_gtls_work *w)
 {
 	gnutls_x509_crt_t certs[PINFAST_PATH_MAX] = {NULL};
 
-	w->is_measured = 1;
 	w->met = 0;
-	if (open_path(w, w->first, w->first_count, certs))
+	w->is_measured = open_path(w, w->first, w->first_count, certs);
+	if (w->is_measured)
 		for (unsigned i = 0; i < ALL; i++) {
 			if (meets(w, w->first, certs, w->first_count,
 			        profiles[i]))
@@ -107,6 +107,7 @@ measure(struct pf_gtls_work *w)
 				i = STEPS - 1;
 		}
 	close_path(w->first, w->first_count, certs);
+	return w->is_measured;
 }
 
 /*
@@ -128,8 +129,8 @@ holds(struct pf_gtls_work *w, const struct pf_link *const *path,
 	if (!meets(w, path, certs, count,
 	        floor != 0 ? floor : (unsigned)GNUTLS_PROFILE_LOW))
 		return 0;
-	if (!w->is_measured)
-		measure(w);
+	if (!w->is_measured && !measure(w))
+		return 0;
 	for (unsigned i = 0; i < ALL; i++)
 		if ((w->met >> i & 1) != 0 &&
 		    !meets(w, path, certs, count, profiles[i]))
