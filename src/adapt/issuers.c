@@ -176,7 +176,22 @@ may_issue(const struct pf_cert *const *path, size_t at, size_t count,
 
 /* -------------------------------------------------------------- constraints */
 
-enum constrains { NOT_THIS, INSIDE, OUTSIDE, UNKNOWN };
+enum constrains { NOT_THIS, INSIDE, OUTSIDE, PARTLY, UNKNOWN };
+
+/* Is it a wildcard that stands for the base, too? */
+static int
+stands_for(struct pinfast_bytes name, struct pinfast_bytes base)
+{
+	const uint8_t *dot = memchr(base.data, '.', base.len);
+	size_t behind;
+
+	if (dot == NULL || base.data[0] == '*' || name.len < 2 ||
+	    name.data[0] != '*')
+		return 0;
+	behind = base.len - (size_t)(dot - base.data);
+	return name.len == 1 + behind &&
+	       pf_same_letters(name.data + 1, dot, behind);
+}
 
 /* Is the name the base or below it (RFC 5280, 4.2.1.10)? */
 static enum constrains
@@ -190,6 +205,8 @@ name_within(struct pinfast_bytes name, struct pinfast_bytes base)
 		base.len--;
 		if (name.len == base.len)
 			return OUTSIDE;
+	} else if (stands_for(name, base)) {
+		return PARTLY;
 	}
 	if (base.len == 0)
 		return INSIDE;
@@ -243,17 +260,24 @@ within(unsigned tag, struct pinfast_bytes name, unsigned base_tag,
 	return UNKNOWN;
 }
 
-/* One list of subtrees against one name.  *inside: some subtree holds it,
- * *outside: some subtree of its kind does not; 0: cannot be told. */
+/* What a list of subtrees has for a name: one that holds it, one of its kind
+ * that does not, one that holds some of what a wildcard stands for. */
+struct compared {
+	int inside;
+	int outside;
+	int partly;
+};
+
+/* 0: cannot be told. */
 static int
 compare(struct pf_der list, unsigned tag, struct pinfast_bytes name,
-    int *inside, int *outside)
+    struct compared *out)
 {
 	struct pinfast_bytes base;
 	struct pf_der one;
 	unsigned base_tag;
 
-	*inside = *outside = 0;
+	memset(out, 0, sizeof *out);
 	while (list.at != list.end) {
 		one = pf_der_open_filled(list, PF_DER_SEQUENCE);
 		/* minimum and maximum are never there (RFC 5280). */
@@ -265,10 +289,13 @@ compare(struct pf_der list, unsigned tag, struct pinfast_bytes name,
 		case NOT_THIS:
 			break;
 		case INSIDE:
-			*inside = 1;
+			out->inside = 1;
 			break;
 		case OUTSIDE:
-			*outside = 1;
+			out->outside = 1;
+			break;
+		case PARTLY:
+			out->partly = 1;
 			break;
 		case UNKNOWN:
 		default:
@@ -289,15 +316,16 @@ static int
 allows_name(const struct constraints *c, unsigned tag,
     struct pinfast_bytes name)
 {
-	int inside, outside;
+	struct compared found;
 
-	if (!compare(c->permitted, tag, name, &inside, &outside) ||
-	    (outside && !inside))
+	if (!compare(c->permitted, tag, name, &found) ||
+	    ((found.outside || found.partly) && !found.inside))
 		return 0;
-	if (!compare(c->excluded, tag, name, &inside, &outside) || inside)
+	if (!compare(c->excluded, tag, name, &found) || found.inside ||
+	    found.partly)
 		return 0;
 	/* Written otherwise it may well be the excluded name. */
-	return tag != NAME_DIRECTORY || !outside;
+	return tag != NAME_DIRECTORY || !found.outside;
 }
 
 static int

@@ -37,6 +37,10 @@ struct row {
 	{                                                                      \
 		NID_subject_alt_name, "DNS:www.pin.test"                       \
 	}
+#define WILDCARD                                                               \
+	{                                                                      \
+		NID_subject_alt_name, "DNS:*.pin.test"                         \
+	}
 #define ADDRESS                                                                \
 	{                                                                      \
 		NID_subject_alt_name, "IP:192.0.2.7"                           \
@@ -96,6 +100,16 @@ static const struct row rows[] = {
         {CA, WITHIN("permitted;IP:192.0.2.0/255.255.255.0")}, {CA}},
     {"another name is excluded", 1, SERVER, {NAME},
         {CA, WITHIN("excluded;DNS:in.test")}, {CA}},
+    {"a wildcard that is permitted", 1, SERVER, {WILDCARD},
+        {CA, WITHIN("permitted;DNS:www.pin.test,permitted;DNS:pin.test")},
+        {CA}},
+    {"a wildcard that is permitted as such", 1, SERVER, {WILDCARD},
+        {CA, WITHIN("permitted;DNS:*.pin.test")}, {CA}},
+    {"what no wildcard stands for is excluded", 1, SERVER, {WILDCARD},
+        {CA, WITHIN("excluded;DNS:a.www.pin.test,excluded;DNS:test.pin")},
+        {CA}},
+    {"names below one of a wildcard's are excluded", 1, SERVER, {WILDCARD},
+        {CA, WITHIN("excluded;DNS:.www.pin.test")}, {CA}},
     {"an address that is permitted", 1, SERVER, {ADDRESS},
         {CA, WITHIN("permitted;IP:192.0.2.0/255.255.255.0")}, {CA}},
 
@@ -128,6 +142,14 @@ static const struct row rows[] = {
     {"permitted and excluded", 0, SERVER, {NAME},
         {CA, WITHIN("permitted;DNS:pin.test,excluded;DNS:www.pin.test")},
         {CA}},
+    {"a wildcard for an excluded name", 0, SERVER, {WILDCARD},
+        {CA, WITHIN("excluded;DNS:www.pin.test")}, {CA}},
+    {"a wildcard for an excluded name, other letters", 0, SERVER, {WILDCARD},
+        {CA, WITHIN("excluded;DNS:WWW.Pin.test")}, {CA}},
+    {"a wildcard, and its domain is excluded", 0, SERVER, {WILDCARD},
+        {CA, WITHIN("excluded;DNS:pin.test")}, {CA}},
+    {"a wildcard of which one name is permitted", 0, SERVER, {WILDCARD},
+        {CA, WITHIN("permitted;DNS:www.pin.test")}, {CA}},
     {"another address", 0, SERVER, {ADDRESS},
         {CA, WITHIN("permitted;IP:192.0.3.0/255.255.255.0")}, {CA}},
     {"an excluded address", 0, SERVER, {ADDRESS},
