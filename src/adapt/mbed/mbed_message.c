@@ -67,11 +67,12 @@ pf_mbed_sent_exactly(const struct pinfast_mbedtls *m)
 
 	while (list.len > 0) {
 		struct pinfast_bytes cert = next(&list);
-		struct pf_der outer = {cert.data, cert.data + cert.len};
-		struct pf_der inner;
+		struct pf_der outer, inner;
 
 		if (cert.len == 0)
 			return 0;
+		outer.at = cert.data;
+		outer.end = cert.data + cert.len;
 		inner = pf_der_open(outer, PF_DER_SEQUENCE);
 		/* BER is refused when it is walked. */
 		if (inner.end != NULL && inner.end != outer.end)
