@@ -108,7 +108,7 @@ class Server:
     def mark(self):
         self.mark_at = os.stat(self.log).st_size
 
-    def since(self, pattern=None, count=1, seconds=10):
+    def since(self, pattern=None, count=1, seconds=30):
         """What was written since mark(); waits for COUNT times PATTERN."""
         end = time.monotonic() + seconds
         while True:
