@@ -54,7 +54,7 @@ setup_file() {
 
 teardown_file() {
 	cd "$BATS_FILE_TMPDIR" || return 1
-	kill "$(cat nginx.started)"
+	[ ! -e nginx.started ] || kill "$(cat nginx.started)"
 }
 
 # both FLAVOUR POLICY: one handle asks pin.test, then two.test, then both again.
