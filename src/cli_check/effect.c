@@ -40,7 +40,8 @@ rests_on_issuer(const struct pf_rule *rule, const uint8_t *pin)
 }
 
 static int
-entry_rests_on_issuer(const struct pf_renewal *r, const struct pf_question *q)
+entry_rests_on_issuer(const struct pf_renewal *r,
+    const struct pf_effect_case *q)
 {
 	const struct pinfast_store *store = r->store;
 	uint8_t pin[PINFAST_PIN_LEN];
@@ -65,7 +66,7 @@ entry_rests_on_issuer(const struct pf_renewal *r, const struct pf_question *q)
 
 /* As if some certification authority had signed it: the key alone. */
 static void
-judge_key(const struct pf_renewal *r, struct pf_question *q)
+judge_key(const struct pf_renewal *r, struct pf_effect_case *q)
 {
 	struct pf_ossl_judging j = {.conn = q->answer.conn, .one_path = 1};
 	STACK_OF(X509) *alone = sk_X509_new_null();
@@ -80,7 +81,7 @@ judge_key(const struct pf_renewal *r, struct pf_question *q)
 }
 
 static void
-judge_chain(const struct pf_renewal *r, struct pf_question *q)
+judge_chain(const struct pf_renewal *r, struct pf_effect_case *q)
 {
 	struct pf_trial t = {.host = q->host, .now = r->now};
 	X509_STORE_CTX *xs = X509_STORE_CTX_new();
@@ -95,8 +96,8 @@ judge_chain(const struct pf_renewal *r, struct pf_question *q)
 
 /* Judges one connection; 0: out of memory. */
 static int
-judge(const struct pf_renewal *r, struct pf_question *q,
-    void (*how)(const struct pf_renewal *, struct pf_question *))
+judge(const struct pf_renewal *r, struct pf_effect_case *q,
+    void (*how)(const struct pf_renewal *, struct pf_effect_case *))
 {
 	pf_answer_fini(&q->answer);
 	memset(&q->answer, 0, sizeof q->answer);
@@ -122,7 +123,7 @@ issuer_unknown(int code)
 
 /* The key alone has been judged. */
 static enum pf_effect
-effect_of_key(const struct pf_renewal *r, struct pf_question *q)
+effect_of_key(const struct pf_renewal *r, struct pf_effect_case *q)
 {
 	int allowed = q->answer.verdict.decision == PINFAST_ALLOW;
 
@@ -139,7 +140,7 @@ effect_of_key(const struct pf_renewal *r, struct pf_question *q)
 
 /* 0: out of memory. */
 static int
-decide_chain(const struct pf_renewal *r, struct pf_question *q)
+decide_chain(const struct pf_renewal *r, struct pf_effect_case *q)
 {
 	char error[160];
 
@@ -172,7 +173,7 @@ decide_chain(const struct pf_renewal *r, struct pf_question *q)
 
 /* A request that names other hosts is not for this one. */
 static int
-names_others(const struct pf_renewal *r, const struct pf_question *q)
+names_others(const struct pf_renewal *r, const struct pf_effect_case *q)
 {
 	return r->candidate->names != NULL &&
 	       !pf_trial_covers(leaf_of(r), q->host->text);
@@ -188,7 +189,7 @@ pf_effect_name(enum pf_effect effect)
 }
 
 int
-pf_effect_decide(const struct pf_renewal *r, struct pf_question *q)
+pf_effect_decide(const struct pf_renewal *r, struct pf_effect_case *q)
 {
 	int is_request = r->candidate->is_request;
 

@@ -27,7 +27,7 @@ enum pf_effect {
 const char *pf_effect_name(enum pf_effect effect);
 
 /* One host and port, and what came of it. */
-struct pf_question {
+struct pf_effect_case {
 	const struct pf_host *host;
 	uint16_t port; /* 0: unknown */
 	enum pf_effect effect;
@@ -41,6 +41,7 @@ struct pf_question {
  * q->answer.  pf_answer_fini(&q->answer) when all is done.
  * 0: out of memory.
  */
-int pf_effect_decide(const struct pf_renewal *renewal, struct pf_question *q);
+int pf_effect_decide(const struct pf_renewal *renewal,
+    struct pf_effect_case *q);
 
 #endif

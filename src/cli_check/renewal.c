@@ -14,7 +14,7 @@
 struct checking {
 	const struct pf_renewal *r;
 	struct pf_json *j; /* NULL: text */
-	struct pf_question q;
+	struct pf_effect_case q;
 	unsigned count[PF_BREAKS + 1];
 	unsigned unlisted; /* names without an entry */
 	int failed;        /* out of memory */

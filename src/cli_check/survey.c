@@ -18,7 +18,7 @@ struct job {
 	struct pf_server server;
 	struct pf_probe probe;
 	struct pf_in_service in_service;
-	struct pf_turn *turn;
+	struct pf_in_turn *turn;
 	size_t interrupted; /* so many of its connections were */
 };
 

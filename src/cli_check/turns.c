@@ -2,10 +2,10 @@
 
 #include <stdlib.h>
 
-struct pf_turn *
+struct pf_in_turn *
 pf_turns_take(struct pf_turns *turns)
 {
-	struct pf_turn *turn = calloc(1, sizeof *turn);
+	struct pf_in_turn *turn = calloc(1, sizeof *turn);
 
 	if (turn == NULL)
 		return NULL;
@@ -19,7 +19,7 @@ pf_turns_take(struct pf_turns *turns)
 }
 
 static void
-end(struct pf_turns *turns, struct pf_turn *turn)
+end(struct pf_turns *turns, struct pf_in_turn *turn)
 {
 	if (turn->is_told)
 		turns->tell(turns->arg, &turn->checked);
@@ -37,7 +37,7 @@ end(struct pf_turns *turns, struct pf_turn *turn)
 }
 
 void
-pf_turns_over(struct pf_turns *turns, struct pf_turn *turn, int worth_it)
+pf_turns_over(struct pf_turns *turns, struct pf_in_turn *turn, int worth_it)
 {
 	turn->is_over = 1;
 	turn->is_told = worth_it;

@@ -11,8 +11,8 @@
 
 #define PF_TURNS_MOST 10000
 
-struct pf_turn {
-	struct pf_turn *prev, *next;
+struct pf_in_turn {
+	struct pf_in_turn *prev, *next;
 	int is_over, is_told;
 	struct pf_checked checked; /* the caller's, until it is over */
 };
@@ -22,15 +22,16 @@ struct pf_turns {
 	void (*tell)(void *arg, const struct pf_checked *checked);
 	void *arg;
 	/* Private: */
-	struct pf_turn *first, *last;
+	struct pf_in_turn *first, *last;
 	size_t waiting;
 };
 
 /* A turn behind all others; NULL: out of memory. */
-struct pf_turn *pf_turns_take(struct pf_turns *turns);
+struct pf_in_turn *pf_turns_take(struct pf_turns *turns);
 
 /* It is over: tells it, unless it is not worth it, as soon as all in front of
  * it are over, and frees it then. */
-void pf_turns_over(struct pf_turns *turns, struct pf_turn *turn, int worth_it);
+void pf_turns_over(struct pf_turns *turns, struct pf_in_turn *turn,
+    int worth_it);
 
 #endif

@@ -63,7 +63,7 @@ pf_fault_is_no(int alert)
 }
 
 enum pf_step
-pf_fault_closed(struct flight *f, struct pf_probe_result *result)
+pf_fault_closed(struct pf_flight *f, struct pf_probe_result *result)
 {
 	f->hung_up = 1;
 	return pf_fault(result,
@@ -72,7 +72,7 @@ pf_fault_closed(struct flight *f, struct pf_probe_result *result)
 }
 
 enum pf_step
-pf_fault_alert(struct flight *f, int number, struct pf_probe_result *result)
+pf_fault_alert(struct pf_flight *f, int number, struct pf_probe_result *result)
 {
 	int wants = f->wants_client;
 
@@ -89,7 +89,7 @@ pf_fault_alert(struct flight *f, int number, struct pf_probe_result *result)
 }
 
 enum pf_step
-pf_fault_tls(struct flight *f, int ssl_error, int system_error,
+pf_fault_tls(struct pf_flight *f, int ssl_error, int system_error,
     struct pf_probe_result *result)
 {
 	unsigned long error = ERR_peek_error();
@@ -120,7 +120,7 @@ pf_fault_tls(struct flight *f, int ssl_error, int system_error,
 }
 
 void
-pf_fault_timeout(const struct flight *f, struct pf_probe_result *result)
+pf_fault_timeout(const struct pf_flight *f, struct pf_probe_result *result)
 {
 	static const char *const texts[][2] = {{"", ""},
 	    {"the name server gave no answer for this name in ", ""},

@@ -13,7 +13,7 @@
 #include "probe/flight.h"
 
 enum pf_step
-pf_flight_dial(struct flight *f, struct pf_probe_result *result)
+pf_flight_dial(struct pf_flight *f, struct pf_probe_result *result)
 {
 	const struct pf_address *to = &f->address;
 	struct epoll_event event = {
@@ -33,7 +33,7 @@ pf_flight_dial(struct flight *f, struct pf_probe_result *result)
 
 /* The next layer: the proxy, STARTTLS or TLS. */
 static enum pf_step
-descend(struct flight *f, struct pf_probe_result *result)
+descend(struct pf_flight *f, struct pf_probe_result *result)
 {
 	if (f->run->o->proxy != NULL && !f->through_proxy) {
 		pf_run_enter(f, PF_STAGE_PROXY);
@@ -56,7 +56,7 @@ descend(struct flight *f, struct pf_probe_result *result)
 
 /* Goes through layers until one must wait. */
 static enum pf_step
-go_on(struct flight *f, struct pf_probe_result *result)
+go_on(struct pf_flight *f, struct pf_probe_result *result)
 {
 	enum pf_step step = PF_STEP_DONE;
 
@@ -71,7 +71,7 @@ go_on(struct flight *f, struct pf_probe_result *result)
 }
 
 static enum pf_step
-connected(struct flight *f, uint32_t events, struct pf_probe_result *result)
+connected(struct pf_flight *f, uint32_t events, struct pf_probe_result *result)
 {
 	int error;
 
@@ -86,7 +86,7 @@ connected(struct flight *f, uint32_t events, struct pf_probe_result *result)
 }
 
 enum pf_step
-pf_flight_move(struct flight *f, uint32_t events,
+pf_flight_move(struct pf_flight *f, uint32_t events,
     struct pf_probe_result *result)
 {
 	enum pf_step step;

@@ -16,12 +16,12 @@
 /* What pays only when there are more questions for a kind of key. */
 #define PF_PROBE_FEW 4
 
-struct flight;
+struct pf_flight;
 
 /* A ring of flights; `of` is NULL in its head. */
-struct pf_link {
-	struct pf_link *prev, *next;
-	struct flight *of;
+struct pf_queued {
+	struct pf_queued *prev, *next;
+	struct pf_flight *of;
 };
 
 /* A probe whose results are not all there. */
@@ -59,9 +59,9 @@ struct pf_run {
 	int64_t clock;                /* ms, as of the last look */
 	struct pf_resolver *resolver; /* made for the first name */
 	unsigned resolving, open, busy;
-	struct pf_link due;    /* the first deadline first */
-	struct pf_link age[3]; /* busy ones, the oldest first; [1]: in TLS; [2]:
-	                          those that wait for their second try */
+	struct pf_queued due;    /* the first deadline first */
+	struct pf_queued age[3]; /* busy ones, the oldest first; [1]: in TLS;
+	                          [2]: those that wait for their second try */
 	struct pf_batch *ready, *ready_last;
 	/* The proxy's addresses, once they are known. */
 	struct pf_query *proxy_query;
@@ -71,10 +71,10 @@ struct pf_run {
 	const char *proxy_why; /* there are none */
 };
 
-struct flight {
+struct pf_flight {
 	struct pf_run *run;
 	struct pf_batch *batch;
-	struct pf_link due, age;
+	struct pf_queued due, age;
 	int64_t deadline, began, cools;
 	struct pf_address address; /* the server's; family 0: the proxy knows */
 	size_t proxy_index;
@@ -108,55 +108,59 @@ enum pf_step {
 enum pf_probe_end pf_run_loop(struct pf_run *run);
 
 /* run.c: the next step begins, with a new deadline. */
-void pf_run_enter(struct flight *f, enum pf_probe_stage stage);
+void pf_run_enter(struct pf_flight *f, enum pf_probe_stage stage);
 
 /* run.c: the server has shown a key of this kind: asks for one of the other
  * kind, when that is wanted, while the handshake at hand goes on, or after it
  * when others wait. */
-void pf_run_other(struct flight *f, enum pf_probe_key kind);
+void pf_run_other(struct pf_flight *f, enum pf_probe_key kind);
 
 /* tell.c: the kind of a leaf's key; and all of the result but who waits. */
 enum pf_probe_key pf_tell_kind(X509 *leaf);
-void pf_tell(struct flight *f, enum pf_step step,
+void pf_tell(struct pf_flight *f, enum pf_step step,
     struct pf_probe_result *result);
 
 /* flight.c: dials; FAILED as of a step. */
-enum pf_step pf_flight_dial(struct flight *f, struct pf_probe_result *result);
+enum pf_step pf_flight_dial(struct pf_flight *f,
+    struct pf_probe_result *result);
 
 /* flight.c: moves on as far as it goes.  events: of epoll. */
-enum pf_step pf_flight_move(struct flight *f, uint32_t events,
+enum pf_step pf_flight_move(struct pf_flight *f, uint32_t events,
     struct pf_probe_result *result);
 
 /* talk.c: what is said in this stage, before TLS. */
-void pf_talk_begin(struct flight *f);
-enum pf_step pf_talk_move(struct flight *f, struct pf_probe_result *result);
-void pf_talk_late(const struct flight *f, struct pf_probe_result *result);
+void pf_talk_begin(struct pf_flight *f);
+enum pf_step pf_talk_move(struct pf_flight *f, struct pf_probe_result *result);
+void pf_talk_late(const struct pf_flight *f, struct pf_probe_result *result);
 
 /* handshake.c */
 SSL_CTX *pf_handshake_new(const struct pf_probe_options *o,
     enum pf_probe_key key);
 SSL_CTX *pf_handshake_ctx(struct pf_run *run, enum pf_probe_key key);
-enum pf_step pf_handshake_begin(struct flight *f,
+enum pf_step pf_handshake_begin(struct pf_flight *f,
     struct pf_probe_result *result);
-enum pf_step pf_handshake_move(struct flight *f,
+enum pf_step pf_handshake_move(struct pf_flight *f,
     struct pf_probe_result *result);
 /* What the handshake has shown so far. */
-void pf_handshake_tell(struct flight *f, struct pf_probe_result *result);
+void pf_handshake_tell(struct pf_flight *f, struct pf_probe_result *result);
 
 /* hello.c: asks whether there is a key of this kind.  FAILED: there is none;
  * DONE: nobody knows yet. */
-enum pf_step pf_hello_begin(struct flight *f, struct pf_probe_result *result);
-enum pf_step pf_hello_move(struct flight *f, struct pf_probe_result *result);
+enum pf_step pf_hello_begin(struct pf_flight *f,
+    struct pf_probe_result *result);
+enum pf_step pf_hello_move(struct pf_flight *f, struct pf_probe_result *result);
 
 /* fault.c: writes why, and fails. */
 enum pf_step pf_fault(struct pf_probe_result *result, const char *why);
-enum pf_step pf_fault_alert(struct flight *f, int number,
+enum pf_step pf_fault_alert(struct pf_flight *f, int number,
     struct pf_probe_result *result);
-enum pf_step pf_fault_closed(struct flight *f, struct pf_probe_result *result);
+enum pf_step pf_fault_closed(struct pf_flight *f,
+    struct pf_probe_result *result);
 /* Does this alert say that there is no key of the kind that was asked for? */
 int pf_fault_is_no(int alert);
-enum pf_step pf_fault_tls(struct flight *f, int ssl_error, int system_error,
+enum pf_step pf_fault_tls(struct pf_flight *f, int ssl_error, int system_error,
     struct pf_probe_result *result);
-void pf_fault_timeout(const struct flight *f, struct pf_probe_result *result);
+void pf_fault_timeout(const struct pf_flight *f,
+    struct pf_probe_result *result);
 
 #endif

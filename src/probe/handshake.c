@@ -33,7 +33,7 @@ pf_probe_verify(X509_STORE_CTX *xs, struct pf_probe_pkix *pkix)
 	                                      : X509_V_ERR_UNSPECIFIED));
 }
 
-static struct flight *
+static struct pf_flight *
 flight_of(X509_STORE_CTX *xs)
 {
 	const SSL *ssl = X509_STORE_CTX_get_ex_data(xs,
@@ -46,7 +46,7 @@ flight_of(X509_STORE_CTX *xs)
 static int
 on_certificates(X509_STORE_CTX *xs, void *arg)
 {
-	struct flight *f = flight_of(xs);
+	struct pf_flight *f = flight_of(xs);
 	X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(xs);
 
 	(void)arg;
@@ -78,7 +78,7 @@ on_certificates(X509_STORE_CTX *xs, void *arg)
 static int
 on_client_certificate(SSL *ssl, X509 **cert, EVP_PKEY **key)
 {
-	struct flight *f = SSL_get_app_data(ssl);
+	struct pf_flight *f = SSL_get_app_data(ssl);
 	const SSL_CIPHER *cipher = SSL_get_pending_cipher(ssl);
 
 	(void)cert, (void)key;
@@ -174,7 +174,7 @@ set_name(SSL *ssl, const char *host)
 static int
 read_bounded(BIO *bio, char *out, int size)
 {
-	struct flight *f = BIO_get_app_data(bio);
+	struct pf_flight *f = BIO_get_app_data(bio);
 	int got;
 
 	if (f->read > PF_PROBE_MAX_BYTES) {
@@ -208,7 +208,7 @@ bounded_socket(void)
 }
 
 static int
-set_socket(struct flight *f)
+set_socket(struct pf_flight *f)
 {
 	const BIO_METHOD *method = bounded_socket();
 	BIO *bio = method != NULL ? BIO_new(method) : NULL;
@@ -250,7 +250,7 @@ ssl_for(struct pf_run *run, enum pf_probe_key key)
 }
 
 enum pf_step
-pf_handshake_begin(struct flight *f, struct pf_probe_result *result)
+pf_handshake_begin(struct pf_flight *f, struct pf_probe_result *result)
 {
 	f->ssl = ssl_for(f->run, f->asked);
 	if (f->ssl == NULL || !SSL_set_app_data(f->ssl, f) || !set_socket(f) ||
@@ -263,7 +263,7 @@ pf_handshake_begin(struct flight *f, struct pf_probe_result *result)
 }
 
 enum pf_step
-pf_handshake_move(struct flight *f, struct pf_probe_result *result)
+pf_handshake_move(struct pf_flight *f, struct pf_probe_result *result)
 {
 	int got, error;
 
@@ -284,7 +284,7 @@ pf_handshake_move(struct flight *f, struct pf_probe_result *result)
 }
 
 void
-pf_handshake_tell(struct flight *f, struct pf_probe_result *result)
+pf_handshake_tell(struct pf_flight *f, struct pf_probe_result *result)
 {
 	if (f->ssl == NULL)
 		return;

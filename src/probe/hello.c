@@ -142,14 +142,14 @@ write_hello(const struct pf_hello *hello, const char *host, uint8_t *out)
 
 /* Asks with a whole handshake, after all. */
 static enum pf_step
-give_up(struct flight *f)
+give_up(struct pf_flight *f)
 {
 	f->again = 1;
 	return PF_STEP_DONE;
 }
 
 enum pf_step
-pf_hello_begin(struct flight *f, struct pf_probe_result *result)
+pf_hello_begin(struct pf_flight *f, struct pf_probe_result *result)
 {
 	struct pf_hello *hello = &f->run->hello[f->asked];
 	uint8_t out[ROOM];
@@ -165,7 +165,7 @@ pf_hello_begin(struct flight *f, struct pf_probe_result *result)
 
 /* Has the server said no, and nothing else? */
 static int
-is_no(const struct flight *f)
+is_no(const struct pf_flight *f)
 {
 	static const uint8_t fatal[] = {0, 2, 2};
 
@@ -175,7 +175,7 @@ is_no(const struct flight *f)
 }
 
 enum pf_step
-pf_hello_move(struct flight *f, struct pf_probe_result *result)
+pf_hello_move(struct pf_flight *f, struct pf_probe_result *result)
 {
 	while (f->read < sizeof f->answer) {
 		ssize_t got = recv(f->fd, f->answer + f->read,

@@ -36,7 +36,7 @@ now_ms(void)
 }
 
 static void
-detach(struct pf_link *link)
+detach(struct pf_queued *link)
 {
 	if (link->next == NULL)
 		return;
@@ -46,7 +46,7 @@ detach(struct pf_link *link)
 }
 
 static void
-append(struct pf_link *head, struct pf_link *link)
+append(struct pf_queued *head, struct pf_queued *link)
 {
 	link->prev = head->prev;
 	link->next = head;
@@ -61,7 +61,7 @@ stopped(const struct pf_run *run)
 }
 
 static void
-chill(struct flight *f)
+chill(struct pf_flight *f)
 {
 	f->run->busy -= (unsigned)f->busy;
 	f->busy = 0;
@@ -69,7 +69,7 @@ chill(struct flight *f)
 }
 
 void
-pf_run_enter(struct flight *f, enum pf_probe_stage stage)
+pf_run_enter(struct pf_flight *f, enum pf_probe_stage stage)
 {
 	int tls = stage == PF_STAGE_HANDSHAKE;
 	int64_t now = now_ms();
@@ -88,10 +88,10 @@ pf_run_enter(struct flight *f, enum pf_probe_stage stage)
 	append(&f->run->age[tls], &f->age);
 }
 
-static struct flight *
+static struct pf_flight *
 flight_new(struct pf_run *run, struct pf_batch *batch)
 {
-	struct flight *f = calloc(1, sizeof *f);
+	struct pf_flight *f = calloc(1, sizeof *f);
 
 	if (f == NULL)
 		return NULL;
@@ -104,7 +104,7 @@ flight_new(struct pf_run *run, struct pf_batch *batch)
 }
 
 static void
-flight_free(struct flight *f)
+flight_free(struct pf_flight *f)
 {
 	detach(&f->due);
 	chill(f);
@@ -159,9 +159,9 @@ is_brief(struct pf_run *run, const struct pf_batch *batch,
 
 /* The first question to this address is still under way. */
 static int
-has_first(const struct pf_run *run, const struct flight *f)
+has_first(const struct pf_run *run, const struct pf_flight *f)
 {
-	for (struct pf_link *l = run->due.next; l != &run->due; l = l->next)
+	for (struct pf_queued *l = run->due.next; l != &run->due; l = l->next)
 		if (l->of->batch == f->batch && l->of->asked == PF_PROBE_ANY &&
 		    pf_address_same(&l->of->address, &f->address))
 			return 1;
@@ -173,7 +173,7 @@ has_first(const struct pf_run *run, const struct flight *f)
  * may be one that takes few connections at a time.
  */
 static void
-ask_again(struct flight *f, enum question question)
+ask_again(struct pf_flight *f, enum question question)
 {
 	struct pf_run *run = f->run;
 	struct pf_batch *batch = f->batch;
@@ -186,7 +186,7 @@ ask_again(struct flight *f, enum question question)
 
 /* A connection is over: its result, and what waited for it. */
 static void
-finish(struct flight *f, enum pf_step step, struct pf_probe_result *result)
+finish(struct pf_flight *f, enum pf_step step, struct pf_probe_result *result)
 {
 	struct pf_run *run = f->run;
 	struct pf_batch *batch = f->batch;
@@ -212,7 +212,7 @@ finish(struct flight *f, enum pf_step step, struct pf_probe_result *result)
 
 /* Dials, at another address of the proxy when one of them fails. */
 static enum pf_step
-dial(struct flight *f, struct pf_probe_result *result)
+dial(struct pf_flight *f, struct pf_probe_result *result)
 {
 	enum pf_step step;
 
@@ -223,7 +223,7 @@ dial(struct flight *f, struct pf_probe_result *result)
 }
 
 static void
-settle(struct flight *f, enum pf_step step, struct pf_probe_result *result)
+settle(struct pf_flight *f, enum pf_step step, struct pf_probe_result *result)
 {
 	while (step == PF_STEP_FAILED && f->stage == PF_STAGE_CONNECT &&
 	       f->run->o->proxy != NULL &&
@@ -240,7 +240,7 @@ settle(struct flight *f, enum pf_step step, struct pf_probe_result *result)
 }
 
 static void
-begin(struct flight *f)
+begin(struct pf_flight *f)
 {
 	struct pf_probe_result result = {.stage = PF_STAGE_CONNECT};
 	struct pollfd fd = {-1, POLLOUT, 0};
@@ -260,7 +260,7 @@ launch(struct pf_run *run, struct pf_batch *batch,
     enum question question)
 {
 	struct pf_probe_result result = {.stage = PF_STAGE_CONNECT};
-	struct flight *f = flight_new(run, batch);
+	struct pf_flight *f = flight_new(run, batch);
 
 	if (f == NULL) {
 		(void)pf_fault(&result, "out of memory");
@@ -287,7 +287,7 @@ begin_late(struct pf_run *run)
 {
 	while (run->age[2].next != &run->age[2] &&
 	       run->age[2].next->of->cools <= run->clock) {
-		struct flight *f = run->age[2].next->of;
+		struct pf_flight *f = run->age[2].next->of;
 
 		detach(&f->age);
 		f->began = run->clock;
@@ -300,7 +300,7 @@ begin_late(struct pf_run *run)
 }
 
 void
-pf_run_other(struct flight *f, enum pf_probe_key kind)
+pf_run_other(struct pf_flight *f, enum pf_probe_key kind)
 {
 	enum pf_probe_key other =
 	    kind == PF_PROBE_RSA ? PF_PROBE_ECDSA : PF_PROBE_RSA;
@@ -353,7 +353,7 @@ refuse(struct pf_run *run, struct pf_batch *batch, enum pf_probe_stage stage,
 static const char *
 ask(struct pf_run *run, struct pf_batch *batch)
 {
-	struct flight *f = flight_new(run, batch);
+	struct pf_flight *f = flight_new(run, batch);
 	enum pinfast_error error = PINFAST_OK;
 
 	if (f != NULL && run->resolver == NULL) {
@@ -436,7 +436,7 @@ take_answers(struct pf_run *run)
 	struct pf_query *query;
 
 	while ((query = pf_resolver_take(run->resolver)) != NULL) {
-		struct flight *f = query->tag;
+		struct pf_flight *f = query->tag;
 		struct pf_batch *batch = f->batch;
 
 		run->resolving--;
@@ -457,7 +457,7 @@ expire(struct pf_run *run)
 {
 	while (run->due.next != &run->due &&
 	       run->due.next->of->deadline <= run->clock) {
-		struct flight *f = run->due.next->of;
+		struct pf_flight *f = run->due.next->of;
 		struct pf_probe_result result = {0};
 		struct pollfd late = {f->fd, POLLIN | POLLOUT, 0};
 		enum pf_step step = PF_STEP_WAIT;
@@ -505,7 +505,7 @@ static void
 serve(struct pf_run *run, const struct epoll_event *event)
 {
 	struct pf_probe_result result = {0};
-	struct flight *f = event->data.ptr;
+	struct pf_flight *f = event->data.ptr;
 
 	if (f == NULL)
 		take_answers(run);
@@ -550,7 +550,7 @@ turn(struct pf_run *run)
 
 /* What is under way when the run is stopped. */
 static void
-interrupt(struct pf_run *run, struct flight *f)
+interrupt(struct pf_run *run, struct pf_flight *f)
 {
 	struct pf_probe_result result = {.interrupted = 1};
 

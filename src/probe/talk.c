@@ -18,7 +18,7 @@
 #define MAX_DROPPED 65536 /* bytes behind the go-ahead */
 
 void
-pf_talk_begin(struct flight *f)
+pf_talk_begin(struct pf_flight *f)
 {
 	const struct pf_probe *probe = f->batch->probe;
 	const struct pf_proxy *proxy = f->run->o->proxy;
@@ -54,7 +54,7 @@ broken(int error, struct pf_probe_result *result)
 
 /* WAIT: the socket takes no more; DONE: all is sent. */
 static enum pf_step
-send_out(struct flight *f, struct pf_probe_result *result)
+send_out(struct pf_flight *f, struct pf_probe_result *result)
 {
 	struct pinfast_bytes out;
 	ssize_t sent;
@@ -75,7 +75,7 @@ send_out(struct flight *f, struct pf_probe_result *result)
  * behind a proxy's go-ahead stays for the next layer.
  */
 static enum pf_step
-take_in(struct flight *f, struct pf_probe_result *result)
+take_in(struct pf_flight *f, struct pf_probe_result *result)
 {
 	uint8_t data[4096];
 	size_t used = 0;
@@ -99,7 +99,7 @@ take_in(struct flight *f, struct pf_probe_result *result)
  * somebody else, or too early, and in the clear.
  */
 static enum pf_step
-drop_rest(struct flight *f, struct pf_probe_result *result)
+drop_rest(struct pf_flight *f, struct pf_probe_result *result)
 {
 	uint8_t data[4096];
 	ssize_t got;
@@ -116,7 +116,7 @@ drop_rest(struct flight *f, struct pf_probe_result *result)
 }
 
 enum pf_step
-pf_talk_move(struct flight *f, struct pf_probe_result *result)
+pf_talk_move(struct pf_flight *f, struct pf_probe_result *result)
 {
 	for (int i = 0; i < TURNS; i++) {
 		enum pf_step step = send_out(f, result);
@@ -143,7 +143,7 @@ pf_talk_move(struct flight *f, struct pf_probe_result *result)
 }
 
 void
-pf_talk_late(const struct flight *f, struct pf_probe_result *result)
+pf_talk_late(const struct pf_flight *f, struct pf_probe_result *result)
 {
 	snprintf(result->why, sizeof result->why, "%s had not come after %g s",
 	    pf_dialogue_awaits(f->dialogue), f->run->timeout_ms / 1000.0);

@@ -26,7 +26,7 @@ pf_tell_kind(X509 *leaf)
  * memory to ask: a key of that kind may be behind it.
  */
 static int
-has_none(const struct flight *f)
+has_none(const struct pf_flight *f)
 {
 	if (f->stage != PF_STAGE_HANDSHAKE || f->shown == f->asked)
 		return 0;
@@ -34,7 +34,7 @@ has_none(const struct flight *f)
 }
 
 void
-pf_tell(struct flight *f, enum pf_step step, struct pf_probe_result *result)
+pf_tell(struct pf_flight *f, enum pf_step step, struct pf_probe_result *result)
 {
 	result->stage = step == PF_STEP_DONE ? PF_STAGE_DONE : f->stage;
 	if (step == PF_STEP_DONE)

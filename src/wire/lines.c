@@ -46,7 +46,7 @@ pf_lines_take(struct pf_dialogue *d)
 	const struct pf_turn *turn = d->protocol->turns + d->step;
 	const char *line = (const char *)d->in;
 	size_t len = (size_t)d->in_len - 1;
-	enum pf_answer answer;
+	enum pf_reply answer;
 
 	if (len > 0 && line[len - 1] == '\r')
 		len--;
@@ -79,7 +79,7 @@ code_of(const char *line, size_t len)
 }
 
 /* What the last line of an answer with this code means. */
-static enum pf_answer
+static enum pf_reply
 meaning(const struct pf_dialogue *d, uint16_t code)
 {
 	const struct pf_turn *turn = d->protocol->turns + d->step;
@@ -90,7 +90,7 @@ meaning(const struct pf_dialogue *d, uint16_t code)
 }
 
 /* SMTP, LMTP, NNTP: every line of an answer has its code. */
-static enum pf_answer
+static enum pf_reply
 read_coded(struct pf_dialogue *d, const char *line, size_t len)
 {
 	uint16_t code = code_of(line, len);
@@ -109,7 +109,7 @@ read_coded(struct pf_dialogue *d, const char *line, size_t len)
 }
 
 /* FTP: between the first and the last line anything may stand. */
-static enum pf_answer
+static enum pf_reply
 read_ftp(struct pf_dialogue *d, const char *line, size_t len)
 {
 	uint16_t code = code_of(line, len);
@@ -137,7 +137,7 @@ has_word(const char *line, size_t len, const char *word)
 }
 
 /* Behind the tag: OK, NO, BAD. */
-static enum pf_answer
+static enum pf_reply
 imap_status(const char *line, size_t len)
 {
 	if (pf_wire_word(line, len, "OK"))
@@ -150,7 +150,7 @@ imap_status(const char *line, size_t len)
 }
 
 /* PREAUTH is a no: who is known by now may not begin TLS any more. */
-static enum pf_answer
+static enum pf_reply
 read_imap(struct pf_dialogue *d, const char *line, size_t len)
 {
 	const char tag[] = {'p', (char)('0' + d->step), '\0'};
@@ -173,7 +173,7 @@ read_imap(struct pf_dialogue *d, const char *line, size_t len)
 	return imap_status(line + 3, len - 3);
 }
 
-static enum pf_answer
+static enum pf_reply
 read_pop3(struct pf_dialogue *d, const char *line, size_t len)
 {
 	(void)d;
@@ -183,7 +183,7 @@ read_pop3(struct pf_dialogue *d, const char *line, size_t len)
 }
 
 /* The greeting is a list of capabilities that ends with OK. */
-static enum pf_answer
+static enum pf_reply
 read_sieve(struct pf_dialogue *d, const char *line, size_t len)
 {
 	if (pf_wire_word(line, len, "OK"))

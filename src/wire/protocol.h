@@ -10,7 +10,7 @@
 #include "wire/dialogue.h"
 
 /* What a line means for the turn that a dialogue is at. */
-enum pf_answer {
+enum pf_reply {
 	PF_ANSWER_MORE, /* nothing yet, more lines follow */
 	PF_ANSWER_YES,
 	PF_ANSWER_NO,
@@ -33,7 +33,7 @@ struct pf_protocol {
 	/* Takes a whole line or message. */
 	void (*take)(struct pf_dialogue *d);
 	/* For protocols of lines: pf_lines_take() asks it. */
-	enum pf_answer (*read)(struct pf_dialogue *d, const char *line,
+	enum pf_reply (*read)(struct pf_dialogue *d, const char *line,
 	    size_t len);
 	const struct pf_turn *turns;
 	struct pinfast_bytes hello; /* sent at the beginning */

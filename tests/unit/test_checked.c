@@ -189,7 +189,7 @@ static const char *
 over_in_order(const char *order, size_t most, const char *not_worth_it)
 {
 	struct pf_turns turns = {.most = most, .tell = tell, .arg = told};
-	struct pf_turn *turn[26];
+	struct pf_in_turn *turn[26];
 	size_t count = strlen(order);
 
 	told[0] = '\0';
