@@ -11,6 +11,8 @@
 #include "pinfast-gnutls.h"
 #include "shim_run.h"
 
+const struct pf_adapter *pinfast_adapter_gnutls(void);
+
 /* A server's cache of TLS 1.2 sessions. */
 struct kept {
 	uint8_t key[32];
@@ -356,30 +358,10 @@ read_tls(void *tls, void *data, int size)
 	return (int)n;
 }
 
-static struct pinfast_verdict
-result(void *tls)
+static void *
+object(void *tls)
 {
-	return pinfast_gnutls_result(((struct conn *)tls)->session);
-}
-
-static struct pinfast_verdict
-recheck(void *tls, const char *host, uint16_t port)
-{
-	return pinfast_gnutls_recheck(((struct conn *)tls)->session, host,
-	    port);
-}
-
-static size_t
-explain(void *tls, char *text, size_t size)
-{
-	return pinfast_gnutls_explain(((struct conn *)tls)->session, text,
-	    size);
-}
-
-static struct pinfast_conn *
-conn_of(void *tls)
-{
-	return pinfast_gnutls_conn(((struct conn *)tls)->session);
+	return ((struct conn *)tls)->session;
 }
 
 /* ----------------------------------------------------------------- sessions */
@@ -492,6 +474,8 @@ int
 main(void)
 {
 	static const struct shim_library library = {
+	    .adapter = pinfast_adapter_gnutls,
+	    .object = object,
 	    .ctx_new = ctx_new,
 	    .ctx_free = ctx_free,
 	    .open = open_tls,
@@ -504,10 +488,6 @@ main(void)
 	    .resumed = resumed,
 	    .write = write_tls,
 	    .read = read_tls,
-	    .result = result,
-	    .recheck = recheck,
-	    .explain = explain,
-	    .conn = conn_of,
 	    .session_keep = session_keep,
 	    .session_drop = session_drop,
 	    .session_offer = session_offer,

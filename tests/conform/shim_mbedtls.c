@@ -17,6 +17,8 @@
 #include "pinfast-mbedtls.h"
 #include "shim_run.h"
 
+const struct pf_adapter *pinfast_adapter_mbedtls(void);
+
 /* What connections share. */
 struct ctx {
 	mbedtls_ssl_config conf;
@@ -268,36 +270,10 @@ read_tls(void *tls, void *data, int size)
 	return mbedtls_ssl_read(&c->ssl, data, (size_t)size);
 }
 
-static struct pinfast_verdict
-result(void *tls)
+static void *
+object(void *tls)
 {
-	struct conn *c = tls;
-
-	return pinfast_mbedtls_result(c->pin);
-}
-
-static struct pinfast_verdict
-recheck(void *tls, const char *host, uint16_t port)
-{
-	struct conn *c = tls;
-
-	return pinfast_mbedtls_recheck(c->pin, host, port);
-}
-
-static size_t
-explain(void *tls, char *text, size_t size)
-{
-	struct conn *c = tls;
-
-	return pinfast_mbedtls_explain(c->pin, text, size);
-}
-
-static struct pinfast_conn *
-conn(void *tls)
-{
-	struct conn *c = tls;
-
-	return pinfast_mbedtls_conn(c->pin);
+	return ((struct conn *)tls)->pin;
 }
 
 /* ----------------------------------------------------------------- sessions */
@@ -380,6 +356,8 @@ int
 main(void)
 {
 	static const struct shim_library library = {
+	    .adapter = pinfast_adapter_mbedtls,
+	    .object = object,
 	    .ctx_new = ctx_new,
 	    .ctx_free = ctx_free,
 	    .open = open_tls,
@@ -391,10 +369,6 @@ main(void)
 	    .handshake = handshake,
 	    .write = write_tls,
 	    .read = read_tls,
-	    .result = result,
-	    .recheck = recheck,
-	    .explain = explain,
-	    .conn = conn,
 	    .session_keep = session_keep,
 	    .session_drop = session_drop,
 	    .session_offer = session_offer,

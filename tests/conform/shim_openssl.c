@@ -12,6 +12,8 @@
 #include "pinfast-openssl.h"
 #include "shim_run.h"
 
+const struct pf_adapter *pinfast_adapter_openssl(void);
+
 static int
 on_verify(int ok, X509_STORE_CTX *xs)
 {
@@ -123,12 +125,6 @@ ctx_free(void *ctx)
 	SSL_CTX_free(ctx);
 }
 
-static enum pinfast_error
-init(void *ctx, struct pinfast *policy, struct pinfast_diag *diag)
-{
-	return pinfast_openssl_init(ctx, policy, NULL, diag);
-}
-
 static void *
 open_tls(void *ctx, const struct shim_request *r, int fd, void *outer,
     int server)
@@ -179,18 +175,10 @@ tell_name(void *tls, const char *how, const char *name)
 }
 
 static enum pinfast_error
-attach(void *tls, struct pinfast *policy, const char *host, uint16_t port,
-    struct pinfast_diag *diag)
-{
-	(void)policy; /* the SSL_CTX has it */
-	return pinfast_openssl_attach(tls, host, port, diag);
-}
-
-static enum pinfast_error
 attach_server(void *tls, struct pinfast *policy, const char *label,
     struct pinfast_diag *diag)
 {
-	(void)policy;
+	(void)policy; /* the context has it */
 	return pinfast_openssl_attach_server(tls, label, diag);
 }
 
@@ -230,30 +218,6 @@ static int
 read_tls(void *tls, void *data, int size)
 {
 	return SSL_read(tls, data, size);
-}
-
-static struct pinfast_verdict
-result(void *tls)
-{
-	return pinfast_openssl_result(tls);
-}
-
-static struct pinfast_verdict
-recheck(void *tls, const char *host, uint16_t port)
-{
-	return pinfast_openssl_recheck(tls, host, port);
-}
-
-static size_t
-explain(void *tls, char *text, size_t size)
-{
-	return pinfast_openssl_explain(tls, text, size);
-}
-
-static struct pinfast_conn *
-conn(void *tls)
-{
-	return pinfast_openssl_conn(tls);
 }
 
 /* ----------------------------------------------------------------- sessions */
@@ -363,23 +327,18 @@ int
 main(void)
 {
 	static const struct shim_library openssl = {
+	    .adapter = pinfast_adapter_openssl,
 	    .ctx_new = ctx_new,
 	    .ctx_free = ctx_free,
-	    .init = init,
 	    .open = open_tls,
 	    .close = close_tls,
 	    .tell_name = tell_name,
-	    .attach = attach,
 	    .attach_server = attach_server,
 	    .overwrite = overwrite,
 	    .handshake = handshake,
 	    .resumed = resumed,
 	    .write = write_tls,
 	    .read = read_tls,
-	    .result = result,
-	    .recheck = recheck,
-	    .explain = explain,
-	    .conn = conn,
 	    .session_keep = session_keep,
 	    .session_drop = session_drop,
 	    .session_offer = session_offer,

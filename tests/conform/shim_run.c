@@ -12,6 +12,7 @@
 #include "base/sha256.h"
 
 static const struct shim_library *lib;
+static const struct pf_adapter *adapter;
 static struct shim_answer *now;
 static char user_callback[16]; /* as the request in hand says */
 static int clock_ahead;
@@ -71,6 +72,22 @@ breaking_sha256(void *arg, const void *data, size_t len,
 
 /* --------------------------------------------------------- the application */
 
+/* What the adapter calls this connection. */
+static void *
+object(void *tls)
+{
+	return lib->object != NULL ? lib->object(tls) : tls;
+}
+
+static enum pinfast_error
+attach_to(void *tls, struct pinfast *policy, const char *host, uint16_t port,
+    struct pinfast_diag *diag)
+{
+	if (lib->attach != NULL)
+		return lib->attach(tls, policy, host, port, diag);
+	return adapter->attach(object(tls), policy, host, port, diag);
+}
+
 /* What the application tells the library and pinfast about the host. */
 static enum pinfast_error
 attach(void *tls, struct pinfast *policy, const struct shim_request *r,
@@ -91,7 +108,7 @@ attach(void *tls, struct pinfast *policy, const struct shim_request *r,
 		return PINFAST_OK;
 	if (shim_get(r, "how", NULL) != NULL && !shim_has(r, "how", "explicit"))
 		name = NULL;
-	return lib->attach(tls, policy, name, port, diag);
+	return attach_to(tls, policy, name, port, diag);
 }
 
 static void
@@ -126,8 +143,9 @@ use_session(void *tls, const struct shim_request *r, struct shim_answer *answer)
 	    !shim_int(r, "rash", 0))
 		mode |= SHIM_ASK;
 	error = lib->session_offer(tls, kept, mode);
-	if (lib->conn(tls) != NULL)
-		answer->session = pinfast_conn_verdict(lib->conn(tls)).reason;
+	if (adapter->conn(object(tls)) != NULL)
+		answer->session =
+		    pinfast_conn_verdict(adapter->conn(object(tls))).reason;
 	if (error != PINFAST_OK)
 		snprintf(answer->error, sizeof answer->error, "session: %s",
 		    shim_error_name(error));
@@ -180,9 +198,9 @@ recheck(void *tls, const struct shim_request *r, struct shim_answer *answer)
 	answer->first = answer->verdict;
 	if (store != NULL && shim_reload(r, store, answer) != 0)
 		return;
-	answer->verdict = host == NULL
-	                      ? lib->result(tls)
-	                      : lib->recheck(tls, host, (uint16_t)port);
+	answer->verdict =
+	    host == NULL ? adapter->result(object(tls))
+	                 : adapter->recheck(object(tls), host, (uint16_t)port);
 	if (answer->verdict.decision == PINFAST_ALLOW)
 		talk(tls, shim_int(r, "send", 16), answer);
 }
@@ -199,7 +217,8 @@ judge_late(void *tls, const struct shim_request *r, struct shim_answer *answer)
 		return;
 	cert.der.data = der;
 	cert.der.len = lib->leaf(tls, der, sizeof der);
-	answer->verdict = pinfast_judge_path(lib->conn(tls), &cert, 1);
+	answer->verdict =
+	    pinfast_judge_path(adapter->conn(object(tls)), &cert, 1);
 }
 
 static void
@@ -216,9 +235,9 @@ shake(void *tls, const struct shim_request *r, int server,
 	answer->resumed = lib->resumed != NULL && lib->resumed(tls);
 	if (careless)
 		talk(tls, send, answer);
-	answer->verdict = lib->result(tls);
+	answer->verdict = adapter->result(object(tls));
 	hash_broken = 0;
-	lib->explain(tls, answer->explain, sizeof answer->explain);
+	adapter->explain(object(tls), answer->explain, sizeof answer->explain);
 	if (answer->verdict.decision == PINFAST_ALLOW) {
 		if (answer->early > 0)
 			after_early(tls, send, answer);
@@ -261,13 +280,13 @@ go_through(void *outer, struct pinfast *policy, const struct shim_request *r,
 	enum pinfast_error error;
 
 	error =
-	    lib->attach(outer, policy, shim_get(r, "proxy", NULL), 3128, &diag);
+	    attach_to(outer, policy, shim_get(r, "proxy", NULL), 3128, &diag);
 	if (error != PINFAST_OK) {
 		answer->attach = shim_error_name(error);
 		return -1;
 	}
 	(void)lib->handshake(outer, 0, answer);
-	answer->verdict = lib->result(outer);
+	answer->verdict = adapter->result(object(outer));
 	if (answer->verdict.decision != PINFAST_ALLOW)
 		return -1;
 	return ask_proxy(outer, shim_get(r, "name", ""));
@@ -294,8 +313,8 @@ one(void *ctx, void *tls, struct pinfast *policy, const struct shim_request *r,
 		shake(tls, r, server, answer);
 		return;
 	}
-	answer->verdict = lib->result(tls);
-	lib->explain(tls, answer->explain, sizeof answer->explain);
+	answer->verdict = adapter->result(object(tls));
+	adapter->explain(object(tls), answer->explain, sizeof answer->explain);
 	snprintf(answer->error, sizeof answer->error, "%.280s", diag.text);
 }
 
@@ -315,8 +334,8 @@ run(void *ctx, int is_new, const struct shim_request *r, int fd,
 	if (shim_get(r, "hash", NULL) != NULL &&
 	    pinfast_use_sha256(policy, breaking_sha256, NULL) != PINFAST_OK)
 		abort();
-	if (is_new && lib->init != NULL)
-		error = lib->init(ctx, policy, &diag);
+	if (is_new && adapter->init != NULL)
+		error = adapter->init(ctx, policy, &diag);
 	if (error != PINFAST_OK) {
 		answer->attach = shim_error_name(error);
 		return;
@@ -427,5 +446,6 @@ int
 shim_main(const struct shim_library *library)
 {
 	lib = library;
+	adapter = library->adapter();
 	return shim_lines(each_request);
 }

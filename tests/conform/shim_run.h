@@ -9,6 +9,7 @@
 #ifndef SHIM_RUN_H
 #define SHIM_RUN_H
 
+#include "adapt/adapter.h"
 #include "shim.h"
 
 /* How a session is offered. */
@@ -22,14 +23,15 @@
  * for those marked *.  r is the request, server whether it is an `accept`.
  */
 struct shim_library {
+	/* * pinfast_adapter_LIB. */
+	pf_adapter_fn adapter;
+	/* What the adapter calls the connection; NULL: tls itself. */
+	void *(*object)(void *tls);
 	/* * Made as the request says: tls, trust, ciphers, psk, partial,
 	 * usercb, verify; of a server also cert, key, tickets.  Aborts when it
 	 * cannot. */
 	void *(*ctx_new)(const struct shim_request *r, int server);
 	void (*ctx_free)(void *ctx); /* * */
-	/* Once for each ctx, before its first connection. */
-	enum pinfast_error (*init)(void *ctx, struct pinfast *policy,
-	    struct pinfast_diag *diag);
 	/* * A connection over fd, or inside the connection outer when that is
 	 * not NULL.  Aborts when it cannot.  close says goodbye, but leaves fd
 	 * open. */
@@ -39,7 +41,8 @@ struct shim_library {
 	/* The application tells the library a name: how is `sni`,
 	 * `verify-host` or `verify-ip`. */
 	void (*tell_name)(void *tls, const char *how, const char *name);
-	/* * host is NULL when pinfast is to learn it. */
+	/* NULL: as the adapter does.  host is NULL when pinfast is to learn
+	 * it. */
 	enum pinfast_error (*attach)(void *tls, struct pinfast *policy,
 	    const char *host, uint16_t port, struct pinfast_diag *diag);
 	enum pinfast_error (*attach_server)(void *tls, struct pinfast *policy,
@@ -54,12 +57,6 @@ struct shim_library {
 	/* * The number of bytes, or what is not positive. */
 	int (*write)(void *tls, const void *data, int len);
 	int (*read)(void *tls, void *data, int size);
-	/* * pinfast_LIB_result and so on. */
-	struct pinfast_verdict (*result)(void *tls);
-	struct pinfast_verdict (*recheck)(void *tls, const char *host,
-	    uint16_t port);
-	size_t (*explain)(void *tls, char *text, size_t size);
-	struct pinfast_conn *(*conn)(void *tls);
 	/* The session, to be dropped with session_drop; NULL: there is none.
 	 * mode is 0 or SHIM_SER. */
 	void *(*session_keep)(void *tls, int mode);

@@ -13,6 +13,8 @@
 #include "pinfast-wolfssl.h"
 #include "shim_run.h"
 
+const struct pf_adapter *pinfast_adapter_wolfssl(void);
+
 static int
 on_verify(int ok, WOLFSSL_X509_STORE_CTX *store)
 {
@@ -126,12 +128,6 @@ ctx_free(void *ctx)
 	wolfSSL_CTX_free(ctx);
 }
 
-static enum pinfast_error
-init(void *ctx, struct pinfast *policy, struct pinfast_diag *diag)
-{
-	return pinfast_wolfssl_init(ctx, policy, NULL, diag);
-}
-
 /* Records of the origin, inside those of the proxy. */
 static int
 send_through(WOLFSSL *ssl, char *bytes, int len, void *outer)
@@ -194,18 +190,10 @@ tell_name(void *tls, const char *how, const char *name)
 }
 
 static enum pinfast_error
-attach(void *tls, struct pinfast *policy, const char *host, uint16_t port,
-    struct pinfast_diag *diag)
-{
-	(void)policy; /* the WOLFSSL_CTX has it */
-	return pinfast_wolfssl_attach(tls, host, port, diag);
-}
-
-static enum pinfast_error
 attach_server(void *tls, struct pinfast *policy, const char *label,
     struct pinfast_diag *diag)
 {
-	(void)policy;
+	(void)policy; /* the context has it */
 	return pinfast_wolfssl_attach_server(tls, label, diag);
 }
 
@@ -245,30 +233,6 @@ static int
 read_tls(void *tls, void *data, int size)
 {
 	return wolfSSL_read(tls, data, size);
-}
-
-static struct pinfast_verdict
-result(void *tls)
-{
-	return pinfast_wolfssl_result(tls);
-}
-
-static struct pinfast_verdict
-recheck(void *tls, const char *host, uint16_t port)
-{
-	return pinfast_wolfssl_recheck(tls, host, port);
-}
-
-static size_t
-explain(void *tls, char *text, size_t size)
-{
-	return pinfast_wolfssl_explain(tls, text, size);
-}
-
-static struct pinfast_conn *
-conn(void *tls)
-{
-	return pinfast_wolfssl_conn(tls);
 }
 
 /* ----------------------------------------------------------------- sessions */
@@ -366,23 +330,18 @@ int
 main(void)
 {
 	static const struct shim_library wolfssl = {
+	    .adapter = pinfast_adapter_wolfssl,
 	    .ctx_new = ctx_new,
 	    .ctx_free = ctx_free,
-	    .init = init,
 	    .open = open_tls,
 	    .close = close_tls,
 	    .tell_name = tell_name,
-	    .attach = attach,
 	    .attach_server = attach_server,
 	    .overwrite = overwrite,
 	    .handshake = handshake,
 	    .resumed = resumed,
 	    .write = write_tls,
 	    .read = read_tls,
-	    .result = result,
-	    .recheck = recheck,
-	    .explain = explain,
-	    .conn = conn,
 	    .session_keep = session_keep,
 	    .session_drop = session_drop,
 	    .session_offer = session_offer,
