@@ -150,12 +150,22 @@ policy_made(struct pinfast_builder *b)
 
 /* pin.test with one pin. */
 static inline struct pinfast *
-policy_of(enum pinfast_role role, const struct id *id)
+policy_from(const struct pinfast_alloc *alloc, enum pinfast_role role,
+    const struct id *id)
 {
 	struct pinfast_builder *b = begin_policy(1);
+	struct pinfast *policy;
 
+	assert_int_equal(pinfast_new(alloc, &policy), 0);
 	add_entry(b, "pin.test", role, id);
-	return policy_made(b);
+	serve_policy(policy, b);
+	return policy;
+}
+
+static inline struct pinfast *
+policy_of(enum pinfast_role role, const struct id *id)
+{
+	return policy_from(NULL, role, id);
 }
 
 static inline void

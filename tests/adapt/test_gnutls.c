@@ -5,21 +5,6 @@
 
 #include "adapt/adapter.h"
 
-static int
-yes_to_all(gnutls_session_t session)
-{
-	(void)session;
-	return 0;
-}
-
-static int
-no_hook(gnutls_session_t session, unsigned type, unsigned when,
-    unsigned incoming, const gnutls_datum_t *message)
-{
-	(void)session, (void)type, (void)when, (void)incoming, (void)message;
-	return 0;
-}
-
 /* ---------------------------------------------------- ordinary connections */
 
 static void

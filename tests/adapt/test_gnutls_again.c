@@ -146,21 +146,6 @@ a_client_that_starts_early_knows_its_server_first(void **state)
 		}
 }
 
-static int
-yes_to_all(gnutls_session_t session)
-{
-	(void)session;
-	return 0;
-}
-
-static int
-no_hook(gnutls_session_t session, unsigned type, unsigned when,
-    unsigned incoming, const gnutls_datum_t *message)
-{
-	(void)session, (void)type, (void)when, (void)incoming, (void)message;
-	return 0;
-}
-
 /* The verdict about the first handshake is none about a second one. */
 static void
 who_takes_our_functions_away_later_gets_nothing_through(void **state)

@@ -89,18 +89,6 @@ try(void *arg, long n, int on)
 	return failed;
 }
 
-static struct pinfast *
-failing_policy(enum pinfast_role role, const struct id *id)
-{
-	struct pinfast_builder *b = begin_policy(1);
-	struct pinfast *policy;
-
-	assert_int_equal(pinfast_new(&failing, &policy), 0);
-	add_entry(b, "pin.test", role, id);
-	serve_policy(policy, b);
-	return policy;
-}
-
 static void
 no_failing_allocation_lets_a_byte_out(void **state)
 {
@@ -119,8 +107,8 @@ no_failing_allocation_lets_a_byte_out(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct world w = {
-		    .policy = failing_policy(rows[i].role, rows[i].pinned),
+		struct world w = {.policy = policy_from(&failing, rows[i].role,
+		                      rows[i].pinned),
 		    .client = client_side(),
 		    .server = server_side(rows[i].shown, rows[i].sent),
 		    .allow = rows[i].allow};
@@ -139,7 +127,8 @@ no_failing_allocation_lets_a_byte_out(void **state)
 static void
 no_failing_allocation_resumes_what_was_not_judged(void **state)
 {
-	struct world w = {.policy = failing_policy(PINFAST_ROLE_LEAF, &leaf),
+	struct world w = {
+	    .policy = policy_from(&failing, PINFAST_ROLE_LEAF, &leaf),
 	    .client = client_side(),
 	    .server = server_side(&leaf, &intA),
 	    .allow = 1};
@@ -205,7 +194,7 @@ static void
 a_server_without_memory_lets_nobody_in(void **state)
 {
 	struct world w = {
-	    .policy = failing_policy(PINFAST_ROLE_COUNT, &stranger),
+	    .policy = policy_from(&failing, PINFAST_ROLE_COUNT, &stranger),
 	    .client = client_side(),
 	    .server = server_side(&leaf, &intA)};
 

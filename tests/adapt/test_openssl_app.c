@@ -80,27 +80,33 @@ verify_out_of_memory(X509_STORE_CTX *xs, void *arg)
 
 static int no = 0, yes = 1;
 
-static const struct own_row {
+struct own_row {
 	const char *name;
 	int (*verify)(X509_STORE_CTX *xs, void *arg);
 	void *arg;
+	int (*callback)(int ok, X509_STORE_CTX *xs);
 	const struct id *shown; /* and pinned */
 	int allow;
 	int32_t reason;
-} own_rows[] = {
-    {"honest", just_verify, NULL, &leaf, ALLOW, PINFAST_REASON_PIN_MATCHED},
-    {"nobody's", just_verify, NULL, &self, DENY, PINFAST_REASON_PKIX_FAILED},
-    {"ignored", verify_in_vain, &no, &self, DENY, PINFAST_REASON_NOT_VERIFIED},
-    {"ignored, hidden", verify_in_vain, &yes, &self, DENY,
+};
+
+static const struct own_row own_rows[] = {
+    {"honest", just_verify, NULL, NULL, &leaf, ALLOW,
+        PINFAST_REASON_PIN_MATCHED},
+    {"nobody's", just_verify, NULL, NULL, &self, DENY,
+        PINFAST_REASON_PKIX_FAILED},
+    {"ignored", verify_in_vain, &no, NULL, &self, DENY,
         PINFAST_REASON_NOT_VERIFIED},
-    {"behind another callback", verify_forgiving, NULL, &self, DENY,
+    {"ignored, hidden", verify_in_vain, &yes, NULL, &self, DENY,
         PINFAST_REASON_NOT_VERIFIED},
-    {"hidden behind another callback", verify_hiding, NULL, &self, DENY,
+    {"behind another callback", verify_forgiving, NULL, NULL, &self, DENY,
+        PINFAST_REASON_NOT_VERIFIED},
+    {"hidden behind another callback", verify_hiding, NULL, NULL, &self, DENY,
         PINFAST_REASON_NOT_VERIFIED},
     /* Nobody can tell it from the last. */
-    {"watched by another callback", verify_watching, NULL, &leaf, DENY,
+    {"watched by another callback", verify_watching, NULL, NULL, &leaf, DENY,
         PINFAST_REASON_NOT_VERIFIED},
-    {"failed without a callback", verify_out_of_memory, NULL, &leaf, DENY,
+    {"failed without a callback", verify_out_of_memory, NULL, NULL, &leaf, DENY,
         PINFAST_REASON_NOT_VERIFIED},
 };
 
@@ -117,30 +123,33 @@ rename_self(void **state)
 }
 
 static void
+try_own(const struct own_row *r)
+{
+	struct pinfast_openssl_next next = {
+	    .verify = r->verify, .verify_arg = r->arg};
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, r->shown);
+	SSL_CTX *cctx = bare_ctx(TLS1_3_VERSION);
+	SSL_CTX *sctx = server_ctx(r->shown, &intA, TLS1_3_VERSION);
+	struct pair p;
+
+	SSL_CTX_set_verify(cctx, SSL_VERIFY_PEER, r->callback);
+	assert_int_equal(pinfast_openssl_init(cctx, policy, &next, NULL), 0);
+	p = attached(cctx, sctx, "pin.test");
+	shake(&p);
+	chat(&p);
+	expect_row(r->name, &p, r->allow, r->reason);
+	part(&p);
+	SSL_CTX_free(cctx);
+	SSL_CTX_free(sctx);
+	pinfast_free(policy);
+}
+
+static void
 what_an_own_verification_forgave_is_not_verified(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof own_rows / sizeof own_rows[0]; i++) {
-		const struct own_row *r = &own_rows[i];
-		struct pinfast_openssl_next next = {
-		    .verify = r->verify, .verify_arg = r->arg};
-		struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, r->shown);
-		SSL_CTX *cctx = bare_ctx(TLS1_3_VERSION);
-		SSL_CTX *sctx = server_ctx(r->shown, &intA, TLS1_3_VERSION);
-		struct pair p;
-
-		assert_int_equal(pinfast_openssl_init(cctx, policy, &next,
-		                     NULL),
-		    0);
-		p = attached(cctx, sctx, "pin.test");
-		shake(&p);
-		chat(&p);
-		expect_row(r->name, &p, r->allow, r->reason);
-		part(&p);
-		SSL_CTX_free(cctx);
-		SSL_CTX_free(sctx);
-		pinfast_free(policy);
-	}
+	for (size_t i = 0; i < sizeof own_rows / sizeof *own_rows; i++)
+		try_own(&own_rows[i]);
 }
 
 /* It takes our callback over, and says nothing of the SSL. */
@@ -161,18 +170,14 @@ verify_aside(X509_STORE_CTX *xs, void *arg)
 	return verified;
 }
 
-static const struct aside_row {
-	const char *name;
-	const struct id *shown;
-	int (*callback)(int ok, X509_STORE_CTX *xs);
-	int allow;
-	int32_t reason;
-} aside_rows[] = {
-    {"honest", &leaf, NULL, ALLOW, PINFAST_REASON_PIN_MATCHED},
-    {"nobody's", &self, NULL, DENY, PINFAST_REASON_PKIX_FAILED},
-    {"honest, with a callback", &leaf, pass_on, DENY,
+static const struct own_row aside_rows[] = {
+    {"honest", verify_aside, NULL, NULL, &leaf, ALLOW,
+        PINFAST_REASON_PIN_MATCHED},
+    {"nobody's", verify_aside, NULL, NULL, &self, DENY,
         PINFAST_REASON_PKIX_FAILED},
-    {"nobody's, with a callback", &self, forgive, DENY,
+    {"honest, with a callback", verify_aside, NULL, pass_on, &leaf, DENY,
+        PINFAST_REASON_PKIX_FAILED},
+    {"nobody's, with a callback", verify_aside, NULL, forgive, &self, DENY,
         PINFAST_REASON_PKIX_FAILED},
 };
 
@@ -180,27 +185,8 @@ static void
 an_own_verification_may_go_aside(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof aside_rows / sizeof *aside_rows; i++) {
-		const struct aside_row *r = &aside_rows[i];
-		struct pinfast_openssl_next next = {.verify = verify_aside};
-		struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, r->shown);
-		SSL_CTX *cctx = bare_ctx(TLS1_3_VERSION);
-		SSL_CTX *sctx = server_ctx(r->shown, &intA, TLS1_3_VERSION);
-		struct pair p;
-
-		SSL_CTX_set_verify(cctx, SSL_VERIFY_PEER, r->callback);
-		assert_int_equal(pinfast_openssl_init(cctx, policy, &next,
-		                     NULL),
-		    0);
-		p = attached(cctx, sctx, "pin.test");
-		shake(&p);
-		chat(&p);
-		expect_row(r->name, &p, r->allow, r->reason);
-		part(&p);
-		SSL_CTX_free(cctx);
-		SSL_CTX_free(sctx);
-		pinfast_free(policy);
-	}
+	for (size_t i = 0; i < sizeof aside_rows / sizeof *aside_rows; i++)
+		try_own(&aside_rows[i]);
 }
 
 /* ---------------------------------------------------- their own callbacks */
@@ -214,38 +200,56 @@ count_info(const SSL *ssl, int where, int value)
 	infos++;
 }
 
+/* A client that takes also who shows no certificate (nobody), and whose
+ * information callback has taken our place. */
+static struct scene
+unnoticed_scene(SSL_CTX **nobody)
+{
+	struct scene s = ordinary_scene(TLS1_2_VERSION);
+
+	*nobody = server_ctx(&evil, NULL, TLS1_2_VERSION);
+	SSL_CTX_set_cipher_list(*nobody, "ADH-AES256-GCM-SHA384:@SECLEVEL=0");
+	SSL_CTX_set_dh_auto(*nobody, 1);
+	part(&s.p);
+	SSL_CTX_set_cipher_list(s.cctx, "ALL:aNULL:@SECLEVEL=0");
+	s.p = attached(s.cctx, s.sctx, "pin.test");
+	SSL_set_info_callback(s.p.c, count_info);
+	return s;
+}
+
+/* And then again the right server. */
+static void
+meet_nobody(const char *name, struct scene *s, SSL_CTX *nobody)
+{
+	join_again(&s->p, nobody);
+	shake(&s->p);
+	assert_true(s->p.shaken);
+	expect(pinfast_openssl_result(s->p.c), DENY,
+	    PINFAST_REASON_NO_CERTIFICATE);
+	chat(&s->p);
+	expect_row(name, &s->p, DENY, PINFAST_REASON_NO_CERTIFICATE);
+	join_again(&s->p, s->sctx);
+	shake(&s->p);
+	chat(&s->p);
+	expect_row("noticed again", &s->p, ALLOW, PINFAST_REASON_PIN_MATCHED);
+	SSL_CTX_free(nobody);
+	end(s);
+}
+
 /* The second server shows no certificate (RFC 5246, appendix A.5), and an
  * information callback has taken our place. */
 static void
 an_unnoticed_handshake_has_no_verdict(void **state)
 {
-	struct scene s = ordinary_scene(TLS1_2_VERSION);
-	SSL_CTX *nobody = server_ctx(&evil, NULL, TLS1_2_VERSION);
+	SSL_CTX *nobody;
+	struct scene s = unnoticed_scene(&nobody);
 
 	(void)state;
-	SSL_CTX_set_cipher_list(nobody, "ADH-AES256-GCM-SHA384:@SECLEVEL=0");
-	SSL_CTX_set_dh_auto(nobody, 1);
-	part(&s.p);
-	SSL_CTX_set_cipher_list(s.cctx, "ALL:aNULL:@SECLEVEL=0");
-	s.p = attached(s.cctx, s.sctx, "pin.test");
-	SSL_set_info_callback(s.p.c, count_info);
 	shake(&s.p);
 	chat(&s.p);
 	expect_row("noticed by its certificate", &s.p, ALLOW,
 	    PINFAST_REASON_PIN_MATCHED);
-	join_again(&s.p, nobody);
-	shake(&s.p);
-	assert_true(s.p.shaken);
-	expect(pinfast_openssl_result(s.p.c), DENY,
-	    PINFAST_REASON_NO_CERTIFICATE);
-	chat(&s.p);
-	expect_row("unnoticed", &s.p, DENY, PINFAST_REASON_NO_CERTIFICATE);
-	join_again(&s.p, s.sctx);
-	shake(&s.p);
-	chat(&s.p);
-	expect_row("noticed again", &s.p, ALLOW, PINFAST_REASON_PIN_MATCHED);
-	SSL_CTX_free(nobody);
-	end(&s);
+	meet_nobody("unnoticed", &s, nobody);
 }
 
 /* The same after a handshake that broke off when its certificate was judged:
@@ -253,36 +257,17 @@ an_unnoticed_handshake_has_no_verdict(void **state)
 static void
 a_handshake_that_broke_off_helps_no_other(void **state)
 {
-	struct scene s = ordinary_scene(TLS1_2_VERSION);
-	SSL_CTX *nobody = server_ctx(&evil, NULL, TLS1_2_VERSION);
+	SSL_CTX *nobody;
+	struct scene s = unnoticed_scene(&nobody);
 
 	(void)state;
-	SSL_CTX_set_cipher_list(nobody, "ADH-AES256-GCM-SHA384:@SECLEVEL=0");
-	SSL_CTX_set_dh_auto(nobody, 1);
-	part(&s.p);
-	SSL_CTX_set_cipher_list(s.cctx, "ALL:aNULL:@SECLEVEL=0");
-	s.p = attached(s.cctx, s.sctx, "pin.test");
-	SSL_set_info_callback(s.p.c, count_info);
 	SSL_do_handshake(s.p.c);
 	SSL_do_handshake(s.p.s);
 	SSL_do_handshake(s.p.c);
 	assert_int_equal(pinfast_conn_verdict(pinfast_openssl_conn(s.p.c))
 	                     .reason,
 	    PINFAST_REASON_PIN_MATCHED);
-	join_again(&s.p, nobody);
-	shake(&s.p);
-	assert_true(s.p.shaken);
-	expect(pinfast_openssl_result(s.p.c), DENY,
-	    PINFAST_REASON_NO_CERTIFICATE);
-	chat(&s.p);
-	expect_row("after one that broke off", &s.p, DENY,
-	    PINFAST_REASON_NO_CERTIFICATE);
-	join_again(&s.p, s.sctx);
-	shake(&s.p);
-	chat(&s.p);
-	expect_row("noticed again", &s.p, ALLOW, PINFAST_REASON_PIN_MATCHED);
-	SSL_CTX_free(nobody);
-	end(&s);
+	meet_nobody("after one that broke off", &s, nobody);
 }
 
 static void

@@ -121,18 +121,6 @@ connect_once(void *arg, long n, int on)
 	return failed;
 }
 
-static struct pinfast *
-failing_policy(enum pinfast_role role, const struct id *id)
-{
-	struct pinfast_builder *b = begin_policy(1);
-	struct pinfast *policy;
-
-	assert_int_equal(pinfast_new(&failing, &policy), 0);
-	add_entry(b, "pin.test", role, id);
-	serve_policy(policy, b);
-	return policy;
-}
-
 static void
 no_failing_allocation_lets_a_byte_out(void **state)
 {
@@ -141,7 +129,7 @@ no_failing_allocation_lets_a_byte_out(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		struct plot plot = {
-		    .policy = failing_policy(PINFAST_ROLE_CA, &intA),
+		    .policy = policy_from(&failing, PINFAST_ROLE_CA, &intA),
 		    .good = server_ctx(shown[i], &intA, TLS1_3_VERSION),
 		    .allow = shown[i] == &leaf};
 
@@ -231,7 +219,8 @@ static void
 without_memory_no_earlier_verdict_counts(void **state)
 {
 	const char *const anonymous = "ADH-AES256-GCM-SHA384:@SECLEVEL=0";
-	struct plot plot = {.policy = failing_policy(PINFAST_ROLE_LEAF, &leaf),
+	struct plot plot = {
+	    .policy = policy_from(&failing, PINFAST_ROLE_LEAF, &leaf),
 	    .good = server_ctx(&leaf, &intA, TLS1_2_VERSION),
 	    .bad = server_ctx(&evil, NULL, TLS1_2_VERSION)};
 

@@ -1,6 +1,6 @@
 /* The OpenSSL adapter: sessions, early data, kept connections. */
 #define _XOPEN_SOURCE 700
-#include "pair.h"
+#include "shared_key.h"
 
 /* How a session gets from one connection to the next. */
 enum flow { MEMORY, USE, WRITTEN, PLAIN };
@@ -423,48 +423,7 @@ a_pool_asks_for_every_host(void **state)
 	end(&s);
 }
 
-/* An external PSK of the application: no certificate, and no session of ours.
- */
-static SSL_SESSION *
-psk_session(const SSL *ssl)
-{
-	static const unsigned char key[32] = {1, 2, 3};
-	static const unsigned char id[] = {0x13, 0x02};
-	SSL_SESSION *session = SSL_SESSION_new();
-
-	assert_non_null(session);
-	assert_int_equal(SSL_SESSION_set1_master_key(session, key, sizeof key),
-	    1);
-	assert_int_equal(SSL_SESSION_set_cipher(session,
-	                     SSL_CIPHER_find((SSL *)(uintptr_t)ssl, id)),
-	    1);
-	assert_int_equal(SSL_SESSION_set_protocol_version(session,
-	                     TLS1_3_VERSION),
-	    1);
-	assert_int_equal(SSL_SESSION_set_max_early_data(session, 1024), 1);
-	return session;
-}
-
-static int
-use_psk(SSL *ssl, const EVP_MD *md, const unsigned char **id, size_t *len,
-    SSL_SESSION **session)
-{
-	(void)md;
-	*id = (const unsigned char *)"psk";
-	*len = 3;
-	*session = psk_session(ssl);
-	return 1;
-}
-
-static int
-find_psk(SSL *ssl, const unsigned char *id, size_t len, SSL_SESSION **session)
-{
-	*session =
-	    len == 3 && memcmp(id, "psk", 3) == 0 ? psk_session(ssl) : NULL;
-	return 1;
-}
-
-/* Whoever holds the key shows no certificate: it is not offered. */
+/* An external PSK: whoever holds it shows no certificate; it is not offered. */
 static void
 an_external_psk_is_no_session_of_ours(void **state)
 {
@@ -480,11 +439,11 @@ an_external_psk_is_no_session_of_ours(void **state)
 	chat(&p);
 	session = SSL_get1_session(p.c);
 	part(&p);
-	SSL_CTX_set_psk_find_session_callback(sctx, find_psk);
-	SSL_CTX_set_psk_find_session_callback(strange, find_psk);
+	SSL_CTX_set_psk_find_session_callback(sctx, find_shared);
+	SSL_CTX_set_psk_find_session_callback(strange, find_shared);
 	for (int i = 0; i < 4; i++) {
 		p = attached(cctx, i & 2 ? sctx : strange, "pin.test");
-		SSL_set_psk_use_session_callback(p.c, use_psk);
+		SSL_set_psk_use_session_callback(p.c, use_shared);
 		if (i & 1)
 			SSL_set_session(p.c, session); /* its tag passes */
 		shake(&p);
@@ -511,13 +470,14 @@ an_external_psk_lets_no_early_data_out(void **state)
 		    &evil, NULL, TLS1_3_VERSION);
 		size_t n;
 
-		SSL_CTX_set_psk_find_session_callback(s.sctx, find_psk);
+		SSL_CTX_set_psk_find_session_callback(s.sctx, find_shared);
 		if (i == 0)
-			SSL_CTX_set_psk_use_session_callback(s.cctx, use_psk);
+			SSL_CTX_set_psk_use_session_callback(s.cctx,
+			    use_shared);
 		part(&s.p);
 		s.p = attached(s.cctx, s.sctx, "pin.test");
 		if (i == 1)
-			SSL_set_psk_use_session_callback(s.p.c, use_psk);
+			SSL_set_psk_use_session_callback(s.p.c, use_shared);
 		(void)SSL_write_early_data(s.p.c, "early", 5, &n);
 		take_early(&s.p);
 		shake(&s.p);

@@ -2,18 +2,15 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 #include <dlfcn.h>
 
 #include "pinfast-wolfssl.h"
-#include "wolf_peer.h"
+#include "wolf_world.h"
 
 #include <wolfssl/wolfio.h>
+
+/* It is under rootB, with nobody between. */
+#define RIGHT EVIL
 
 /* One client; whom it talks to may change. */
 struct pair {
@@ -39,7 +36,7 @@ pinfast_conn_needs(struct pinfast_conn *conn)
 	assert_non_null(real);
 	needs = real(conn);
 	if (questions > 0 && --questions == 0)
-		peer_policy_off(changing, 2);
+		world_forget(changing, 2);
 	return needs;
 }
 
@@ -94,13 +91,11 @@ client_ctx(struct pinfast *policy, int tls13)
 
 	assert_non_null(ctx);
 	for (size_t i = 0; i < 2; i++) {
-		uint8_t *der;
-		size_t len = peer_cert(roots[i], &der);
+		struct pinfast_bytes der = cert_of(roots[i]);
 
-		assert_int_equal(wolfSSL_CTX_load_verify_buffer(ctx, der,
-		                     (long)len, WOLFSSL_FILETYPE_ASN1),
+		assert_int_equal(wolfSSL_CTX_load_verify_buffer(ctx, der.data,
+		                     (long)der.len, WOLFSSL_FILETYPE_ASN1),
 		    WOLFSSL_SUCCESS);
-		free(der);
 	}
 	wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_PEER, NULL);
 	wolfSSL_CTX_SetIOSend(ctx, on_send);
@@ -152,7 +147,7 @@ end(struct pair *p)
 static void
 the_right_server_is_let_through(void **state)
 {
-	struct pinfast *policy = peer_policy(RIGHT, 0);
+	struct pinfast *policy = world_policy(NULL, PINFAST_ROLE_LEAF, RIGHT);
 	struct pair p;
 
 	(void)state;
@@ -175,7 +170,7 @@ the_right_server_is_let_through(void **state)
 static void
 what_broke_off_is_no_evidence(void **state)
 {
-	struct pinfast *policy = peer_policy(RIGHT, 0);
+	struct pinfast *policy = world_policy(NULL, PINFAST_ROLE_LEAF, RIGHT);
 	struct pair p;
 
 	(void)state;
@@ -200,7 +195,7 @@ what_broke_off_is_no_evidence(void **state)
 static void
 writing_without_connecting_is_judged_at_its_end(void **state)
 {
-	struct pinfast *policy = peer_policy(RIGHT, 0);
+	struct pinfast *policy = world_policy(NULL, PINFAST_ROLE_LEAF, RIGHT);
 	struct pair p;
 
 	(void)state;
@@ -225,7 +220,7 @@ a_policy_that_wants_verification_gets_none_from_before(void **state)
 
 	(void)state;
 	for (int at = 1; at < 8; at++) {
-		struct pinfast *policy = peer_policy(RIGHT, 1);
+		struct pinfast *policy = world_unverified(RIGHT);
 
 		begin(&p, policy, 0);
 		/* Nobody trusted has issued it. */
@@ -246,7 +241,7 @@ a_policy_that_wants_verification_gets_none_from_before(void **state)
 static void
 a_refused_connection_stays_so(void **state)
 {
-	struct pinfast *policy = peer_policy(RIGHT, 0);
+	struct pinfast *policy = world_policy(NULL, PINFAST_ROLE_LEAF, RIGHT);
 	struct pair p;
 
 	(void)state;
@@ -255,7 +250,7 @@ a_refused_connection_stays_so(void **state)
 	shake(&p);
 	assert_true(p.shaken);
 	assert_int_equal(pinfast_wolfssl_result(p.c).decision, PINFAST_ALLOW);
-	peer_policy_reject(policy, 2);
+	world_change(policy, 2, PINFAST_ROLE_LEAF, LEAF);
 	assert_int_not_equal(pinfast_wolfssl_result(p.c).decision,
 	    PINFAST_ALLOW);
 	wolfSSL_SSLSetIOSend(p.c, on_send);
@@ -298,7 +293,7 @@ unjudged(const struct peer *server)
 static void
 the_tag_of_what_broke_off_is_no_evidence(void **state)
 {
-	struct pinfast *policy = peer_policy(RIGHT, 0);
+	struct pinfast *policy = world_policy(NULL, PINFAST_ROLE_LEAF, RIGHT);
 	WOLFSSL_SESSION *good, *bad;
 	struct peer *server = peer_new(RIGHT, 0, 0);
 	struct pair p;
@@ -358,7 +353,7 @@ renew(struct pair *p)
 static void
 a_shared_key_is_no_session(void **state)
 {
-	struct pinfast *policy = peer_policy(RIGHT, 0);
+	struct pinfast *policy = world_policy(NULL, PINFAST_ROLE_LEAF, RIGHT);
 	WOLFSSL_SESSION *good;
 	struct pair p;
 	char text[8];
@@ -392,7 +387,7 @@ a_shared_key_is_no_session(void **state)
 static void
 a_client_with_a_shared_key_resumes_nothing(void **state)
 {
-	struct pinfast *policy = peer_policy(RIGHT, 0);
+	struct pinfast *policy = world_policy(NULL, PINFAST_ROLE_LEAF, RIGHT);
 	struct peer *server = peer_new(RIGHT, 0, 1);
 	WOLFSSL_SESSION *session;
 	struct pair p;
@@ -436,7 +431,7 @@ own_info(const WOLFSSL *ssl, int type, int value)
 static void
 a_verdict_is_of_its_own_handshake(void **state)
 {
-	struct pinfast *policy = peer_policy(RIGHT, 0);
+	struct pinfast *policy = world_policy(NULL, PINFAST_ROLE_LEAF, RIGHT);
 	struct pair p;
 	char text[8];
 
@@ -483,6 +478,5 @@ main(void)
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, peer_make_everybody,
-	    peer_free_everybody);
+	return cmocka_run_group_tests(tests, make_world, free_world);
 }

@@ -1,5 +1,6 @@
-#include "pair.h"
 #include "wolf_world.h"
+
+#include "pair.h"
 
 static struct id twin_b, old_root, old_leaf, short_leaf;
 
@@ -166,4 +167,122 @@ world_change_clients(struct pinfast *policy, int64_t serial, enum who one,
     enum who too)
 {
 	serve_policy(policy, clients_of(serial, one, too));
+}
+
+struct pinfast *
+world_unverified(enum who pinned)
+{
+	struct pinfast_builder *b = entry_for(1, PINFAST_ROLE_LEAF, pinned);
+
+	pinfast_builder_entry_set(b, PINFAST_ENTRY_PKIX_NONE, 1);
+	return policy_made(b);
+}
+
+void
+world_forget(struct pinfast *policy, int64_t serial)
+{
+	struct pinfast_builder *b = begin_policy(serial);
+
+	add_entry(b, "other.test", PINFAST_ROLE_LEAF, &leaf);
+	serve_policy(policy, b);
+}
+
+/* ------------------------------------------------------- OpenSSL's servers */
+
+struct peer {
+	SSL_CTX *ctx;
+	SSL *ssl;
+	BIO *out;
+	size_t app;
+};
+
+static unsigned
+on_psk(SSL *ssl, const char *identity, unsigned char *psk, unsigned max)
+{
+	(void)ssl;
+	/* Not the ticket of a session. */
+	if (max < 16 || strcmp(identity, "x") != 0)
+		return 0;
+	memset(psk, 'Z', 16);
+	return 16;
+}
+
+static void
+open_ssl(struct peer *peer)
+{
+	BIO *in = BIO_new(BIO_s_mem());
+
+	peer->out = BIO_new(BIO_s_mem());
+	peer->ssl = SSL_new(peer->ctx);
+	assert_non_null(peer->ssl);
+	SSL_set_bio(peer->ssl, in, peer->out);
+	SSL_set_accept_state(peer->ssl);
+}
+
+struct peer *
+peer_new(enum who who, int psk, int tls13)
+{
+	int tls = tls13 ? TLS1_3_VERSION : TLS1_2_VERSION;
+	struct peer *peer = calloc(1, sizeof *peer);
+
+	assert_non_null(peer);
+	peer->ctx = server_ctx(people[who], NULL, tls);
+	if (psk) {
+		SSL_CTX_free(peer->ctx);
+		peer->ctx = SSL_CTX_new(TLS_server_method());
+		assert_non_null(peer->ctx);
+		SSL_CTX_set_max_proto_version(peer->ctx, tls);
+		SSL_CTX_set_psk_server_callback(peer->ctx, on_psk);
+		SSL_CTX_set_cipher_list(peer->ctx, "PSK:@SECLEVEL=0");
+	}
+	open_ssl(peer);
+	return peer;
+}
+
+struct peer *
+peer_again(const struct peer *peer)
+{
+	struct peer *again = calloc(1, sizeof *again);
+
+	assert_non_null(again);
+	again->ctx = peer->ctx;
+	SSL_CTX_up_ref(again->ctx);
+	open_ssl(again);
+	return again;
+}
+
+void
+peer_free(struct peer *peer)
+{
+	/* Or its session counts as broken. */
+	SSL_set_shutdown(peer->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	SSL_free(peer->ssl);
+	SSL_CTX_free(peer->ctx);
+	free(peer);
+}
+
+void
+peer_take(struct peer *peer, const void *bytes, size_t len)
+{
+	char text[256];
+	int n;
+
+	BIO_write(SSL_get_rbio(peer->ssl), bytes, (int)len);
+	while ((n = SSL_read(peer->ssl, text, sizeof text)) > 0)
+		peer->app += (size_t)n;
+	ERR_clear_error();
+}
+
+size_t
+peer_give(struct peer *peer, void *bytes, size_t size)
+{
+	int n = BIO_read(peer->out, bytes, (int)size);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
+size_t
+peer_app(struct peer *peer)
+{
+	return peer->app;
 }

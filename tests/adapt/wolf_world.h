@@ -1,6 +1,7 @@
 /*
- * The people of pair.h for programs that include wolfSSL's headers, which do
- * not go together with OpenSSL's: certificates and keys are DER here.
+ * The people of pair.h, and servers of OpenSSL, for programs that include
+ * wolfSSL's headers, which do not go together with OpenSSL's: certificates and
+ * keys are DER here.
  */
 #ifndef WOLF_WORLD_H
 #define WOLF_WORLD_H
@@ -55,10 +56,34 @@ struct pinfast *world_anchored(const struct pinfast_alloc *alloc,
 void world_change(struct pinfast *policy, int64_t serial,
     enum pinfast_role role, enum who pinned);
 
+/* A leaf pin that counts without verification (`pkix: none`). */
+struct pinfast *world_unverified(enum who pinned);
+
+/* In place of what is in service: nothing about pin.test. */
+void world_forget(struct pinfast *policy, int64_t serial);
+
 /* The clients "partner" and "guest", both known by the same keys; the second
  * may be NOBODY's. */
 struct pinfast *world_clients(enum who one, enum who too);
 void world_change_clients(struct pinfast *policy, int64_t serial, enum who one,
     enum who too);
+
+/* ------------------------------------------------------- OpenSSL's servers */
+
+struct peer;
+
+/* psk: knows no certificates, shares the key of 16 octets 'Z'. */
+struct peer *peer_new(enum who who, int psk, int tls13);
+void peer_free(struct peer *peer);
+
+/* The same server for another connection, sessions and all. */
+struct peer *peer_again(const struct peer *peer);
+
+/* What the client sent; what it is to receive. */
+void peer_take(struct peer *peer, const void *bytes, size_t len);
+size_t peer_give(struct peer *peer, void *bytes, size_t size);
+
+/* What the server's application has received. */
+size_t peer_app(struct peer *peer);
 
 #endif
