@@ -126,6 +126,21 @@ enum pinfast_error pf_attached_refuse(struct pinfast_diag *diag,
 
 #define PF_ADAPTER_ABI 1U
 
+/* What a TLS library or its adapter can do, for who has found it.  Bits;
+ * tests/conform has a finer list of its own. */
+enum pf_adapter_cap {
+	PF_CAN_TLS13 = 1,
+	PF_CAN_EARLY = 2,        /* 0-RTT */
+	PF_CAN_RAW_KEY = 4,      /* RFC 7250 */
+	PF_CAN_SERVER = 8,       /* pins of clients */
+	PF_CAN_RESUME = 16,      /* sessions in memory */
+	PF_CAN_RESUME_FILE = 32, /* serialised sessions */
+	PF_CAN_SECOND_PATH = 64,
+	PF_CAN_ADDRESS = 128, /* addresses in certificates (RFC 5280 4.2.1.6) */
+	PF_CAN_ALERT = 256,   /* the refusal reaches the peer as an alert */
+	PF_CAN_RELOAD = 512
+};
+
 /* A host that a connection may be for. */
 struct pf_expected {
 	const char *host;
@@ -153,6 +168,7 @@ struct pf_adapter {
 	uint32_t size;
 	const char *name;    /* "openssl" */
 	const char *library; /* what it was built for: "OpenSSL 3.0.17" */
+	unsigned caps;
 	enum pinfast_error (*init)(void *ctx, struct pinfast *policy,
 	    struct pinfast_diag *diag);
 	enum pinfast_error (*attach)(void *tls, struct pinfast *policy,

@@ -465,6 +465,7 @@ whoever_finds_it_at_run_time_gets_the_same_answers(void **state)
 	(void)state;
 	assert_string_equal(a->name, "mbedtls");
 	assert_int_equal(a->abi, PF_ADAPTER_ABI);
+	assert_int_equal(a->caps & (PF_CAN_TLS13 | PF_CAN_EARLY), 0);
 	g.d = duo_of(g.client, g.server);
 	pin_end(&g.d->c, g.policy);
 	assert_int_equal(a->attach(g.d->c.pin, g.policy, "pin.test", 443, NULL),

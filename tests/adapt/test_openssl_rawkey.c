@@ -2,6 +2,8 @@
  * OpenSSL 3.2: tools/check-openssl35 builds and runs this. */
 #include "pair.h"
 
+#include "adapt/adapter.h"
+
 #define NO_ENTRY (-1)
 #define PIN 1     /* a pin that needs a verified path */
 #define INSTEAD 2 /* `pkix: none`, `dates: ignore` */
@@ -324,6 +326,15 @@ servers_judge_the_bare_keys_of_clients(void **state)
 	}
 }
 
+static void
+the_adapter_says_that_it_can(void **state)
+{
+	const struct pf_adapter *pinfast_adapter_openssl(void);
+
+	(void)state;
+	assert_true(pinfast_adapter_openssl()->caps & PF_CAN_RAW_KEY);
+}
+
 int
 main(void)
 {
@@ -334,6 +345,7 @@ main(void)
 	    cmocka_unit_test(a_bare_key_is_good_for_one_host),
 	    cmocka_unit_test(a_resumed_bare_key_is_judged_by_its_tag),
 	    cmocka_unit_test(servers_judge_the_bare_keys_of_clients),
+	    cmocka_unit_test(the_adapter_says_that_it_can),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

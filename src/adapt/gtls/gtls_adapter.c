@@ -53,6 +53,10 @@ pinfast_adapter_gnutls(void)
 	    .size = sizeof adapter,
 	    .name = "gnutls",
 	    .library = "GnuTLS " GNUTLS_VERSION,
+	    .caps = PF_CAN_TLS13 | PF_CAN_EARLY | PF_CAN_RAW_KEY |
+	            PF_CAN_SERVER | PF_CAN_RESUME | PF_CAN_RESUME_FILE |
+	            PF_CAN_SECOND_PATH | PF_CAN_ADDRESS | PF_CAN_ALERT |
+	            PF_CAN_RELOAD,
 	    .attach = attach,
 	    .result = result,
 	    .recheck = recheck,

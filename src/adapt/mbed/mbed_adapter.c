@@ -36,15 +36,23 @@ const struct pf_adapter *
 pinfast_adapter_mbedtls(void)
 {
 	static const struct pf_adapter adapter = {
-	    .abi = PF_ADAPTER_ABI,
-	    .size = sizeof adapter,
-	    .name = "mbedtls",
-	    .library = MBEDTLS_VERSION_STRING_FULL,
-	    .attach = attach,
-	    .result = result,
-	    .recheck = recheck,
-	    .explain = explain,
-	    .conn = conn,
+	    PF_ADAPTER_ABI,
+	    sizeof adapter,
+	    "mbedtls",
+	    MBEDTLS_VERSION_STRING_FULL,
+	    PF_CAN_SERVER | PF_CAN_RESUME | PF_CAN_RESUME_FILE |
+	        PF_CAN_SECOND_PATH | PF_CAN_ADDRESS | PF_CAN_ALERT |
+	        PF_CAN_RELOAD,
+	    NULL,
+	    attach,
+	    result,
+	    recheck,
+	    explain,
+	    conn,
+	    NULL,
+	    NULL,
+	    NULL,
+	    NULL,
 	};
 
 	return &adapter;

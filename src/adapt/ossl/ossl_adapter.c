@@ -50,19 +50,27 @@ const struct pf_adapter *
 pinfast_adapter_openssl(void)
 {
 	static const struct pf_adapter adapter = {
-	    .abi = PF_ADAPTER_ABI,
-	    .size = sizeof adapter,
-	    .name = "openssl",
-	    .library = OPENSSL_VERSION_TEXT,
-	    .init = init,
-	    .attach = attach,
-	    .result = result,
-	    .recheck = recheck,
-	    .explain = explain,
-	    .conn = conn,
-	    .symbol = "SSL_new",
-	    .function = (void (*)(void))SSL_new,
-	    .expect = expect,
+		.abi = PF_ADAPTER_ABI,
+		.size = sizeof adapter,
+		.name = "openssl",
+		.library = OPENSSL_VERSION_TEXT,
+		.caps = PF_CAN_TLS13 | PF_CAN_EARLY | PF_CAN_SERVER |
+		        PF_CAN_RESUME | PF_CAN_RESUME_FILE |
+		        PF_CAN_SECOND_PATH | PF_CAN_ADDRESS | PF_CAN_ALERT |
+		        PF_CAN_RELOAD
+#if OPENSSL_VERSION_NUMBER >= 0x30200000L
+		        | PF_CAN_RAW_KEY
+#endif
+		,
+		.init = init,
+		.attach = attach,
+		.result = result,
+		.recheck = recheck,
+		.explain = explain,
+		.conn = conn,
+		.symbol = "SSL_new",
+		.function = (void (*)(void))SSL_new,
+		.expect = expect,
 	};
 
 	return &adapter;

@@ -48,6 +48,9 @@ pinfast_adapter_wolfssl(void)
 	    .size = sizeof adapter,
 	    .name = "wolfssl",
 	    .library = "wolfSSL " LIBWOLFSSL_VERSION_STRING,
+	    .caps = PF_CAN_TLS13 | PF_CAN_SERVER | PF_CAN_RESUME |
+	            PF_CAN_RESUME_FILE | PF_CAN_SECOND_PATH | PF_CAN_ADDRESS |
+	            PF_CAN_ALERT | PF_CAN_RELOAD,
 	    .init = init,
 	    .attach = attach,
 	    .result = result,
