@@ -422,4 +422,15 @@ no_hook(gnutls_session_t session, unsigned type, unsigned when,
 	return 0;
 }
 
+/* How many bytes of early data the server's application gets. */
+static inline size_t
+early_at(gnutls_session_t server)
+{
+	char buffer[64];
+	ssize_t n =
+	    gnutls_record_recv_early_data(server, buffer, sizeof buffer);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
 #endif

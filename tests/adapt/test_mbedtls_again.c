@@ -380,97 +380,7 @@ a_leaf_that_is_its_own_anchor_is_asked_again(void **state)
 	pinfast_free(policy);
 }
 
-/* ------------------------------------------------------------ wrong order */
-
-static void
-attaching_another_host_too_late_denies(void **state)
-{
-	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
-	struct shared *c = client_side(), *s = server_side(&leaf, &intA);
-	struct duo *d = pinned_duo(policy, c, s, "pin.test");
-	char why[200];
-
-	(void)state;
-	pump(d, 0);
-	assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "PIN.test.", 443,
-	                     NULL),
-	    PINFAST_EUSAGE);
-	expect(pinfast_mbedtls_result(d->c.pin), ALLOW,
-	    PINFAST_REASON_PIN_MATCHED);
-	assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "two.test", 443,
-	                     NULL),
-	    PINFAST_EUSAGE);
-	talk(d);
-	expect_duo("late", d, DENY, PINFAST_REASON_NOT_JUDGED);
-	(void)pinfast_mbedtls_explain(d->c.pin, why, sizeof why);
-	assert_null(strstr(why, "allowed"));
-	close_duo(d);
-	drop_shared(c);
-	drop_shared(s);
-	pinfast_free(policy);
-}
-
-static void
-attaching_after_the_first_step_denies(void **state)
-{
-	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
-
-	(void)state;
-	for (int direct = 0; direct < 2; direct++) {
-		struct shared *c = client_side(),
-		              *s = server_side(&leaf, &intA);
-		struct duo *d = duo_of(c, s);
-
-		assert_int_equal(mbedtls_ssl_set_hostname(&d->c.ssl,
-		                     "pin.test"),
-		    0);
-		(void)mbedtls_ssl_handshake_step(&d->c.ssl);
-		pin_end(&d->c, policy);
-		assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "pin.test",
-		                     443, NULL),
-		    PINFAST_EUSAGE);
-		pump(d, direct);
-		talk(d);
-		expect_duo("stepped", d, DENY, PINFAST_REASON_NOT_JUDGED);
-		close_duo(d);
-		drop_shared(c);
-		drop_shared(s);
-	}
-	pinfast_free(policy);
-}
-
-static void
-attaching_before_there_is_a_wire_denies(void **state)
-{
-	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
-	struct shared *c = client_side(), *e = server_side(&evil, NULL);
-	mbedtls_ssl_session session;
-	struct duo *d = duo_of(c, e);
-
-	(void)state;
-	with_tickets(e);
-	assert_int_equal(mbedtls_ssl_set_hostname(&d->c.ssl, "pin.test"), 0);
-	pump(d, 1);
-	mbedtls_ssl_session_init(&session);
-	assert_int_equal(mbedtls_ssl_get_session(&d->c.ssl, &session), 0);
-	close_duo(d);
-	d = duo_of(c, e);
-	mbedtls_ssl_set_bio(&d->c.ssl, NULL, NULL, NULL, NULL);
-	assert_int_equal(mbedtls_ssl_set_session(&d->c.ssl, &session), 0);
-	pin_end(&d->c, policy);
-	assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "pin.test", 443,
-	                     NULL),
-	    PINFAST_EUSAGE);
-	mbedtls_ssl_set_bio(&d->c.ssl, &d->c, wire_send, wire_recv, NULL);
-	pump(d, 1);
-	talk(d);
-	expect_duo("no wire", d, DENY, PINFAST_REASON_NOT_JUDGED);
-	mbedtls_ssl_session_free(&session);
-	close_duo(d);
-	drop_shared(c);
-	drop_shared(e);
-	pinfast_free(policy);
-}
+/* --------------------------------------------------- what there is no more */
 
 static void
 an_object_that_is_gone_is_not_called(void **state)
@@ -583,9 +493,6 @@ main(void)
 	    cmocka_unit_test(after_a_refusal_the_honest_server_is_let_in),
 	    cmocka_unit_test(a_renegotiation_has_the_anchors_of_the_entry),
 	    cmocka_unit_test(a_leaf_that_is_its_own_anchor_is_asked_again),
-	    cmocka_unit_test(attaching_another_host_too_late_denies),
-	    cmocka_unit_test(attaching_after_the_first_step_denies),
-	    cmocka_unit_test(attaching_before_there_is_a_wire_denies),
 	    cmocka_unit_test(an_object_that_is_gone_is_not_called),
 	    cmocka_unit_test(what_was_not_completed_is_not_called_allowed),
 	    cmocka_unit_test(other_functions_do_not_make_old_evidence_new),

@@ -1,4 +1,5 @@
-/* The mbedTLS adapter: what is set after attaching, and after a refusal. */
+/* The mbedTLS adapter: what is done or set too early, too late, or after a
+ * refusal. */
 #include "mbed_pair.h"
 
 static void
@@ -195,6 +196,98 @@ a_kept_connection_that_is_refused_stays_so(void **state)
 	pinfast_free(policy);
 }
 
+/* ------------------------------------------------------------ wrong order */
+
+static void
+attaching_another_host_too_late_denies(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	struct shared *c = client_side(), *s = server_side(&leaf, &intA);
+	struct duo *d = pinned_duo(policy, c, s, "pin.test");
+	char why[200];
+
+	(void)state;
+	pump(d, 0);
+	assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "PIN.test.", 443,
+	                     NULL),
+	    PINFAST_EUSAGE);
+	expect(pinfast_mbedtls_result(d->c.pin), ALLOW,
+	    PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "two.test", 443,
+	                     NULL),
+	    PINFAST_EUSAGE);
+	talk(d);
+	expect_duo("late", d, DENY, PINFAST_REASON_NOT_JUDGED);
+	(void)pinfast_mbedtls_explain(d->c.pin, why, sizeof why);
+	assert_null(strstr(why, "allowed"));
+	close_duo(d);
+	drop_shared(c);
+	drop_shared(s);
+	pinfast_free(policy);
+}
+
+static void
+attaching_after_the_first_step_denies(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+
+	(void)state;
+	for (int direct = 0; direct < 2; direct++) {
+		struct shared *c = client_side(),
+		              *s = server_side(&leaf, &intA);
+		struct duo *d = duo_of(c, s);
+
+		assert_int_equal(mbedtls_ssl_set_hostname(&d->c.ssl,
+		                     "pin.test"),
+		    0);
+		(void)mbedtls_ssl_handshake_step(&d->c.ssl);
+		pin_end(&d->c, policy);
+		assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "pin.test",
+		                     443, NULL),
+		    PINFAST_EUSAGE);
+		pump(d, direct);
+		talk(d);
+		expect_duo("stepped", d, DENY, PINFAST_REASON_NOT_JUDGED);
+		close_duo(d);
+		drop_shared(c);
+		drop_shared(s);
+	}
+	pinfast_free(policy);
+}
+
+static void
+attaching_before_there_is_a_wire_denies(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	struct shared *c = client_side(), *e = server_side(&evil, NULL);
+	mbedtls_ssl_session session;
+	struct duo *d = duo_of(c, e);
+
+	(void)state;
+	with_tickets(e);
+	assert_int_equal(mbedtls_ssl_set_hostname(&d->c.ssl, "pin.test"), 0);
+	pump(d, 1);
+	mbedtls_ssl_session_init(&session);
+	assert_int_equal(mbedtls_ssl_get_session(&d->c.ssl, &session), 0);
+	close_duo(d);
+	d = duo_of(c, e);
+	mbedtls_ssl_set_bio(&d->c.ssl, NULL, NULL, NULL, NULL);
+	assert_int_equal(mbedtls_ssl_set_session(&d->c.ssl, &session), 0);
+	pin_end(&d->c, policy);
+	assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "pin.test", 443,
+	                     NULL),
+	    PINFAST_EUSAGE);
+	mbedtls_ssl_set_bio(&d->c.ssl, &d->c, wire_send, wire_recv, NULL);
+	pump(d, 1);
+	talk(d);
+	expect_duo("no wire", d, DENY, PINFAST_REASON_NOT_JUDGED);
+	mbedtls_ssl_session_free(&session);
+	close_duo(d);
+	drop_shared(c);
+	drop_shared(e);
+	pinfast_free(policy);
+}
+
 int
 main(void)
 {
@@ -206,6 +299,9 @@ main(void)
 	    cmocka_unit_test(
 	        who_was_stopped_gets_nothing_through_by_other_bytes),
 	    cmocka_unit_test(a_kept_connection_that_is_refused_stays_so),
+	    cmocka_unit_test(attaching_another_host_too_late_denies),
+	    cmocka_unit_test(attaching_after_the_first_step_denies),
+	    cmocka_unit_test(attaching_before_there_is_a_wire_denies),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
