@@ -2,7 +2,7 @@
 # for.  BUILD is where `make` builds, JOBS how many compilers run at once.
 BUILD = build
 JOBS = $(shell nproc 2>/dev/null || echo 2)
-DESTDIR =
+DESTDIR ?=
 PREFIX = /usr/local
 CORPORA ?=
 ADAPTER = all

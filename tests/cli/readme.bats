@@ -60,3 +60,11 @@ shown() {
 		[ -e "$f" ] || { echo "$f"; return 1; }
 	done
 }
+
+@test "make install goes below DESTDIR, said before or behind" {
+	cd "$BATS_TEST_DIRNAME/../.."
+	# A make above this one would tell of its own variables.
+	unset MAKEFLAGS MFLAGS MAKEOVERRIDES
+	DESTDIR=/below make -n install | grep -q 'DESTDIR=/below meson install'
+	make -n install DESTDIR=/below | grep -q 'DESTDIR=/below meson install'
+}
