@@ -413,6 +413,116 @@ the_first_byte_is_judged_when_the_end_was_not(void **state)
 	}
 }
 
+/* ------------------------------------------------------- what broke off */
+
+/* The client's handshake breaks off, after so many turns, and is cleared; it
+ * meets another connection of server. */
+static void
+break_off(struct duo *d, WOLFSSL_CTX *server, int turns)
+{
+	for (int i = 0; i < turns; i++) {
+		(void)push_end(&d->c, 0);
+		if (i + 1 < turns)
+			(void)push_end(&d->s, 1);
+	}
+	assert_int_equal(d->c.done, 0);
+	wolfSSL_free(d->s.ssl);
+	memset(&d->to_c, 0, sizeof d->to_c);
+	memset(&d->to_s, 0, sizeof d->to_s);
+	open_end(&d->s, server, &d->to_s, &d->to_c);
+	assert_int_equal(wolfSSL_clear(d->c.ssl), WOLFSSL_SUCCESS);
+	d->c.error = 0;
+}
+
+/* In TLS 1.3 the client's second turn is its last. */
+static void
+a_connection_that_broke_off_may_be_attached_again(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 3; how++) {
+		int tls = how < 2 ? TLS12 : TLS13;
+		struct pinfast *policy =
+		    world_policy(NULL, PINFAST_ROLE_LEAF, LEAF);
+		WOLFSSL_CTX *client = pinned_ctx(policy, tls);
+		WOLFSSL_CTX *server = server_ctx(LEAF, INT_A, NOBODY, tls);
+		struct duo *d = pinned_duo(client, server);
+
+		break_off(d, server, how == 1 ? 2 : 1);
+		assert_int_equal(pinfast_wolfssl_attach(d->c.ssl, "pin.test",
+		                     443, NULL),
+		    0);
+		pump(d);
+		talk(d);
+		expect_end("again", d, &d->c, 1, PINFAST_REASON_PIN_MATCHED);
+		close_duo(d);
+		drop_ctx(client);
+		drop_ctx(server);
+		pinfast_free(policy);
+	}
+}
+
+/* In the middle it is as late as before. */
+static void
+a_connection_in_its_handshake_is_not_attached_again(void **state)
+{
+	(void)state;
+	for (int tls = TLS12; tls <= TLS13; tls++) {
+		struct pinfast *policy =
+		    world_policy(NULL, PINFAST_ROLE_LEAF, LEAF);
+		WOLFSSL_CTX *client = pinned_ctx(policy, tls);
+		WOLFSSL_CTX *server = server_ctx(EVIL, NOBODY, NOBODY, tls);
+		struct duo *d = pinned_duo(client, server);
+
+		(void)push_end(&d->c, 0);
+		assert_int_equal(pinfast_wolfssl_attach(d->c.ssl, "two.test",
+		                     443, NULL),
+		    PINFAST_EUSAGE);
+		pump(d);
+		talk(d);
+		expect_end("late", d, &d->c, 0, PINFAST_REASON_PIN_MISMATCH);
+		close_duo(d);
+		drop_ctx(client);
+		drop_ctx(server);
+		pinfast_free(policy);
+	}
+}
+
+/* A session that nobody judged, set after the first handshake broke off. */
+static void
+what_broke_off_does_not_hide_a_session_of_ones_own(void **state)
+{
+	(void)state;
+	for (int tls = TLS12; tls <= TLS13; tls++) {
+		struct pinfast *policy =
+		    world_policy(NULL, PINFAST_ROLE_LEAF, LEAF);
+		WOLFSSL_CTX *client = pinned_ctx(policy, tls);
+		WOLFSSL_CTX *bare = client_ctx(tls);
+		WOLFSSL_CTX *server = server_ctx(LEAF, INT_A, NOBODY, tls);
+		struct duo *d = duo_of(bare, server);
+		WOLFSSL_SESSION *session;
+
+		pump(d);
+		talk(d);
+		session = wolfSSL_get1_session(d->c.ssl);
+		assert_non_null(session);
+		close_duo(d);
+		d = pinned_duo(client, server);
+		break_off(d, server, 1);
+		assert_int_equal(wolfSSL_set_session(d->c.ssl, session),
+		    WOLFSSL_SUCCESS);
+		pump(d);
+		talk(d);
+		assert_int_equal(wolfSSL_session_reused(d->c.ssl), 0);
+		expect_end("own", d, &d->c, 1, PINFAST_REASON_PIN_MATCHED);
+		wolfSSL_SESSION_free(session);
+		close_duo(d);
+		drop_ctx(client);
+		drop_ctx(bare);
+		drop_ctx(server);
+		pinfast_free(policy);
+	}
+}
+
 int
 main(void)
 {
@@ -424,6 +534,11 @@ main(void)
 	    cmocka_unit_test(a_client_does_not_pass_for_the_one_before),
 	    cmocka_unit_test(a_client_that_broke_off_helps_no_other),
 	    cmocka_unit_test(the_first_byte_is_judged_when_the_end_was_not),
+	    cmocka_unit_test(a_connection_that_broke_off_may_be_attached_again),
+	    cmocka_unit_test(
+	        a_connection_in_its_handshake_is_not_attached_again),
+	    cmocka_unit_test(
+	        what_broke_off_does_not_hide_a_session_of_ones_own),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

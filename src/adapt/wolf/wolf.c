@@ -226,7 +226,7 @@ on_connect(WOLFSSL *ssl)
 	/* The application's would let everything through. */
 	wolfSSL_SetHsDoneCb(ssl, pf_wolf_done, NULL);
 	pf_wolf_anchors_for(NULL);
-	if (st != NULL && st->begun && !st->a.complete) {
+	if (st != NULL && !pf_wolf_is_before(ssl, st)) {
 		pf_wolf_hello(st, 0);
 		return;
 	}
@@ -342,11 +342,14 @@ pinfast_wolfssl_fini(WOLFSSL_CTX *ctx)
 
 /* ------------------------------------------------------------------- attach */
 
+/* What broke off is forgotten after wolfSSL_clear(), of which only wolfSSL's
+ * own state tells. */
 int
 pf_wolf_is_before(WOLFSSL *ssl, const struct pf_wolf *st)
 {
 	return !wolfSSL_is_init_finished(ssl) &&
-	       (st == NULL || !st->begun || st->a.complete);
+	       (st == NULL || !st->begun || st->a.complete ||
+	           !wolfSSL_SSL_in_connect_init(ssl));
 }
 
 /* What a WOLFSSL is attached to. */

@@ -326,7 +326,7 @@ before(WOLFSSL *ssl)
 	if (st == NULL || st->a.server || st->a.doomed || st->blocked ||
 	    !pf_wolf_is_before(ssl, st))
 		return NULL;
-	if ((st->a.conn == NULL || st->a.complete) &&
+	if ((st->a.conn == NULL || st->a.complete || st->a.by_peer) &&
 	    pf_wolf_begin(st) != PINFAST_OK)
 		return NULL;
 	return st;

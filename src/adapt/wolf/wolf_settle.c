@@ -107,6 +107,9 @@ pf_wolf_end(struct pf_wolf *st)
 	first = !st->a.complete;
 	if (first)
 		note_shared_key(st);
+	/* Nobody has seen which session was offered. */
+	if (first && !st->begun && !st->a.server)
+		st->a.by_tag = 0;
 	if (st->shared)
 		st->a.by_tag = 0;
 	/* Nobody asked before, or about another session: the handshake rests
