@@ -1,4 +1,5 @@
 #define _DEFAULT_SOURCE
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,25 @@ file_option(int argc, char *argv[], int *i, struct options *o,
 	return NULL;
 }
 
+/* The policy, then hosts.  -1: read. */
+static int
+read_word(char *word, struct options *o)
+{
+	/* It may hold a password: it is not repeated. */
+	if (strstr(word, "://") != NULL ||
+	    (o->policy != NULL && strchr(word, '@') != NULL))
+		return pf_usage("check",
+		    "an argument is a URL; name a policy and HOST[:PORT], and "
+		    "write --proxy in front of a proxy's",
+		    NULL);
+	/* Options may stand between hosts: those move together. */
+	if (o->policy == NULL)
+		o->policy = word;
+	else
+		o->hosts[o->host_count++] = word;
+	return -1;
+}
+
 /* -1: read. */
 static int
 read_option(int argc, char *argv[], int *i, struct options *o)
@@ -86,34 +106,44 @@ read_option(int argc, char *argv[], int *i, struct options *o)
 		return taken > 0 ? -1 : PF_EXIT_USAGE;
 	} else if (argv[*i][0] == '-' && argv[*i][1] != '\0') {
 		return pf_usage("check", "no such option", argv[*i]);
-	} else if (strstr(argv[*i], "://") != NULL ||
-	           (o->policy != NULL && strchr(argv[*i], '@') != NULL)) {
-		/* It may hold a password: it is not repeated. */
-		return pf_usage("check",
-		    "an argument is a URL; name a policy and HOST[:PORT], and "
-		    "write --proxy in front of a proxy's",
-		    NULL);
-	} else if (o->policy == NULL) {
-		o->policy = argv[*i];
 	} else {
-		/* Options may stand between hosts: those move together. */
-		o->hosts[o->host_count++] = argv[*i];
+		return read_word(argv[*i], o);
 	}
 	return -1;
 }
 
-/* Is what would be written over something that is read or written? */
 static int
-same_file(const char *a, const char *b)
+same_inode(const char *a, const char *b)
 {
 	struct stat one, two;
 
-	if (a == NULL || b == NULL)
-		return 0;
-	if (strcmp(a, b) == 0)
-		return 1;
 	return stat(a, &one) == 0 && stat(b, &two) == 0 &&
 	       one.st_dev == two.st_dev && one.st_ino == two.st_ino;
+}
+
+/* The name that a path ends with; folder is what leads there. */
+static const char *
+split_path(const char *path, char folder[PATH_MAX])
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash != NULL ? slash + 1 : path;
+
+	(void)snprintf(folder, PATH_MAX, "%.*s.", (int)(name - path), path);
+	return name;
+}
+
+/* Is what would be written over something that is read or written?  What is
+ * not there yet is known by its folder. */
+static int
+same_file(const char *a, const char *b)
+{
+	char one[PATH_MAX], two[PATH_MAX];
+
+	if (a == NULL || b == NULL)
+		return 0;
+	return strcmp(a, b) == 0 || same_inode(a, b) ||
+	       (strcmp(split_path(a, one), split_path(b, two)) == 0 &&
+	           same_inode(one, two));
 }
 
 static int
@@ -133,6 +163,13 @@ is_link(const char *path)
 	return path != NULL && lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
 }
 
+/* Standard output has the table, or JSON. */
+static int
+is_dash(const char *path)
+{
+	return path != NULL && strcmp(path, "-") == 0;
+}
+
 /* Nothing that would be ignored is taken. */
 static int
 refuse_mixture(const struct options *o)
@@ -150,6 +187,10 @@ refuse_mixture(const struct options *o)
 		    "--new-cert and --csr connect to nothing and take only "
 		    "--ca-file, --time and --json",
 		    NULL);
+	if (is_dash(o->junit) || is_dash(o->prometheus))
+		return pf_usage("check",
+		    "--junit and --prometheus take the name of a file, not",
+		    "-");
 	if (same_file(o->junit, o->prometheus))
 		return pf_usage("check", "two outputs cannot share the file",
 		    o->junit);
@@ -168,8 +209,20 @@ refuse_mixture(const struct options *o)
 static int
 read_options(int argc, char *argv[], struct options *o)
 {
+	int only_words = 0, status;
+
 	o->hosts = argv + 1;
 	for (int i = 1; i < argc; i++) {
+		if (!only_words && strcmp(argv[i], "--") == 0) {
+			only_words = 1;
+			continue;
+		}
+		if (only_words) {
+			status = read_word(argv[i], o);
+			if (status >= 0)
+				return status;
+			continue;
+		}
 		if (strcmp(argv[i], "--help") == 0) {
 			fputs(help, stdout);
 			fputs(pf_reach_help, stdout);

@@ -63,6 +63,19 @@ print_text(const struct checking *c, const char *shown)
 	putchar('\n');
 }
 
+/* A sentence about a wildcard does not name what stood in for it. */
+static void
+name_shown(char *why, size_t size, const char *stood_in, const char *shown)
+{
+	char *at = strcmp(stood_in, shown) != 0 ? strstr(why, stood_in) : NULL;
+	char rest[4096];
+
+	if (at == NULL)
+		return;
+	snprintf(rest, sizeof rest, "%s", at + strlen(stood_in));
+	snprintf(at, size - (size_t)(at - why), "%s%s", shown, rest);
+}
+
 /* shown: the host as it is shown; a wildcard stands for one of its names. */
 static void
 ask(struct checking *c, const struct pf_host *host, uint16_t port,
@@ -74,6 +87,7 @@ ask(struct checking *c, const struct pf_host *host, uint16_t port,
 		c->failed = 1;
 		return;
 	}
+	name_shown(c->q.why, sizeof c->q.why, host->text, shown);
 	c->count[c->q.effect]++;
 	if (c->q.answer.entry_scope < 0) {
 		c->unlisted++;
@@ -96,11 +110,34 @@ struct own_name {
 	int wildcard;
 };
 
+/*
+ * One of the names that a wildcard stands for, which is not shown; none that
+ * has an entry of its own, since those are asked by themselves.
+ */
 static int
-read_dns(const char *text, size_t len, struct own_name *out)
+stand_in(const struct checking *c, const char *below, size_t len,
+    struct pf_host *out)
 {
-	char below[PINFAST_HOST_LEN + 16];
+	char text[PINFAST_HOST_LEN + 16];
+	struct pf_found found;
 
+	for (unsigned n = 0;; n++) {
+		int size =
+		    snprintf(text, sizeof text, "%x.%.*s", n, (int)len, below);
+
+		if (size >= (int)sizeof text ||
+		    pf_host_parse(text, (size_t)size, out) != PINFAST_OK)
+			return 0;
+		if (!pf_lookup_host(c->r->store, out, 0, &found) ||
+		    found.scope != PINFAST_SCOPE_EXACT)
+			return 1;
+	}
+}
+
+static int
+read_dns(const struct checking *c, const char *text, size_t len,
+    struct own_name *out)
+{
 	out->wildcard = len > 2 && memcmp(text, "*.", 2) == 0;
 	if (!out->wildcard) {
 		if (pf_host_parse(text, len, &out->host) != PINFAST_OK)
@@ -108,10 +145,7 @@ read_dns(const char *text, size_t len, struct own_name *out)
 		snprintf(out->shown, sizeof out->shown, "%s", out->host.text);
 		return 1;
 	}
-	/* One of the names that it stands for; it is not shown. */
-	if (snprintf(below, sizeof below, "pinfast-any.%.*s", (int)(len - 2),
-	        text + 2) >= (int)sizeof below ||
-	    pf_host_parse(below, strlen(below), &out->host) != PINFAST_OK)
+	if (!stand_in(c, text + 2, len - 2, &out->host))
 		return 0;
 	snprintf(out->shown, sizeof out->shown, "*%s",
 	    strchr(out->host.text, '.'));
@@ -119,14 +153,15 @@ read_dns(const char *text, size_t len, struct own_name *out)
 }
 
 static int
-read_name(const GENERAL_NAME *name, struct own_name *out)
+read_name(const struct checking *c, const GENERAL_NAME *name,
+    struct own_name *out)
 {
 	int type;
 	const ASN1_STRING *value = GENERAL_NAME_get0_value(name, &type);
 
 	out->wildcard = 0;
 	if (type == GEN_DNS)
-		return read_dns((const char *)ASN1_STRING_get0_data(value),
+		return read_dns(c, (const char *)ASN1_STRING_get0_data(value),
 		    (size_t)ASN1_STRING_length(value), out);
 	if (type != GEN_IPADD ||
 	    pf_host_parse_binary(ASN1_STRING_get0_data(value),
@@ -146,10 +181,14 @@ port_of_row(const struct checking *c, const struct pf_host *host, uint16_t port)
 	if (port != 0 || !pf_lookup_host(c->r->store, host, 0, &found) ||
 	    pf_rule_rows(c->r->store, found.rule) == 1)
 		return port;
-	while (pf_lookup_host(c->r->store, host, (uint16_t)free_port, &found) &&
-	       found.port != 0)
+	for (unsigned tried = 0; tried < 65535; tried++) {
+		if (!pf_lookup_host(c->r->store, host, (uint16_t)free_port,
+		        &found) ||
+		    found.port == 0)
+			return (uint16_t)free_port;
 		free_port = free_port == 65535 ? 1 : free_port + 1;
-	return (uint16_t)free_port;
+	}
+	return 0; /* each has a row of its own: it speaks for none */
 }
 
 /* Does this entry speak for the host? */
@@ -172,7 +211,8 @@ ask_below(struct checking *c, const char *name, enum pinfast_scope scope,
 	struct own_name own;
 
 	for (int i = 0; i < sk_GENERAL_NAME_num(c->r->candidate->names); i++)
-		if (read_name(sk_GENERAL_NAME_value(c->r->candidate->names, i),
+		if (read_name(c,
+		        sk_GENERAL_NAME_value(c->r->candidate->names, i),
 		        &own) &&
 		    own.host.kind == PF_HOST_NAME &&
 		    speaks_for(c, &own.host, name, scope))
@@ -205,7 +245,8 @@ ask_unlisted(struct checking *c)
 	struct own_name own;
 
 	for (int i = 0; i < sk_GENERAL_NAME_num(c->r->candidate->names); i++)
-		if (read_name(sk_GENERAL_NAME_value(c->r->candidate->names, i),
+		if (read_name(c,
+		        sk_GENERAL_NAME_value(c->r->candidate->names, i),
 		        &own) &&
 		    !pf_lookup_host(c->r->store, &own.host, 0, &found))
 			ask(c, &own.host, 0, own.shown);

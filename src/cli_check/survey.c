@@ -216,11 +216,17 @@ take_silence(struct running *r, struct job *job,
 		r->status = PF_EXIT_UNDECIDED;
 }
 
+static int
+is_over(int64_t until, int64_t now)
+{
+	return until != 0 && until <= now;
+}
+
 /* Is nothing to be said about it, but that it is ok? */
 static int
-is_plain(const struct pf_checked *c)
+is_plain(const struct pf_checked *c, int64_t now)
 {
-	if (c->status != PF_CHECKED_OK || c->warn)
+	if (c->status != PF_CHECKED_OK || c->warn || is_over(c->expires, now))
 		return 0;
 	for (size_t i = 0; i < c->count; i++)
 		if (c->rows[i].dropped > 0)
@@ -236,7 +242,7 @@ tell(void *arg, const struct pf_checked *c)
 	clear_progress(r);
 	if (r->j != NULL)
 		pf_checked_json(r->j, c);
-	else if (!r->s->quiet || !is_plain(c))
+	else if (!r->s->quiet || !is_plain(c, r->s->now))
 		pf_checked_print(c, r->s->now);
 	if (r->s->junit != NULL)
 		pf_junit_add(&r->junit, c);
@@ -349,7 +355,8 @@ next_probe(void *arg)
 static int
 has_trouble(const struct pf_checked_sum *sum)
 {
-	return sum->interrupted || sum->count[PF_CHECKED_REPORTED] > 0 ||
+	return sum->interrupted || is_over(sum->valid_until, sum->now) ||
+	       sum->count[PF_CHECKED_REPORTED] > 0 ||
 	       sum->count[PF_CHECKED_UNDECIDED] > 0 ||
 	       sum->count[PF_CHECKED_DENIED] > 0;
 }
@@ -361,7 +368,7 @@ exit_status(const struct running *r)
 		return 130;
 	if (r->sum.count[PF_CHECKED_DENIED] > 0)
 		return PF_EXIT_NO;
-	if (r->sum.count[PF_CHECKED_UNDECIDED] > 0)
+	if (r->sum.count[PF_CHECKED_UNDECIDED] > 0 || r->all == 0)
 		return PF_EXIT_UNDECIDED;
 	return r->status;
 }
@@ -404,12 +411,13 @@ run(struct running *r)
 	clear_progress(r);
 	X509_STORE_free(options.anchors);
 	r->sum.interrupted = end == PF_PROBE_STOPPED;
-	if (!r->sum.interrupted)
-		pf_reach_complain_unused(r->s->reach);
 	if (end == PF_PROBE_FAILED || r->status != PF_EXIT_FINE) {
 		pf_complain("check", "out of memory or file descriptors");
 		r->status = PF_EXIT_UNDECIDED;
 	}
+	/* What somebody wanted to be looked at was not. */
+	if (!r->sum.interrupted && pf_reach_complain_unused(r->s->reach) > 0)
+		r->status = PF_EXIT_UNDECIDED;
 	if (r->j != NULL) {
 		pf_json_end(r->j, ']');
 		pf_checked_json_sum(r->j, &r->sum);
@@ -439,7 +447,8 @@ pf_survey_run(const struct pf_survey *s)
 	r.sum.without_probes = s->targets->is_store;
 	r.all = s->targets->count;
 	r.shows_progress = isatty(STDERR_FILENO);
-	if (r.all == 0) {
+	/* The outputs say so, too: what they said before is over. */
+	if (r.all == 0)
 		pf_complain("check",
 		    r.sum.without_probes
 		        ? "no entry of the store names a server; name HOST, "
@@ -447,8 +456,6 @@ pf_survey_run(const struct pf_survey *s)
 		          "`probe`"
 		        : "no entry of the policy names a server; name HOST, "
 		          "or write `probe`");
-		return PF_EXIT_UNDECIDED;
-	}
 	if ((s->junit != NULL && !pf_junit_init(&r.junit)) ||
 	    (s->prometheus != NULL && !pf_prom_init(&r.prom))) {
 		pf_complain("check", "out of memory");

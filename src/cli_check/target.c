@@ -331,6 +331,22 @@ pf_targets_find(struct pf_targets *t)
 		(void)pinfast_store_each(t->store, find_in_store, t);
 }
 
+/* Who names a server means its pins: a slip would pass for checked. */
+static void
+warn_unlisted(const struct pf_targets *t, const struct pf_target *target)
+{
+	char text[PINFAST_HOST_LEN + 16];
+	struct pf_found found;
+
+	if (pf_lookup_host(t->store, &target->host, target->port, &found))
+		return;
+	snprintf(text, sizeof text,
+	    target->host.kind == PF_HOST_IPV6 ? "[%s]:%u" : "%s:%u",
+	    target->host.text, target->port);
+	pf_complain(text, "no entry of the policy speaks for it: any key of "
+	                  "it counts as `unlisted` says");
+}
+
 int
 pf_targets_name(struct pf_targets *t, const char *text)
 {
@@ -349,5 +365,6 @@ pf_targets_name(struct pf_targets *t, const char *text)
 	}
 	complete(t, &target);
 	append(t, &target);
+	warn_unlisted(t, &target);
 	return 1;
 }

@@ -286,7 +286,6 @@ ask(struct asking *a)
 	options.anchors = pf_reach_anchors(&a->reach);
 	if (options.anchors == NULL)
 		return PF_EXIT_UNDECIDED;
-	pf_reach_complain_unused(&a->reach);
 	end = pf_probe_all(a->probe, a->count, &options);
 	X509_STORE_free(options.anchors);
 	if (end == PF_PROBE_STOPPED) {
@@ -339,6 +338,8 @@ init_servers(struct asking *a, char *const names[], size_t count)
 		a->probe[i].both = 1;
 		a->count = i + 1;
 	}
+	if (status == PF_EXIT_FINE && pf_reach_complain_unused(&a->reach) > 0)
+		status = PF_EXIT_USAGE;
 	if (status == PF_EXIT_FINE)
 		status = ask(a);
 	for (size_t i = 0; i < a->count; i++)
@@ -387,11 +388,15 @@ static int
 read_options(int argc, char *argv[], struct asking *a, size_t *names)
 {
 	const char *value;
-	int status, took;
+	int only_names = 0, status, took;
 
 	for (int i = 1; i < argc; i++) {
-		if (argv[i][0] != '-') {
+		if (only_names || argv[i][0] != '-') {
 			argv[(*names)++] = argv[i];
+			continue;
+		}
+		if (strcmp(argv[i], "--") == 0) {
+			only_names = 1;
 			continue;
 		}
 		if (strcmp(argv[i], "--help") == 0) {

@@ -74,19 +74,33 @@ find_kind(const char *name)
 	return NULL;
 }
 
+/* The file, then hosts. */
+static void
+take_word(char *word, struct options *o)
+{
+	if (o->path == NULL)
+		o->path = word;
+	else
+		o->hosts[o->host_count++] = word;
+}
+
 /* -1: go on; else the exit status. */
 static int
 read_options(int argc, char *argv[], struct options *o)
 {
 	const char *value;
+	int only_words = 0;
 
 	o->hosts = argv + 1;
 	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0) {
+		if (only_words) {
+			take_word(argv[i], o);
+		} else if (strcmp(argv[i], "--") == 0) {
+			only_words = 1;
+		} else if (strcmp(argv[i], "--help") == 0) {
 			fputs(help, stdout);
 			return PF_EXIT_FINE;
-		}
-		if (strcmp(argv[i], "--json") == 0) {
+		} else if (strcmp(argv[i], "--json") == 0) {
 			o->json = 1;
 		} else if ((value = pf_option(argc, argv, &i, "--type")) !=
 		           NULL) {
@@ -101,10 +115,8 @@ read_options(int argc, char *argv[], struct options *o)
 			o->csr = value;
 		} else if (argv[i][0] == '-' && argv[i][1] != '\0') {
 			return pf_usage("keygen", "no such option", argv[i]);
-		} else if (o->path == NULL) {
-			o->path = argv[i];
 		} else {
-			o->hosts[o->host_count++] = argv[i];
+			take_word(argv[i], o);
 		}
 	}
 	return refuse(o);

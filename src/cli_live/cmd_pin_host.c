@@ -232,7 +232,6 @@ ask(struct asking *a)
 	options.anchors = pf_reach_anchors(&a->o->reach);
 	if (options.anchors == NULL)
 		return PF_EXIT_UNDECIDED;
-	pf_reach_complain_unused(&a->o->reach);
 	end = pf_probe_all(a->probe, a->count, &options);
 	X509_STORE_free(options.anchors);
 	if (end == PF_PROBE_FAILED) {
@@ -264,6 +263,8 @@ pin_servers(struct options *o, char *const names[], size_t count)
 		a.probe[i].both = 1;
 		a.count = i + 1;
 	}
+	if (status == PF_EXIT_FINE && pf_reach_complain_unused(&o->reach) > 0)
+		status = PF_EXIT_USAGE;
 	if (status == PF_EXIT_FINE)
 		status = ask(&a);
 	for (size_t i = 0; i < a.count; i++)

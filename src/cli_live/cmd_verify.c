@@ -43,6 +43,17 @@ struct verifying {
 
 /* -1: read. */
 static int
+read_word(const char *word, struct options *o)
+{
+	if (o->words == 2)
+		return pf_usage("verify", "one policy and one host, not also",
+		    word);
+	o->word[o->words++] = word;
+	return -1;
+}
+
+/* -1: read. */
+static int
 read_option(int argc, char *argv[], int *i, struct options *o)
 {
 	const char *value;
@@ -60,11 +71,8 @@ read_option(int argc, char *argv[], int *i, struct options *o)
 			return PF_EXIT_USAGE;
 	} else if (argv[*i][0] == '-' && argv[*i][1] != '\0') {
 		return pf_usage("verify", "no such option", argv[*i]);
-	} else if (o->words == 2) {
-		return pf_usage("verify", "one policy and one host, not also",
-		    argv[*i]);
 	} else {
-		o->word[o->words++] = argv[*i];
+		return read_word(argv[*i], o);
 	}
 	return -1;
 }
@@ -73,13 +81,21 @@ read_option(int argc, char *argv[], int *i, struct options *o)
 static int
 read_options(int argc, char *argv[], struct options *o)
 {
+	int only_words = 0, status;
+
 	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0) {
+		if (!only_words && strcmp(argv[i], "--") == 0) {
+			only_words = 1;
+			continue;
+		}
+		if (!only_words && strcmp(argv[i], "--help") == 0) {
 			fputs(help, stdout);
 			return PF_EXIT_FINE;
 		}
-		if (read_option(argc, argv, &i, o) >= 0)
-			return PF_EXIT_USAGE;
+		status = only_words ? read_word(argv[i], o)
+		                    : read_option(argc, argv, &i, o);
+		if (status >= 0)
+			return status;
 	}
 	if (o->words < 2)
 		return pf_usage("verify", "name a policy and a host", NULL);

@@ -375,14 +375,20 @@ pf_server_read(const char *command, const struct pf_reach *reach,
 	return 0;
 }
 
-void
+size_t
 pf_reach_complain_unused(const struct pf_reach *reach)
 {
-	for (size_t i = 0; i < reach->to_count; i++)
-		if (!reach->to[i].is_used)
-			pf_complain(reach->to[i].text,
-			    "this --connect-to is for no server that was "
-			    "asked; is it spelled as there?");
+	size_t unused = 0;
+
+	for (size_t i = 0; i < reach->to_count; i++) {
+		if (reach->to[i].is_used)
+			continue;
+		unused++;
+		pf_complain(reach->to[i].text,
+		    "this --connect-to is for no server that is asked; is it "
+		    "spelled as there?");
+	}
+	return unused;
 }
 
 void

@@ -54,9 +54,10 @@ void pf_server_fini(struct pf_server *server);
 struct pf_probe pf_server_probe(const struct pf_server *server,
     const struct pf_reach *reach);
 
-/* When all servers have been read: somebody meant another address than was
- * asked. */
-void pf_reach_complain_unused(const struct pf_reach *reach);
+/* When all servers have been read: complains of each --connect-to that is for
+ * none of them, since somebody meant another address than is asked; how
+ * many. */
+size_t pf_reach_complain_unused(const struct pf_reach *reach);
 
 /* Does a proxy choose which address of the name is asked? */
 int pf_reach_is_blind(const struct pf_reach *reach,

@@ -216,12 +216,29 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 	[[ $output != *'hung up'* ]]
 }
 
-@test "an address for a server that is not asked is told" {
+@test "an address for a server that is not asked does not read as all well" {
+	local why='this --connect-to is for no server that is asked'
 	run check $(at :443 good) $(at wwww.example.test:443 old)
-	gives 0 "wwww.example.test:443:127.0.0.1:$(cat old): this --connect-to is for no server that was asked"
-	run pinfast pin --ca-file root.pem $(at :443 good) $(at :444 old) \
-	    www.example.test
-	gives 0 ":444:127.0.0.1:$(cat old): this --connect-to is for no server"
+	gives 3 "wwww.example.test:443:127.0.0.1:$(cat old): $why" '1 ok'
+	run check --quiet $(at :443 good) $(at wwww.example.test:443 old)
+	gives 3 "$why"
+	# A denial is told as that, and the others connect to nothing.
+	run check $(at :443 old) $(at :444 good)
+	gives 1 "$why" '1 denied'
+	for command in pin init; do
+		run pinfast $command --ca-file root.pem $(at :443 good) \
+		    $(at :444 old) www.example.test
+		gives 2 ":444:127.0.0.1:$(cat old): $why"
+		[[ $output != *sha256/* ]]
+	done
+}
+
+@test "a server that is named and has no entry does not pass for pinned" {
+	run check --quiet $(at wwww.example.test:443 good) wwww.example.test
+	says 'wwww.example.test:443: no entry of the policy speaks for it'
+	run check --quiet $(at www.example.test:443 good) www.example.test
+	gives 0
+	[ -z "$output" ]
 }
 
 # Many hosts behind one address use up its ports, which the system reports as it
@@ -313,6 +330,17 @@ E
 	    ', policy 2'
 	run check --time 2098-02-01 $(at www.example.test:443 good)
 	[ "$status" -eq 1 ]
+}
+
+@test "--quiet tells pins whose time is over" {
+	local entry="name: www.example.test, leaf: [$(pin next)], expires: 2026-01-01"
+	policy "{ $entry, on-expiry: unpin }"
+	run check --quiet $(at :443 good)
+	gives 0 'ok         www.example.test:443' 'entry over'
+	policy "{ name: www.example.test, leaf: [$(pin leaf)] }"
+	sed -i '1s/$/\nvalid-until: 2026-01-01\non-lapse: report/' policy.yaml
+	run check --quiet $(at :443 good)
+	gives 0 'policy over'
 }
 
 @test "a pinned certificate without its key allows nothing" {
@@ -675,6 +703,15 @@ os.execv(sys.argv[1], sys.argv[1:])' "$PINFAST" check policy.yaml \
 	pinfast compile --quiet policy.yaml -o policy.store
 	run pinfast check policy.store
 	gives 3 'no entry of the store names a server' 'holds no `probe`'
+	# What the last check said of servers is over.
+	echo pinfast_endpoint_up >out.prom
+	check --json --junit out.xml --prometheus out.prom >out.json || :
+	python3 -c '
+import json, xml.etree.ElementTree as x
+v = json.load(open("out.json"))
+assert v["servers"] == [] and v["not-checked"] == 1, v
+assert x.parse("out.xml").getroot().get("tests") == "0"'
+	grep -x 'pinfast_policy_entries_not_checked 1' out.prom
 }
 
 # ----------------------------------------------------- STARTTLS and proxies
@@ -794,8 +831,18 @@ float(c["www.example.test:443"].get("time"))'
 	gives 3 'folder: is a directory'
 	run check --prometheus none/m.prom $(at www.example.test:443 good)
 	gives 3 'none/m.prom: cannot be written'
+	# One file by two names, also where it is not there yet.
 	run check --junit x --prometheus x
 	gives 2 'two outputs cannot share'
+	run check --junit ./x --prometheus x
+	gives 2 'two outputs cannot share'
+	run check --junit folder/../x --prometheus "$PWD/x"
+	gives 2 'two outputs cannot share'
+	for option in --junit --prometheus; do
+		run check $option -
+		gives 2 'take the name of a file, not `-`'
+	done
+	[ ! -e ./- ] && [ ! -e x ]
 }
 
 @test "--quiet says nothing when all is well" {
@@ -835,4 +882,18 @@ float(c["www.example.test:443"].get("time"))'
 	gives 2 'no such option `--junit`'
 	run check --csr x.csr --junit y
 	gives 2 'connect to nothing'
+}
+
+@test "behind -- there are no more options" {
+	cp policy.yaml ./--json
+	run pinfast check --ca-file root.pem $(at :443 good) -- --json
+	gives 0 '1 ok, 0'
+	run pinfast check --ca-file root.pem -- --json http://me:s3cret@x
+	gives 2 'is a URL'
+	run pinfast verify --chain leaf-chain.pem --ca-file root.pem -- \
+	    --json www.example.test
+	gives 0 allowed
+	run pinfast init --ca-file root.pem $(at :443 good) -- www.example.test
+	gives 1 'name: "www.example.test"'
+	rm ./--json
 }

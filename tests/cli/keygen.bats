@@ -139,6 +139,14 @@ assert v == {"file": "new.key", "type": "p384", "pin": sys.argv[2]}, v' \
 	[ "$made" -gt 0 ] && [ "$refused" -gt 0 ]
 }
 
+@test "behind -- there are no more options" {
+	run pinfast keygen --csr dash.csr -- --json www.example.test
+	gives 0 sha256/
+	[ "$output" = "$(pinfast pin --plain ./--json)" ]
+	run pinfast keygen --type p384 -- dash.key --type
+	gives 2 'not also `--type`'
+}
+
 @test "a command line that is not one" {
 	run pinfast keygen
 	gives 2 'name the file'

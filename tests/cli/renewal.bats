@@ -116,6 +116,22 @@ csr() { # file, more
 	[[ $output != *b.a.wild* ]]
 }
 
+@test "no host can stand where a wildcard is asked" {
+	policy "{ name: wild.example.test, subdomains: one, leaf: [$(pin live)] }" \
+	    "{ name: pinfast-any.wild.example.test, leaf: [$(pin many)] }" \
+	    "{ name: 0.wild.example.test, leaf: [$(pin many)] }"
+	run new_cert many.full.pem
+	gives 1 'breaks    *.wild.example.test  entry wild.example.test (one)' \
+	    'fine      0.wild.example.test  ' \
+	    'fine      pinfast-any.wild.example.test  ' \
+	    'denied *.wild.example.test: the peer' '6 fine'
+	policy "{ name: pinfast-any.wild.example.test, leaf: [$(pin many)] }" \
+	    "{ name: 0.wild.example.test, leaf: [$(pin many)] }"
+	sed -i '1s/$/\nunlisted: deny/' policy.yaml
+	run new_cert many.full.pem
+	gives 1 'breaks    *.wild.example.test  no entry'
+}
+
 @test "entries of one name for several ports are asked one by one" {
 	policy "{ name: www.example.test, leaf: [$(pin live)] }" \
 	    "{ name: www.example.test, port: 8443, leaf: [$(pin other)] }" \
