@@ -7,20 +7,29 @@
 #include <string.h>
 #include <unistd.h>
 
-/*
- * The system says EADDRNOTAVAIL of an address family that is switched off, and
- * also when all local ports are taken.  Datagrams have ports of their own.
- */
 static int
-is_out_of_ports(const struct sockaddr_storage *to, socklen_t len)
+can_connect(const struct sockaddr_storage *to, socklen_t len)
 {
+	/* Datagrams have ports of their own, and send nothing yet. */
 	int fd = socket(to->ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int has_route =
-	    fd < 0 || connect(fd, (const struct sockaddr *)to, len) == 0;
+	int fine = fd < 0 || connect(fd, (const struct sockaddr *)to, len) == 0;
 
 	if (fd >= 0)
 		(void)close(fd);
-	return has_route;
+	return fine;
+}
+
+int
+pf_dial_has_route(int family)
+{
+	struct pf_address far = {.family = (uint8_t)family, .port = 443};
+	struct sockaddr_storage to;
+	socklen_t len;
+
+	far.bytes[0] = family == 6 ? 0x20 : 128;
+	far.bytes[family == 6 ? 15 : 3] = 1;
+	len = pf_address_to_system(&far, &to);
+	return can_connect(&to, len);
 }
 
 int
@@ -40,7 +49,9 @@ pf_dial(const struct pf_address *address)
 		return fd;
 	error = errno;
 	(void)close(fd);
-	if (error == EADDRNOTAVAIL && is_out_of_ports(&to, len))
+	/* The system says this of an address family that is switched off, and
+	 * also when all local ports are taken. */
+	if (error == EADDRNOTAVAIL && can_connect(&to, len))
 		error = EADDRINUSE;
 	errno = error;
 	return -1;

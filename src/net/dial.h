@@ -14,6 +14,9 @@ int pf_dial(const struct pf_address *address);
 /* The descriptor has become writable: 0 when it is connected, else errno. */
 int pf_dial_result(int fd);
 
+/* Does this machine lead anywhere in this family, 4 or 6?  Nothing is sent. */
+int pf_dial_has_route(int family);
+
 /* Why a connection could not be made, a sentence with a remedy. */
 const char *pf_dial_sentence(int error);
 

@@ -108,20 +108,24 @@ is_new(const struct pf_query *q, const struct pf_address *address)
 	return 1;
 }
 
-static void
-resolve(struct asked *a, uint16_t port)
+static int
+look_up(const char *name, int family, struct addrinfo **list)
 {
-	struct addrinfo hints, *list = NULL;
-	struct pf_query *q = &a->query;
-	struct pf_address address;
-	int error;
+	struct addrinfo hints;
 
 	memset(&hints, 0, sizeof hints);
+	hints.ai_family = family;
 	hints.ai_socktype = SOCK_STREAM;
-	error = getaddrinfo(a->name, NULL, &hints, &list);
-	q->why = sentence(error);
-	if (error != 0)
-		return;
+	*list = NULL;
+	return getaddrinfo(name, NULL, &hints, list);
+}
+
+static void
+take_list(struct pf_query *q, struct addrinfo *list, uint16_t port)
+{
+	struct pf_address address;
+
+	q->count = 0;
 	for (struct addrinfo *i = list; i != NULL; i = i->ai_next) {
 		if (!pf_address_from_system(i->ai_addr, port, &address) ||
 		    !is_new(q, &address))
@@ -135,6 +139,55 @@ resolve(struct asked *a, uint16_t port)
 		q->address[q->count++] = address;
 	}
 	freeaddrinfo(list);
+}
+
+static int
+has_family(const struct pf_query *q, int family)
+{
+	for (size_t i = 0; i < q->count; i++)
+		if (q->address[i].family == family)
+			return 1;
+	return 0;
+}
+
+/*
+ * Asked for both families, getaddrinfo() passes over one whose look-up fails.
+ * So what is missing is asked for by itself, and only for what it says about
+ * failures: a name in /etc/hosts may have other addresses in the DNS.
+ */
+static void
+look_for_missing(struct asked *a, uint16_t port)
+{
+	struct pf_query *q = &a->query;
+	int family = has_family(q, 6) ? 4 : 6;
+	struct addrinfo *list;
+	int error;
+
+	if (q->count == 0 || has_family(q, family))
+		return;
+	error = look_up(a->name, family == 6 ? AF_INET6 : AF_INET, &list);
+	if (error == 0) {
+		/* There are some: the first answer was short of them. */
+		freeaddrinfo(list);
+		if (look_up(a->name, AF_UNSPEC, &list) == 0)
+			take_list(q, list, port);
+	} else if (error != EAI_NONAME && error != EAI_NODATA &&
+	           error != EAI_ADDRFAMILY) {
+		q->missing = family;
+	}
+}
+
+static void
+resolve(struct asked *a, uint16_t port)
+{
+	struct addrinfo *list;
+	int error = look_up(a->name, AF_UNSPEC, &list);
+
+	a->query.why = sentence(error);
+	if (error != 0)
+		return;
+	take_list(&a->query, list, port);
+	look_for_missing(a, port);
 }
 
 static void *

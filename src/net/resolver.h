@@ -18,6 +18,9 @@ struct pf_query {
 	void *tag;
 	size_t count;    /* addresses, each once; 0: see why */
 	const char *why; /* a sentence with a remedy */
+	int missing;     /* 4 or 6: addresses of this family could not be
+	                    looked up, which is hidden when there are others;
+	                    0: none */
 	struct pf_address address[PF_RESOLVE_MAX];
 };
 

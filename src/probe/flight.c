@@ -80,9 +80,12 @@ connected(struct pf_flight *f, uint32_t events, struct pf_probe_result *result)
 	error = pf_dial_result(f->fd);
 	if (error == 0)
 		return go_on(f, result);
-	/* Who has answered once can be reached. */
-	result->no_route = f->asked == PF_PROBE_ANY && error == ENETUNREACH;
-	return pf_fault(result, pf_dial_sentence(error));
+	/* There is a route from here, or dialling would have failed. */
+	return pf_fault(result,
+	    error == ENETUNREACH
+	        ? "a router on the way says that there is no route to this "
+	          "address"
+	        : pf_dial_sentence(error));
 }
 
 enum pf_step

@@ -120,6 +120,10 @@ enum pf_probe_key pf_tell_kind(X509 *leaf);
 void pf_tell(struct pf_flight *f, enum pf_step step,
     struct pf_probe_result *result);
 
+/* tell.c: a result that no connection has: the addresses of one family could
+ * not be looked up, which batch->query says, and a server may be there. */
+void pf_tell_missing(struct pf_run *run, const struct pf_batch *batch);
+
 /* flight.c: dials; FAILED as of a step. */
 enum pf_step pf_flight_dial(struct pf_flight *f,
     struct pf_probe_result *result);

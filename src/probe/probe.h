@@ -94,7 +94,8 @@ struct pf_probe_result {
 	int last;     /* the last result of this probe */
 };
 
-/* Called exactly once for each connection that was tried or could not be. */
+/* Called exactly once for each connection that was tried or could not be, and
+ * once when a name's addresses of one family could not be looked up. */
 typedef void (*pf_probe_fn)(void *arg, const struct pf_probe *probe,
     const struct pf_probe_result *result);
 

@@ -443,6 +443,8 @@ take_answers(struct pf_run *run)
 		flight_free(f);
 		batch->address = query->address;
 		batch->count = query->count;
+		if (query->missing != 0)
+			pf_tell_missing(run, batch);
 		if (query->count > 0)
 			make_ready(run, batch);
 		else

@@ -1,6 +1,7 @@
 /*
  * What a connection has come to, as its caller hears it.
  */
+#include "net/dial.h"
 #include "probe/flight.h"
 
 enum pf_probe_key
@@ -57,4 +58,20 @@ pf_tell(struct pf_flight *f, enum pf_step step, struct pf_probe_result *result)
 	/* A certificate of another kind than was asked for is judged, too. */
 	result->absent = step != PF_STEP_DONE && has_none(f);
 	result->silent = result->absent && f->read == 0;
+}
+
+void
+pf_tell_missing(struct pf_run *run, const struct pf_batch *batch)
+{
+	struct pf_probe_result result = {.stage = PF_STAGE_RESOLVE};
+	int family = batch->query->missing;
+
+	(void)pf_fault(&result,
+	    family == 6 ? "its IPv6 addresses could not be looked up (AAAA): "
+	                  "the name server failed, as it did not for IPv4"
+	                : "its IPv4 addresses could not be looked up (A): "
+	                  "the name server failed, as it did not for IPv6");
+	/* As if they had been dialled. */
+	result.no_route = !pf_dial_has_route(family);
+	run->o->done(run->o->arg, batch->probe, &result);
 }

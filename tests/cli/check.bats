@@ -267,6 +267,74 @@ E
 	says 'www.example.test:443: left out: '
 }
 
+# in_network OPTIONS: a script, its standard input, in a network of its own.
+in_network() {
+	cat >network.sh
+	export PINFAST BATS_TEST_DIRNAME BATS_FILE_TMPDIR
+	unshare "$@" bash -c '
+set -e
+ip link set lo up
+. "$BATS_TEST_DIRNAME/helper.bash"
+load() { . "$BATS_TEST_DIRNAME/$1.bash"; }
+. "$BATS_TEST_DIRNAME/servers.bash"
+ip link add name here type veth peer name there
+ip link set here up
+ip link set there up
+network() {
+	local PORT
+	python3 "$BATS_TEST_DIRNAME/network.py" "$@" >network.log 2>&1 3>&- &
+	echo $! >>"$BATS_FILE_TMPDIR/started"
+	await_port network.log "s/^ready/0/p"
+}
+tls_server 127.0.0.1 -cert leaf.pem -key leaf.key -cert_chain int.pem
+. ./network.sh'
+}
+
+# That there is no route from here says nothing about a server; that one ends
+# somewhere does.
+@test "an address that a router knows no way to is not passed over" {
+	unshare -rn true || skip 'no network namespaces here'
+	run in_network -rn <<'E'
+ip addr add 192.0.2.1/24 dev here
+ip neigh add 192.0.2.7 dev here nud permanent lladdr \
+    "$(ip -o link show there | sed 's/.*ether \([^ ]*\).*/\1/')"
+network router there 192.0.2.254
+to=www.example.test:443
+pinfast check policy.yaml --ca-file root.pem --timeout 5 \
+    --connect-to "$to:127.0.0.1:$PORT" --connect-to "$to:198.51.100.1:443"
+pinfast check policy.yaml --ca-file root.pem --timeout 5 \
+    --connect-to "$to:127.0.0.1:$PORT" --connect-to "$to:192.0.2.7:443"
+E
+	gives 3 '198.51.100.1: connect: there is no route to this address from here' \
+	    '1 ok, 0 reported, 0 undecided' \
+	    '192.0.2.7: connect: a router on the way says that there is no route' \
+	    '0 ok, 0 reported, 1 undecided'
+}
+
+@test "a name whose IPv6 addresses cannot be looked up is not whole" {
+	unshare -rmn true || skip 'no namespaces here'
+	run in_network -rmn <<'E'
+echo nameserver 127.0.0.1 >resolv
+echo 'hosts: dns' >nss
+mount --bind resolv /etc/resolv.conf
+mount --bind nss /etc/nsswitch.conf
+network names
+sed "s/test,/test, port: $PORT,/" policy.yaml >port.yaml
+# A machine without IPv6 could not have gone there.
+pinfast check port.yaml --ca-file root.pem
+ip -6 addr add 2001:db8::1/64 dev here nodad
+ip -6 route add default dev here
+status=0
+pinfast pin --ca-file root.pem "www.example.test:$PORT" || status=$?
+pinfast init --ca-file root.pem "www.example.test:$PORT" || status+=$?
+echo "pin and init: $status"
+pinfast check port.yaml --ca-file root.pem
+E
+	gives 3 'resolve: its IPv6 addresses could not be looked up (AAAA)' \
+	    '1 ok, 0 reported, 0 undecided' '0 ok, 0 reported, 1 undecided' \
+	    'left out: every address must answer' 'pin and init: 33'
+}
+
 @test "a server that is named twice is asked once" {
 	run check $(at www.example.test:443 good) www.example.test \
 	    WWW.example.test.:443

@@ -235,7 +235,7 @@ struct kept {
 	enum pf_probe_stage stage;
 	enum pf_probe_key asked;
 	int absent, silent, ok, timed_out, interrupted, wants_client, presented,
-	    path;
+	    path, no_route;
 	char why[PF_PROBE_WHY], address[PF_ADDRESS_TEXT], version[16],
 	    error[160];
 	const struct pf_probe *probe;
@@ -256,6 +256,7 @@ keep(void *arg, const struct pf_probe *probe, const struct pf_probe_result *r)
 	k->asked = r->asked;
 	k->absent = r->absent;
 	k->silent = r->silent;
+	k->no_route = r->no_route;
 	k->ok = r->pkix.ok;
 	k->timed_out = r->timed_out;
 	k->interrupted = r->interrupted;

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <netdb.h>
 
+#include "net/dial.h"
 #include "servers.h"
 
 int __wrap_getaddrinfo(const char *name, const char *service,
@@ -20,10 +21,14 @@ __wrap_getaddrinfo(const char *name, const char *service,
 	struct sockaddr_in *at;
 	unsigned count = 0;
 
-	(void)service, (void)hints;
+	(void)service;
 	if (strncmp(name, "hang", 4) == 0)
 		usleep(3 * PATIENCE_MS * 1000);
-	else if (sscanf(name, "addresses%u.test", &count) != 1)
+	else if (hints->ai_family == AF_INET6)
+		return strstr(name, "no6") != NULL     ? EAI_AGAIN
+		       : strstr(name, "none6") != NULL ? EAI_NODATA
+		                                       : EAI_NONAME;
+	else if (sscanf(name, "addresses%u.", &count) != 1)
 		return EAI_NONAME;
 	for (unsigned i = 0; i < count; i++) {
 		item = calloc(1, sizeof *item + sizeof *at);
@@ -47,6 +52,29 @@ __wrap_freeaddrinfo(struct addrinfo *list)
 		next = list->ai_next;
 		free(list);
 	}
+}
+
+/* A machine without IPv6 could not have gone there, either. */
+static void
+a_family_whose_look_up_fails_is_told(void **state)
+{
+	struct pf_probe_options o = options();
+	struct pf_probe p[] = {{.host = "addresses2.no6", .port = 1},
+	    {.host = "addresses2.none6", .port = 1}};
+
+	(void)state;
+	probe(p, 2, &o);
+	assert_int_equal(kept_count, 3);
+	for (size_t i = 0; i < kept_count; i++) {
+		if (kept[i].stage != PF_STAGE_RESOLVE)
+			continue;
+		assert_ptr_equal(kept[i].probe, &p[0]);
+		assert_non_null(strstr(kept[i].why, "IPv6 addresses could"));
+		assert_int_equal(kept[i].no_route, !pf_dial_has_route(6));
+		assert_string_equal(kept[i].address, "");
+		return;
+	}
+	fail_msg("nobody said that IPv6 is missing");
 }
 
 /* Every address is said twice. */
@@ -144,6 +172,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_family_whose_look_up_fails_is_told),
 	    cmocka_unit_test(every_address_of_a_name_is_asked_once),
 	    cmocka_unit_test(names_without_addresses_are_told),
 	    cmocka_unit_test(names_that_hang_delay_nobody_and_are_limited),
