@@ -12,6 +12,7 @@ pf_dispatch(const char *program, const struct pf_command *commands,
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	const char *name = slash != NULL ? slash + 1 : argc > 0 ? argv[0] : "";
 
+	pf_streams_guard();
 	/* Called by its own name: the command is the first argument. */
 	if (strcmp(name, program) == 0 && argc > 1) {
 		name = argv[1];

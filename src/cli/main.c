@@ -158,6 +158,7 @@ main(int argc, char *argv[])
 	char help[] = "--help";
 	char *asked[3] = {NULL, help, NULL};
 
+	pf_streams_guard();
 	if (argc < 2) {
 		print_help(stderr);
 		return PF_EXIT_USAGE;

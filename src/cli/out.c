@@ -1,6 +1,9 @@
+#define _GNU_SOURCE
 #include "cli/out.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 /*
  * The length of the character at text and its number; 0: not UTF-8
@@ -191,6 +194,17 @@ pf_usage(const char *command, const char *text, const char *word)
 	}
 	fprintf(stderr, "\nTry `pinfast %s --help`.\n", command);
 	return PF_EXIT_USAGE;
+}
+
+void
+pf_streams_guard(void)
+{
+	/* In the wrong direction, so that using them fails as before. */
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null",
+		        fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+			return;
 }
 
 int

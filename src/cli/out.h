@@ -51,6 +51,10 @@ void pf_complain_diag(const struct pinfast_diag *diag);
 /* A wrong command line: says what and where help is; PF_EXIT_USAGE. */
 int pf_usage(const char *command, const char *text, const char *word);
 
+/* To be called first: whatever standard stream is closed stays of no use, but
+ * its number goes to no file or server that is opened later. */
+void pf_streams_guard(void);
+
 /* Flushes standard output; PF_EXIT_UNDECIDED when that fails (a full disk,
  * a closed pipe), else status. */
 int pf_finish(int status);

@@ -109,7 +109,8 @@ static const struct {
 
 /* Most servers have no certificate of the other kind, and the key that was
  * made for them was made in vain: one of P-256 takes the least time. */
-static char groups[] = "P-256:X25519:P-384:P-521:X448";
+static char groups[] = "P-256:X25519:P-384:P-521:X448:ffdhe2048:ffdhe3072:"
+                       "ffdhe4096:ffdhe6144:ffdhe8192";
 
 void
 pf_probe_prepare(void)

@@ -160,6 +160,15 @@ assert eval(sys.argv[2]), v' "$output" "$1"
 	gives 0 'ecdsa, rsa, leaf' '1 backup pin'
 }
 
+# The second question offers all groups that the first one does.
+@test "an RSA certificate behind finite fields is not overlooked" {
+	tls_server 127.0.0.1 -cert leaf.pem -key leaf.key -cert_chain int.pem \
+	    -dcert rsa.pem -dkey rsa.key -dcert_chain int.pem -tls1_3 \
+	    -groups ffdhe2048
+	run check --connect-to "www.example.test:443:127.0.0.1:$PORT"
+	gives 1 '127.0.0.1: rsa: denied'
+}
+
 @test "of two addresses the one with an old key is found" {
 	run check $(at www.example.test:443 good old)
 	gives 1 'denied     www.example.test:443' "shown: $(pin next)"
@@ -922,6 +931,20 @@ float(c["www.example.test:443"].get("time"))'
 	    $(at mail.example.test:443 old)
 	gives 1 'denied     mail' '1 ok, 0 reported'
 	[[ $output != *www.example.test* ]]
+}
+
+# The next file or server that is opened gets the number of a closed stream.
+@test "without standard streams no server gets what is printed" {
+	manner_server sink
+	for command in pin init; do
+		status=0
+		pinfast $command --timeout 0.3 --connect-to ::127.0.0.1: \
+		    a.test:"$PORT" b.test:"$PORT" c.test:"$PORT" \
+		    d.test:"$(cat dead)" <&- >&- 2>&- 3>&- || status=$?
+		[ $status -eq 3 ]
+	done
+	[ "$(grep -c 'x16.x03.x01' "$LOG")" -eq 6 ]
+	! grep pinfast "$LOG"
 }
 
 @test "a terminal gets a line of progress, a file does not" {

@@ -7,6 +7,7 @@ The first line that it prints is its port.  Manners: silent, drip, garbage,
 closing, alert; smtp (STARTTLS), smtp-refusing, smtp-injecting,
 smtp-injecting-late; connect, connect-refusing, connect-auth (an HTTP proxy,
 user u:p), socks5, socks5-auth.  Proxies connect to the address asked for.
+sink: answers nothing, and says what comes, a line for each reading.
 again-no, again-broken, again-closing: the first connection goes to --far, all
 others get a handshake_failure, an internal_error, or nothing.
 each: TLS on 64 addresses, on the n-th with what stands in CERT.n.
@@ -174,6 +175,9 @@ def serve(conn, options):
         again(conn, options)
     elif manner == "silent":
         time.sleep(60)
+    elif manner == "sink":
+        for data in iter(lambda: conn.recv(65536), b""):
+            print(data, flush=True)
     elif manner == "drip":
         conn.sendall(b"\x16\x03\x03\x40\x00")
         while True:
