@@ -288,6 +288,147 @@ attaching_before_there_is_a_wire_denies(void **state)
 	pinfast_free(policy);
 }
 
+/* Set once more by who never asks: mbedTLS's first read brings us back. */
+static void
+other_bytes_of_who_never_asks_are_judged_all_the_same(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+
+	(void)state;
+	for (size_t i = 0; i < ROWS; i++) {
+		struct sides s = sides_of(rows[i].peer);
+		struct duo *d =
+		    pinned_duo(policy, s.ours, s.theirs, "pin.test");
+		int allow = rows[i].peer == PINNED;
+
+		set_bio(&d->c);
+		pump(d, 1);
+		talk(d);
+		expect_duo(rows[i].name, d, allow,
+		    allow                        ? PINFAST_REASON_PIN_MATCHED
+		    : rows[i].peer == SHARED_KEY ? PINFAST_REASON_NO_CERTIFICATE
+		                                 : PINFAST_REASON_PIN_MISMATCH);
+		close_duo(d);
+		end_sides(&s);
+	}
+	pinfast_free(policy);
+}
+
+/* A session that nobody judged, set behind the adapter's back as well. */
+static void
+a_session_of_ones_own_over_other_bytes_brings_nothing(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	struct sides s = sides_of(EVIL);
+	mbedtls_ssl_session session;
+	struct duo *d;
+
+	(void)state;
+	with_tickets(s.theirs);
+	d = duo_of(s.ours, s.theirs);
+	assert_int_equal(mbedtls_ssl_set_hostname(&d->c.ssl, "pin.test"), 0);
+	pump(d, 1);
+	mbedtls_ssl_session_init(&session);
+	assert_int_equal(mbedtls_ssl_get_session(&d->c.ssl, &session), 0);
+	close_duo(d);
+	d = pinned_duo(policy, s.ours, s.theirs, "pin.test");
+	set_bio(&d->c);
+	assert_int_equal(mbedtls_ssl_set_session(&d->c.ssl, &session), 0);
+	pump(d, 1);
+	talk(d);
+	expect_duo("session", d, DENY, PINFAST_REASON_NO_CERTIFICATE);
+	mbedtls_ssl_session_free(&session);
+	close_duo(d);
+	end_sides(&s);
+	pinfast_free(policy);
+}
+
+static int times; /* the application's timer was asked */
+
+static int
+own_time(void *arg)
+{
+	(void)arg;
+	times++;
+	return 0;
+}
+
+static void
+set_no_timer(void *arg, uint32_t soon, uint32_t late)
+{
+	(void)arg, (void)soon, (void)late;
+}
+
+static void
+a_timer_of_the_applications_stays(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+	struct sides s = sides_of(PINNED);
+	struct duo *d = duo_of(s.ours, s.theirs);
+
+	(void)state;
+	times = 0;
+	mbedtls_ssl_set_timer_cb(&d->c.ssl, d, set_no_timer, own_time);
+	pin_end(&d->c, policy);
+	assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "pin.test", 443,
+	                     NULL),
+	    0);
+	pump(d, 1);
+	talk(d);
+	expect_duo("timer", d, ALLOW, PINFAST_REASON_PIN_MATCHED);
+	assert_true(times > 0);
+	close_duo(d);
+	end_sides(&s);
+	pinfast_free(policy);
+}
+
+/* --------------------------------------- a callback, and new objects */
+
+static int refusals;
+
+static int
+refuse(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
+{
+	(void)arg, (void)crt, (void)depth;
+	refusals++;
+	*flags |= MBEDTLS_X509_BADCERT_OTHER;
+	return 0;
+}
+
+/* The configuration's callback has its say also when another object, or the
+ * same one, is attached to a connection that is used again. */
+static void
+a_new_object_asks_the_applications_callback_too(void **state)
+{
+	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
+
+	(void)state;
+	for (int anew = 0; anew < 2; anew++) {
+		struct sides s = sides_of(PINNED);
+		struct duo *d =
+		    pinned_duo(policy, s.ours, s.theirs, "pin.test");
+
+		mbedtls_ssl_conf_verify(&s.ours->conf, refuse, NULL);
+		if (anew) {
+			pinfast_mbedtls_free(d->c.pin);
+			pin_end(&d->c, policy);
+		}
+		assert_int_equal(mbedtls_ssl_session_reset(&d->c.ssl), 0);
+		set_bio(&d->c);
+		assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "pin.test",
+		                     443, NULL),
+		    0);
+		refusals = 0;
+		pump(d, 0);
+		talk(d);
+		assert_true(refusals > 0);
+		expect_duo("callback", d, DENY, PINFAST_REASON_PKIX_FAILED);
+		close_duo(d);
+		end_sides(&s);
+	}
+	pinfast_free(policy);
+}
+
 int
 main(void)
 {
@@ -299,6 +440,12 @@ main(void)
 	    cmocka_unit_test(
 	        who_was_stopped_gets_nothing_through_by_other_bytes),
 	    cmocka_unit_test(a_kept_connection_that_is_refused_stays_so),
+	    cmocka_unit_test(
+	        other_bytes_of_who_never_asks_are_judged_all_the_same),
+	    cmocka_unit_test(
+	        a_session_of_ones_own_over_other_bytes_brings_nothing),
+	    cmocka_unit_test(a_timer_of_the_applications_stays),
+	    cmocka_unit_test(a_new_object_asks_the_applications_callback_too),
 	    cmocka_unit_test(attaching_another_host_too_late_denies),
 	    cmocka_unit_test(attaching_after_the_first_step_denies),
 	    cmocka_unit_test(attaching_before_there_is_a_wire_denies),

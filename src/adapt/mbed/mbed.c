@@ -82,17 +82,24 @@ static void
 chain_up(struct pinfast_mbedtls *m)
 {
 	const mbedtls_ssl_config *conf = SSL(m, conf);
+	int is_theirs =
+	    SSL(m, f_vrfy) != NULL && SSL(m, f_vrfy) != pf_mbed_verify;
 
+	if (SSL(m, p_vrfy) != m)
+		m->own_next = 0;
 	if (m->given.verify != NULL) {
 		m->next = m->given;
-	} else if (SSL(m, f_vrfy) == NULL) {
-		m->next.verify = conf->MBEDTLS_PRIVATE(f_vrfy);
-		m->next.verify_arg = conf->MBEDTLS_PRIVATE(p_vrfy);
-	} else if (SSL(m, f_vrfy) != pf_mbed_verify) {
+	} else if (is_theirs) {
 		m->next.verify = SSL(m, f_vrfy);
 		m->next.verify_arg = SSL(m, p_vrfy);
+		m->own_next = 1;
+	} else if (!m->own_next) {
+		/* Nothing was there, or another object, which may be gone. */
+		m->next.verify = conf->MBEDTLS_PRIVATE(f_vrfy);
+		m->next.verify_arg = conf->MBEDTLS_PRIVATE(p_vrfy);
 	}
 	mbedtls_ssl_set_verify(m->ssl, pf_mbed_verify, m);
+	pf_mbed_watch(m);
 }
 
 /* Attaching failed: what can be put in place is, and denies. */

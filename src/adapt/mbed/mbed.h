@@ -58,6 +58,7 @@ struct pinfast_mbedtls {
 	mbedtls_ssl_context *ssl;
 	struct pinfast_mbedtls_next given; /* by the application */
 	struct pinfast_mbedtls_next next;
+	uint8_t own_next;    /* it stood in this connection */
 	uint8_t denied;      /* no more bytes but alerts */
 	uint8_t forced;      /* this handshake's authmode is REQUIRED */
 	uint8_t early;       /* settled before mbedTLS calls it over */
@@ -125,6 +126,10 @@ struct pinfast_verdict pf_mbed_end(struct pinfast_mbedtls *m);
 
 /* Puts us in front of the bytes; 0: nobody moves them yet. */
 int pf_mbed_stand_before(struct pinfast_mbedtls *m);
+
+/* Has mbedTLS call us before it reads, whoever moves the bytes: whoever has
+ * taken our place there loses it again.  An application's own timer stays. */
+void pf_mbed_watch(struct pinfast_mbedtls *m);
 
 /* Does another object, which may be gone, stand where we should?  Then nobody
  * moves bytes until the application says who. */

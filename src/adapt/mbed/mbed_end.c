@@ -341,3 +341,19 @@ pf_mbed_stand_before(struct pinfast_mbedtls *m)
 	    m->recv_timeout ? on_recv_timeout : NULL);
 	return 1;
 }
+
+/* mbedtls_ssl_get_timer_t: mbedTLS asks for the time before each read, also of
+ * connections that have no timer. */
+static int
+on_time(void *arg)
+{
+	(void)pf_mbed_stand_before(arg);
+	return 0;
+}
+
+void
+pf_mbed_watch(struct pinfast_mbedtls *m)
+{
+	if (SSL(m, f_get_timer) == NULL || SSL(m, f_get_timer) == on_time)
+		mbedtls_ssl_set_timer_cb(m->ssl, m, NULL, on_time);
+}
