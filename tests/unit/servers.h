@@ -28,7 +28,8 @@
 #include "identity.h"
 #include "probe/probe.h"
 
-#define PATIENCE_MS 800
+#define PATIENCE_MS 1500 /* a loaded machine makes a handshake in that */
+#define PATIENCE "1.5 s"
 
 enum manner {
 	DEAD,    /* nothing listens */

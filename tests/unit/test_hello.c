@@ -7,7 +7,7 @@
 #define MANY 12 /* the first few are asked at length */
 
 static void
-ask_many(const struct server *s, const char *host, int timeout_ms)
+ask_once(const struct server *s, const char *host, int timeout_ms)
 {
 	struct pf_address here = {4, {127, 0, 0, 1}, s->port, 0};
 	struct pf_probe_options o = options();
@@ -23,6 +23,12 @@ ask_many(const struct server *s, const char *host, int timeout_ms)
 		p[i].both = 1;
 	}
 	probe(p, MANY, &o);
+}
+
+static void
+ask_many(const struct server *s, const char *host)
+{
+	ask_once(s, host, 20000);
 	assert_int_equal(kept_count, 2 * MANY);
 }
 
@@ -39,7 +45,7 @@ a_plain_no_is_believed(void **state)
 		SSL_CTX_set_max_proto_version(s.ctx,
 		    i % 2 ? TLS1_2_VERSION : TLS1_3_VERSION);
 		go(&s);
-		ask_many(&s, "www.test", 20000);
+		ask_many(&s, "www.test");
 		end(&s);
 		for (size_t k = 0; k < kept_count; k++) {
 			if (kept[k].asked == PF_PROBE_ANY)
@@ -65,7 +71,7 @@ a_key_of_the_other_kind_is_always_found(void **state)
 		show(&s, &rsa);
 		SSL_CTX_set_max_proto_version(s.ctx, version);
 		go(&s);
-		ask_many(&s, "www.test", 20000);
+		ask_many(&s, "www.test");
 		end(&s);
 		for (size_t k = 0; k < kept_count; k++) {
 			assert_int_equal(kept[k].stage, PF_STAGE_DONE);
@@ -75,6 +81,23 @@ a_key_of_the_other_kind_is_always_found(void **state)
 		/* A few short questions, and then they pay no more. */
 		assert_in_range(s.accepted, 2 * MANY + 1, 2 * MANY + 5);
 	}
+}
+
+/* A loaded machine may be too slow for the first question: then both are asked
+ * once more, with more patience. */
+static void
+ask_who_waits(const struct server *s)
+{
+	int slow = 1;
+
+	for (int ms = 700; slow; ms *= 2) {
+		ask_once(s, "www.test", ms);
+		slow = 0;
+		for (size_t k = 0; k < kept_count; k++)
+			slow |=
+			    kept[k].asked == PF_PROBE_ANY && kept[k].timed_out;
+	}
+	assert_int_equal(kept_count, 2 * MANY);
 }
 
 /* In short and at length a server must be understood in the same way. */
@@ -112,7 +135,10 @@ nothing_but_a_plain_no_is_a_no(void **state)
 		s.to_rsa_len = rows[i].len;
 		s.then_waits = rows[i].waits;
 		go(&s);
-		ask_many(&s, "www.test", rows[i].waits ? 700 : 20000);
+		if (rows[i].waits)
+			ask_who_waits(&s);
+		else
+			ask_many(&s, "www.test");
 		end(&s);
 		for (size_t k = 0; k < kept_count; k++) {
 			if (kept[k].asked == PF_PROBE_ANY) {
@@ -168,7 +194,7 @@ who_could_not_ask_has_not_been_answered(void **state)
 	show(&s, &rsa);
 	go(&s);
 	no_groups = 1;
-	ask_many(&s, "www.test", 20000);
+	ask_many(&s, "www.test");
 	no_groups = 0;
 	end(&s);
 	for (size_t k = 0; k < kept_count; k++) {
@@ -214,7 +240,7 @@ the_name_is_asked_for_at_every_length(void **state)
 		show(&s, &rsa);
 		SSL_CTX_set_client_hello_cb(s.ctx, on_hello, seen);
 		go(&s);
-		ask_many(&s, host, 20000);
+		ask_many(&s, host);
 		end(&s);
 		assert_int_equal(s.accepted, 2 * MANY);
 		assert_string_equal(seen, host);
@@ -232,7 +258,7 @@ an_address_is_no_name(void **state)
 	show(&s, &ecdsa);
 	SSL_CTX_set_client_hello_cb(s.ctx, on_hello, seen);
 	go(&s);
-	ask_many(&s, "127.0.0.1", 20000);
+	ask_many(&s, "127.0.0.1");
 	end(&s);
 	assert_int_equal(s.accepted, 2 * MANY);
 	assert_int_equal(seen[0], 0);
