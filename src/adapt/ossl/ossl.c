@@ -178,6 +178,7 @@ pf_ossl_begin(SSL *ssl, struct pf_ossl *st)
 {
 	enum pinfast_error error = pf_attached_begin(&st->a);
 
+	st->renegotiates = 0;
 	if (error == PINFAST_OK)
 		learn_names(ssl, st);
 	return error;
@@ -371,6 +372,7 @@ attach(SSL *ssl, const struct target *to, struct pinfast_diag *diag,
 	}
 	/* SSL_set_SSL_CTX() may have put another in its place. */
 	st->ctx = ctx;
+	st->renegotiates = 0;
 	pf_attached_fini(&st->a);
 	error = pf_attached_init(&st->a, ctx->policy, to->host, to->port,
 	    to->server);
@@ -429,9 +431,7 @@ covers(void *arg, const char *host)
 {
 	X509 *leaf = SSL_get0_peer_certificate(arg);
 
-	return leaf != NULL && pf_ossl_covers(leaf, host,
-	                           X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
-	                               X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+	return leaf != NULL && pf_ossl_covers(leaf, host, 0);
 }
 
 static enum pinfast_error

@@ -58,6 +58,12 @@ struct pf_ossl_ctx {
 	struct pf_ossl_seen seen;
 };
 
+/* Neither a common name nor a star that is only a part of a label counts
+ * (RFC 9525, 6.3). */
+#define PF_OSSL_NAMES                                                          \
+	(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |                                \
+	    X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
+
 #define PF_OSSL_RANDOMS (2 * SSL3_RANDOM_SIZE)
 
 /* What one SSL carries. */
@@ -119,12 +125,13 @@ PINFAST_CHECK enum pinfast_error pf_ossl_expect(SSL_CTX *ctx,
 PINFAST_CHECK enum pinfast_error pf_ossl_expected(SSL *ssl, struct pf_ossl *st);
 
 /* Tells whoever expected this connection what it came to. */
-void pf_ossl_tell(const struct pf_ossl *st);
+void pf_ossl_tell(const SSL *ssl, const struct pf_ossl *st);
 
 /* The address that is verified, for OPENSSL_free(); NULL: none. */
 char *pf_ossl_address(X509_VERIFY_PARAM *param);
 
-/* Is name, canonical, one of the leaf's?  flags: X509_CHECK_FLAG_... */
+/* Is name, canonical or as the application wrote it, one of the leaf's?
+ * flags: X509_CHECK_FLAG_..., beyond those that RFC 9525 wants. */
 int pf_ossl_covers(X509 *leaf, const char *name, unsigned flags);
 
 /* Puts the verdict's sentence into the error queue. */
@@ -175,6 +182,10 @@ struct pf_ossl_search {
 	int (*wants)(void *arg, X509 *cert);
 	/* A valid path.  Non-zero ends the search. */
 	int (*found)(void *arg, STACK_OF(X509) * path);
+	/* What the application has in place of X509_verify_cert(): it is asked
+	 * as well, in a context of its own.  NULL: nothing. */
+	int (*own)(X509_STORE_CTX *xs, void *arg);
+	void *own_arg;
 	void *arg;
 	int needs_wanted; /* 0: every path that holds no rejected key will do */
 	/* X509_STORE_CTX_set_verify_cb() of each build; it may refuse, never
@@ -209,8 +220,11 @@ struct pf_ossl_judging {
 	X509 *hashed; /* leaf whose pin is known before it is verified */
 	uint8_t hashed_pin[PINFAST_PIN_LEN];
 	X509_STORE_CTX_verify_cb further; /* of further paths; NULL: none */
-	int one_path;                     /* 1: look for no further paths */
-	int had_anchors;                  /* this connection object had some */
+	/* Of further paths, too: pinfast_openssl_next; NULL: none. */
+	int (*own)(X509_STORE_CTX *xs, void *arg);
+	void *own_arg;
+	int one_path;    /* 1: look for no further paths */
+	int had_anchors; /* this connection object had some */
 	struct pinfast_verdict verdict;
 };
 

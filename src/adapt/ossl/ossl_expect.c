@@ -13,9 +13,7 @@ pf_ossl_reference(SSL *ssl, struct pf_attached *a)
 	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
 
 	X509_VERIFY_PARAM_set_hostflags(param,
-	    X509_VERIFY_PARAM_get_hostflags(param) |
-	        X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
-	        X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+	    X509_VERIFY_PARAM_get_hostflags(param) | PF_OSSL_NAMES);
 	if (a->is_address)
 		return X509_VERIFY_PARAM_set1_ip_asc(param, a->host) &&
 		       X509_VERIFY_PARAM_set1_host(param, NULL, 0);
@@ -119,8 +117,11 @@ pf_ossl_expected(SSL *ssl, struct pf_ossl *st)
 }
 
 void
-pf_ossl_tell(const struct pf_ossl *st)
+pf_ossl_tell(const SSL *ssl, const struct pf_ossl *st)
 {
-	if (st->ctx->told != NULL && st->a.conn != NULL)
-		st->ctx->told(st->ctx->told_arg, st->a.conn);
+	/* st->ctx may be gone: an SSL keeps the first, and the one it has. */
+	const struct pf_ossl_ctx *ctx = pf_ossl_of_ctx(SSL_get_SSL_CTX(ssl));
+
+	if (ctx != NULL && ctx->told != NULL && st->a.conn != NULL)
+		ctx->told(ctx->told_arg, st->a.conn);
 }

@@ -158,7 +158,8 @@ search(struct pf_ossl_judging *j)
 {
 	struct pinfast_verdict first = j->verdict;
 	int rejected = first.reason == PINFAST_REASON_REJECTED_KEY;
-	struct pf_ossl_search search = {wants, found, j, !rejected, j->further};
+	struct pf_ossl_search search = {
+	    wants, found, j->own, j->own_arg, j, !rejected, j->further};
 
 	if ((first.reason != PINFAST_REASON_PIN_MISMATCH && !rejected) ||
 	    j->one_path || !(pinfast_conn_needs(j->conn) & PINFAST_NEED_PATH))

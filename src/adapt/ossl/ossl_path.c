@@ -101,9 +101,41 @@ narrow(struct walk *w, STACK_OF(X509) * sent, STACK_OF(X509) * anchor)
 	return one;
 }
 
+/* The path that one has verified, without the help of a callback that was put
+ * in the place of ours; NULL: none. */
+static STACK_OF(X509) *
+    verified(const struct walk *w, X509_STORE_CTX *one, int says)
+{
+	if (says != 1 || X509_STORE_CTX_get_error(one) != X509_V_OK ||
+	    (w->search->verify != NULL &&
+	        X509_STORE_CTX_get_verify_cb(one) != w->search->verify))
+		return NULL;
+	return X509_STORE_CTX_get0_chain(one);
+}
+
+/* The application may see in the same path what OpenSSL does not. */
+static int
+application_agrees(struct walk *w, STACK_OF(X509) * sent,
+    STACK_OF(X509) * anchor)
+{
+	X509_STORE_CTX *one;
+	int agrees = 0;
+
+	if (w->search->own == NULL)
+		return 1;
+	w->checks += w->depth + 1;
+	one = narrow(w, sent, anchor);
+	if (one != NULL)
+		agrees = verified(w, one,
+		             w->search->own(one, w->search->own_arg)) != NULL;
+	X509_STORE_CTX_free(one);
+	return agrees;
+}
+
 static int
 verify(struct walk *w, STACK_OF(X509) * sent, STACK_OF(X509) * anchor)
 {
+	STACK_OF(X509) * path;
 	X509_STORE_CTX *one;
 	int verdict = 0;
 
@@ -115,10 +147,9 @@ verify(struct walk *w, STACK_OF(X509) * sent, STACK_OF(X509) * anchor)
 	one = narrow(w, sent, anchor);
 	if (one == NULL)
 		return 0;
-	if (X509_verify_cert(one) == 1 &&
-	    X509_STORE_CTX_get_error(one) == X509_V_OK)
-		verdict = w->search->found(w->search->arg,
-		    X509_STORE_CTX_get0_chain(one));
+	path = verified(w, one, X509_verify_cert(one));
+	if (path != NULL && application_agrees(w, sent, anchor))
+		verdict = w->search->found(w->search->arg, path);
 	X509_STORE_CTX_free(one);
 	return verdict;
 }

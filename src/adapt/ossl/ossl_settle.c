@@ -12,16 +12,28 @@ read_randoms(const SSL *ssl, uint8_t random[PF_OSSL_RANDOMS])
 	SSL_get_server_random(ssl, random + SSL3_RANDOM_SIZE, SSL3_RANDOM_SIZE);
 }
 
-/* Is the last handshake the one that was settled, or does it only repeat it
- * (RFC 5746), as we were told? */
+/* Is the present handshake one that repeats another (RFC 5746), as we were
+ * told?  Then both have been finished before, and SSL_clear() forgets that. */
+static int
+is_renegotiating(const SSL *ssl, const struct pf_ossl *st)
+{
+	uint8_t byte;
+
+	return st->renegotiates && SSL_get_state(ssl) != TLS_ST_OK &&
+	       SSL_get_finished(ssl, &byte, 1) > 0 &&
+	       SSL_get_peer_finished(ssl, &byte, 1) > 0;
+}
+
+/* Is the last handshake the one that was settled, or does it only repeat it? */
 static int
 is_settled(const SSL *ssl, const struct pf_ossl *st)
 {
 	uint8_t random[PF_OSSL_RANDOMS];
 
 	read_randoms(ssl, random);
-	return st->a.complete && (st->renegotiates || memcmp(random, st->random,
-	                                                  sizeof random) == 0);
+	return st->a.complete &&
+	       (is_renegotiating(ssl, st) ||
+	           memcmp(random, st->random, sizeof random) == 0);
 }
 
 /* Was the evidence shown in another handshake, which broke off and of whose end
@@ -84,7 +96,7 @@ pf_ossl_end(SSL *ssl, struct pf_ossl *st)
 		pf_ossl_block(ssl);
 	else
 		pf_ossl_session_tag(ssl, st);
-	pf_ossl_tell(st);
+	pf_ossl_tell(ssl, st);
 	return verdict;
 }
 
@@ -100,6 +112,9 @@ pf_ossl_done(SSL *ssl)
 	if (at != TLS_ST_OK && at != TLS_ST_SW_SESSION_TICKET)
 		return;
 	if (st != NULL) {
+		/* It rests on what was judged before. */
+		if (st->renegotiates && st->a.complete)
+			read_randoms(ssl, st->random);
 		verdict = pf_ossl_end(ssl, st);
 		read_randoms(ssl, st->random);
 		st->renegotiates = 0;

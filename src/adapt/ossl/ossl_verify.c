@@ -132,8 +132,9 @@ dane_usage(SSL *ssl)
 int
 pf_ossl_covers(X509 *leaf, const char *name, unsigned flags)
 {
-	return X509_check_ip_asc(leaf, name, 0) == 1 ||
-	       X509_check_host(leaf, name, 0, flags, NULL) == 1;
+	if (pf_is_address(name))
+		return X509_check_ip_asc(leaf, name, 0) == 1;
+	return X509_check_host(leaf, name, 0, flags | PF_OSSL_NAMES, NULL) == 1;
 }
 
 /* Has the library compared the leaf with exactly this name? */
@@ -142,8 +143,11 @@ library_checked(X509_VERIFY_PARAM *param, const char *name)
 {
 	const char *host = X509_VERIFY_PARAM_get0_host(param, 0);
 
+	unsigned flags = X509_VERIFY_PARAM_get_hostflags(param);
+
 	return host != NULL && X509_VERIFY_PARAM_get0_host(param, 1) == NULL &&
-	       strcmp(host, name) == 0;
+	       strcmp(host, name) == 0 &&
+	       (flags & PF_OSSL_NAMES) == PF_OSSL_NAMES;
 }
 
 /*
@@ -261,7 +265,7 @@ refuse(struct hook *h, int32_t reason)
 		X509_STORE_CTX_set_error(h->xs, VERIFY_ERROR + (int)reason);
 	if (h->st != NULL) {
 		pf_ossl_raise(h->st, reason);
-		pf_ossl_tell(h->st);
+		pf_ossl_tell(h->ssl, h->st);
 	}
 	return 0;
 }
@@ -348,6 +352,8 @@ verify(struct hook *h)
 	h->leaf = X509_STORE_CTX_get0_cert(h->xs);
 	h->j.seen = seen(h);
 	h->j.further = see_further;
+	h->j.own = h->st->ctx->next.verify;
+	h->j.own_arg = h->st->ctx->next.verify_arg;
 	h->j.had_anchors = h->st->had_anchors;
 	if (pinfast_conn_needs(h->st->a.conn) == PINFAST_NEED_LEAF_ONLY)
 		return judge_leaf_only(h);
