@@ -227,6 +227,12 @@ on_start(SSL *ssl)
 static void
 watch(SSL *ssl, int where)
 {
+	/* A cache of the application's gets the session before anybody says
+	 * that the handshake is done; without its tag nobody may come back. */
+	if (where == SSL_CB_ACCEPT_LOOP &&
+	    SSL_get_state(ssl) == TLS_ST_SW_FINISHED &&
+	    SSL_version(ssl) != TLS1_3_VERSION)
+		(void)pf_ossl_session_seal(ssl, pf_ossl_of(ssl));
 	if (where & SSL_CB_HANDSHAKE_START)
 		on_start(ssl);
 	if (where & SSL_CB_HANDSHAKE_DONE)

@@ -267,6 +267,10 @@ PINFAST_CHECK enum pinfast_error pf_ossl_session_serve_ctx(SSL_CTX *ctx);
 PINFAST_CHECK enum pinfast_error pf_ossl_session_serve(SSL *ssl,
     struct pf_ossl *st);
 
+/* A server's handshake is as good as over: puts the tag where it stays when
+ * the session is serialised.  st may be NULL; 0: out of memory. */
+int pf_ossl_session_seal(SSL *ssl, struct pf_ossl *st);
+
 /* A server has resumed a session out of its own cache: judges its tag. */
 void pf_ossl_session_served(SSL *ssl, struct pf_ossl *st);
 

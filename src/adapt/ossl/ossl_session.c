@@ -287,26 +287,31 @@ pinfast_openssl_session_load(SSL *ssl, const char *path,
 
 /* ------------------------------------------------------------------ servers */
 
-/* A ticket carries the tag, encrypted and signed by OpenSSL. */
-static int
-ticket_new(SSL *ssl, void *arg)
+int
+pf_ossl_session_seal(SSL *ssl, struct pf_ossl *st)
 {
-	struct pf_ossl *st = pf_ossl_of(ssl);
-	struct pf_ossl_ctx *ctx = pf_ossl_of_ctx(SSL_get_SSL_CTX(ssl));
 	struct pinfast_bytes none = {NULL, 0};
 	uint8_t tag[PINFAST_TAG_MAX];
 	size_t len = 0;
 
+	/* A resumed session has one. */
+	if (st == NULL || !st->a.server || SSL_session_reused(ssl))
+		return 1;
+	if (pf_ossl_end(ssl, st).decision != PINFAST_ALLOW ||
+	    pinfast_conn_tag(st->a.conn, none, tag, &len) != PINFAST_OK)
+		len = 0;
+	return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), tag, len);
+}
+
+/* A ticket carries the tag, encrypted and signed by OpenSSL. */
+static int
+ticket_new(SSL *ssl, void *arg)
+{
+	struct pf_ossl_ctx *ctx = pf_ossl_of_ctx(SSL_get_SSL_CTX(ssl));
+
 	(void)arg;
-	/* A resumed session's ticket has one. */
-	if (st != NULL && st->a.server && !SSL_session_reused(ssl)) {
-		if (pf_ossl_end(ssl, st).decision != PINFAST_ALLOW ||
-		    pinfast_conn_tag(st->a.conn, none, tag, &len) != PINFAST_OK)
-			len = 0;
-		if (!SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), tag,
-		        len))
-			return 0;
-	}
+	if (!pf_ossl_session_seal(ssl, pf_ossl_of(ssl)))
+		return 0;
 	if (ctx != NULL && ctx->next.ticket_new != NULL)
 		return ctx->next.ticket_new(ssl, ctx->next.ticket_arg);
 	return 1;
