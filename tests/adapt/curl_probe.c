@@ -22,6 +22,36 @@ ignore(char *data, size_t size, size_t count, void *arg)
 	return size * count;
 }
 
+static size_t
+give(char *data, size_t size, size_t count, void *arg)
+{
+	static size_t given;
+	static const char all[] = "a file";
+	size_t len = sizeof all - 1 - given;
+
+	(void)arg;
+	if (len > size * count)
+		len = size * count;
+	memcpy(data, all + given, len);
+	given += len;
+	return len;
+}
+
+/* What libcurl remembers of servers. */
+static void
+set_memory(struct probe *p, const char *word, const char *value)
+{
+	if (strcmp(word, "hsts") == 0) {
+		curl_easy_setopt(p->easy, CURLOPT_HSTS_CTRL,
+		    (long)CURLHSTS_ENABLE);
+		curl_easy_setopt(p->easy, CURLOPT_HSTS, value);
+	} else if (strcmp(word, "altsvc") == 0) {
+		curl_easy_setopt(p->easy, CURLOPT_ALTSVC_CTRL,
+		    (long)CURLALTSVC_H1);
+		curl_easy_setopt(p->easy, CURLOPT_ALTSVC, value);
+	}
+}
+
 /* proxy=URL, named=HOST:PORT, at=HOST:PORT:ADDRESS, and options that an
  * application may have switched off. */
 static void
@@ -32,6 +62,7 @@ set_word(struct probe *p, char *word)
 
 	if (value != NULL)
 		*value++ = '\0';
+	set_memory(p, word, value);
 	if (strcmp(word, "proxy") == 0)
 		curl_easy_setopt(p->easy, CURLOPT_PROXY, value);
 	else if (strcmp(word, "at") == 0)
@@ -45,6 +76,11 @@ set_word(struct probe *p, char *word)
 	else if (strcmp(word, "to") == 0)
 		curl_easy_setopt(p->easy, CURLOPT_CONNECT_TO,
 		    curl_slist_append(NULL, value));
+	else if (strcmp(word, "upload") == 0)
+		curl_easy_setopt(p->easy, CURLOPT_UPLOAD, 1L);
+	else if (strcmp(word, "asked") == 0 &&
+	         pinfast_curl_doh(p->pins, value) != PINFAST_OK)
+		abort();
 	if (strcmp(word, "named") != 0 || (colon = strchr(value, ':')) == NULL)
 		return;
 	*colon++ = '\0';
@@ -121,6 +157,7 @@ main(int argc, char *argv[])
 	curl_easy_setopt(p.easy, CURLOPT_PROXYUSERPWD, "proxy:secret");
 	curl_easy_setopt(p.easy, CURLOPT_FOLLOWLOCATION, 1L);
 	curl_easy_setopt(p.easy, CURLOPT_WRITEFUNCTION, ignore);
+	curl_easy_setopt(p.easy, CURLOPT_READFUNCTION, give);
 	curl_easy_setopt(p.easy, CURLOPT_TIMEOUT, 8L);
 	for (int i = 4; i < argc; i++) {
 		set_word(&p, argv[i]);

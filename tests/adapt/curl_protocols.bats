@@ -16,6 +16,10 @@ setup_file() {
 	done
 	policy ca "hosts:\n  - {name: pin.test, mode: enforce, ca: [$(pin_of intA)]}"
 	policy ca-wrong "hosts:\n  - {name: pin.test, mode: enforce, ca: [$(pin_of rootB)]}"
+	policy two-ca "hosts:\n  - {name: two.test, mode: enforce, ca: [$(pin_of intA)]}"
+	ca nobody
+	signed foreign nobody 'subjectAltName=DNS:two.test\n'
+	cp foreign.pem foreign-chain.pem
 	lib=$(cd "${BUILD_DIR:?}" && pwd)
 	for flavour in $flavours; do
 		cc -std=c11 -Wall -Wextra -Werror -I"$root/include" \
@@ -30,10 +34,12 @@ setup() {
 }
 
 # serve NAME KIND [LOCATION]: PORT is where it waits for one connection.
+# SHOWN is whose certificate it has.
 serve() {
+	local shown=${SHOWN:-leaf}
 	: >"$1.out"
-	python3 "$BATS_TEST_DIRNAME/curl_server.py" "$2" leaf-chain.pem \
-	    leaf.key ${3:+"$3"} >"$1.out" 3>&- &
+	python3 "$BATS_TEST_DIRNAME/curl_server.py" "$2" "$shown-chain.pem" \
+	    "$shown.key" ${3:+"$3"} >"$1.out" 3>&- &
 	SERVERS="${SERVERS:-} $!"
 	for _ in $(seq 100); do
 		PORT=$(head -n 1 "$1.out")
@@ -87,6 +93,77 @@ transfer() {
 	done
 }
 
+# store FLAVOUR WHOSE: uploads to an FTP server whose second connection shows
+# that certificate.
+store() {
+	serve one ftp "$2"
+	SAID=$("./probe-$1" pin.store trust.pem "ftp://pin.test:$PORT/x" \
+	    "at=pin.test:$PORT:127.0.0.1" upload | head -n 1)
+	echo "$1 $2: $SAID"
+	hear one
+}
+
+@test "FTP's second connection is judged before a byte of a file" {
+	for flavour in $flavours; do
+		store "$flavour" leaf
+		[[ $SAID == "0 "*" allow pin-matched 0" ]]
+		[[ $HEARD == *"PASS secret"*"data:a file" ]]
+		store "$flavour" evil
+		[[ $SAID != "0 "* && $HEARD == *"PASS secret"*"data:" ]]
+	done
+	store libcurl.so.4 evil
+	[[ $SAID == *" deny pin-mismatch 0" ]]
+}
+
+@test "FTP by way of an HTTPS proxy is in clear, and refused" {
+	for flavour in $flavours; do
+		serve one proxy
+		SAID=$("./probe-$flavour" pin.store trust.pem \
+		    ftp://pin.test/x "proxy=https://two.test:$PORT" \
+		    "named=two.test:$PORT" "at=two.test:$PORT:127.0.0.1" |
+		    head -n 1)
+		echo "$flavour: $SAID"
+		hear one
+		[[ $SAID == "42 "*" deny not-verified 0" ]]
+		[[ $HEARD == "clear: secret:" ]]
+	done
+}
+
+@test "HSTS leads to a host that is judged, and never past it" {
+	echo 'pin.test "20351231 00:00:00"' >hsts.txt
+	transfer libcurl.so.4 pin http https hsts=hsts.txt
+	[[ $SAID == "0 "*" allow pin-matched 0" && $HEARD == *"GET /"* ]]
+	for flavour in $flavours; do
+		transfer "$flavour" pin-wrong http https hsts=hsts.txt
+		[[ $SAID == *" deny pin-mismatch 0" ||
+		    $SAID == *" leaf-pins deny backend-cannot-prove 0" ]]
+		[[ $HEARD == "clear: secret:" ]]
+	done
+}
+
+# elsewhere FLAVOUR POLICY: pin.test is said to be served by two.test (RFC 7838).
+elsewhere() {
+	serve one https
+	echo "h1 pin.test 443 h1 two.test $PORT \"20351231 00:00:00\" 0 0" \
+	    >altsvc.txt
+	SAID=$("./probe-$1" "$2.store" trust.pem https://pin.test/ \
+	    "at=two.test:$PORT:127.0.0.1" at=pin.test:443:127.0.0.1 \
+	    altsvc=altsvc.txt | head -n 1)
+	echo "$1 $2: $SAID"
+	hear one
+}
+
+@test "an alternative service is judged as the host that it stands in for" {
+	elsewhere libcurl.so.4 pin
+	[[ $SAID == "0 "*" allow pin-matched 0" ]]
+	[[ $HEARD == *"Host: pin.test|"* ]]
+	for flavour in $flavours; do
+		elsewhere "$flavour" pin-wrong
+		[[ $SAID == *" deny pin-mismatch 0" ]]
+		[[ $HEARD == "clear: secret:" ]]
+	done
+}
+
 @test "an issuer's pin is proved before the login, or nothing is sent" {
 	transfer libcurl.so.4 ca imaps imaps
 	[[ $SAID == *" allow pin-matched 0" && $HEARD == *LOGIN* ]]
@@ -133,10 +210,21 @@ proxy() {
 	done
 }
 
-# redirect FLAVOUR POLICY: from pin.test, of which it says nothing, to two.test.
+@test "who is refused is who the sentence names" {
+	for word in named=two.test:1 asked=https://two.test:1/dns-query; do
+		run ./probe-libcurl-gnutls.so.4 two-ca.store trust.pem \
+		    https://pin.test/ proxy=https://two.test:1 $word
+		echo "$output"
+		[[ ${lines[0]} == *" deny backend-cannot-prove -11" ]]
+		[[ ${lines[1]} == "denied two.test:1: "* ]]
+	done
+}
+
+# redirect FLAVOUR POLICY [SHOWN]: from pin.test, of which it says nothing, to
+# two.test.
 redirect() {
 	local second
-	serve second https
+	SHOWN=${3:-leaf} serve second https
 	second=$PORT
 	serve first https "https://two.test:$second/there"
 	SAID=$("./probe-$1" "$2.store" trust.pem "https://pin.test:$PORT/" \
@@ -154,6 +242,11 @@ redirect() {
 		[[ $HEARD == *"GET /there"* ]]
 		redirect $flavour two-wrong
 		[[ $SAID == *" deny pin-mismatch 0" ]]
+		[[ $HEARD == "clear: secret:" ]]
+	done
+	for flavour in libcurl-gnutls.so.4 libcurl-nss.so.4; do
+		redirect $flavour two-ca foreign
+		[[ $SAID == "60 "*" deny pkix-failed 0" ]]
 		[[ $HEARD == "clear: secret:" ]]
 	done
 	redirect libcurl-nss.so.4 two

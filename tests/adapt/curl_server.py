@@ -2,9 +2,11 @@
 """A server for one connection that says what its application received.
 
 Usage: curl_server.py KIND CERT KEY [LOCATION]
-KIND: https, imaps, imap, smtp, pop3s, ftps, proxy.  Prints the port, and at
-the end every byte that came behind a TLS handshake, as one line of text; a
-STARTTLS protocol also shows, behind `clear:`, what came before.
+KIND: https, imaps, imap, smtp, pop3s, ftps, ftp, proxy.  Prints the port, and
+at the end every byte that came behind a TLS handshake, as one line of text; a
+STARTTLS protocol also shows, behind `clear:`, what came before, and FTP,
+behind `data:`, what its second connection brought.  There LOCATION is whose
+certificate that one shows.
 """
 import socket
 import ssl
@@ -29,7 +31,7 @@ class Server:
         self.kind, self.location = kind, location
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(cert, key)
-        self.clear, self.secret = b'', b''
+        self.clear, self.secret, self.data = b'', b'', b''
 
     def tls(self, sock):
         """The handshake."""
@@ -82,8 +84,46 @@ class Server:
             if b'STARTTLS' in word and b'CAPA' not in word:
                 return
 
+    def take_data(self, listener):
+        """FTP's second connection (RFC 4217, 7): what it brings is kept."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.location + '-chain.pem',
+                                self.location + '.key')
+        sock, _ = listener.accept()
+        try:
+            with context.wrap_socket(sock, server_side=True) as inside:
+                while more := inside.recv(4096):
+                    self.data += more
+        except (OSError, ssl.SSLError):
+            pass
+
+    def ftp(self, sock):
+        """RFC 959 and 4217, as far as it takes to store a file."""
+        answers = {b'AUTH': b'234 go', b'USER': b'331 more',
+                   b'PWD': b'257 "/"', b'QUIT': b'221 bye'}
+        sock.sendall(b'220 hi\r\n')
+        inside, listener = sock, None
+        while said := self.hear(inside, inside is not sock):
+            word = said.split()[0].upper()
+            if word == b'EPSV':
+                listener = socket.create_server(('127.0.0.1', 0))
+                listener.settimeout(5)
+                inside.sendall(b'229 (|||%d|)\r\n' %
+                               listener.getsockname()[1])
+            elif word == b'STOR':
+                inside.sendall(b'150 go\r\n')
+                self.take_data(listener)
+                inside.sendall(b'226 fine\r\n')
+            else:
+                inside.sendall(answers.get(word, b'200 fine') + b'\r\n')
+            if word == b'AUTH':
+                inside = self.tls(sock)
+
     def serve(self, sock):
         """One connection."""
+        if self.kind == 'ftp':
+            self.ftp(sock)
+            return
         if self.kind in ('imap', 'smtp'):
             self.dialogue(sock, False)
             self.dialogue(self.tls(sock), True)
@@ -111,7 +151,9 @@ class Server:
             self.serve(sock)
         except (OSError, ssl.SSLError):
             pass
-        text = (b'clear:' + self.clear + b' secret:' + self.secret)
+        text = b'clear:' + self.clear + b' secret:' + self.secret
+        if self.kind == 'ftp':
+            text += b' data:' + self.data
         print(text.decode('latin-1').replace('\r\n', '|'), flush=True)
 
 

@@ -213,9 +213,9 @@ pinfast_curl_done(struct pinfast_curl *c, CURLcode code)
 {
 	if (c == NULL)
 		return;
-	if (c->running && c->verdict.decision != PINFAST_ALLOW &&
-	    c->verdict.reason == PINFAST_REASON_NOT_JUDGED &&
-	    c->text[0] == '\0')
+	if (c->running && (c->verdict.decision == PINFAST_ALLOW ||
+	                      (c->verdict.reason == PINFAST_REASON_NOT_JUDGED &&
+	                          c->text[0] == '\0')))
 		pf_curl_conclude(c, code);
 	c->running = 0;
 	pinfast_conn_drop(c->asked);

@@ -120,6 +120,9 @@ void pf_curl_note(struct pinfast_curl *c, struct pinfast_verdict verdict,
 void pf_curl_deny(struct pinfast_curl *c, const struct pf_curl_target *target,
     enum pinfast_delegated why);
 
+/* The same of somebody else whom nobody can prove: a proxy, a DoH server. */
+void pf_curl_deny_peer(struct pinfast_curl *c, const char *host, uint16_t port);
+
 /* The sentence of a deny of what has no TLS: what the judge would say about
  * verification helps nobody there. */
 void pf_curl_note_clear(struct pinfast_curl *c,
@@ -130,7 +133,8 @@ void pf_curl_note_clear(struct pinfast_curl *c,
 int pf_curl_may_go_in_clear(struct pinfast_curl *c,
     const struct pf_curl_target *target);
 
-/* The transfer is over, and nothing was judged: what did libcurl say? */
+/* The transfer is over, and nothing was judged, or less than there was: what
+ * did libcurl say? */
 void pf_curl_conclude(struct pinfast_curl *c, CURLcode code);
 
 /* -------------------------------------------------------------------- known */

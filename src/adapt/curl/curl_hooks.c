@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/conn.h"
 #include "os/file.h"
@@ -68,6 +69,15 @@ pf_curl_deny(struct pinfast_curl *c, const struct pf_curl_target *target,
     enum pinfast_delegated why)
 {
 	(void)judge_delegated(c, target, why);
+}
+
+void
+pf_curl_deny_peer(struct pinfast_curl *c, const char *host, uint16_t port)
+{
+	struct pf_curl_target target = {.port = port};
+
+	memcpy(target.host, host, strlen(host) + 1);
+	pf_curl_deny(c, &target, PINFAST_DELEGATED_NOT);
 }
 
 void
@@ -232,7 +242,9 @@ judge_late(struct pinfast_curl *c, void *tls,
 {
 	long port = number(c, CURLINFO_LOCAL_PORT);
 	struct pinfast_verdict verdict;
-	int again = c->conn != NULL && c->tls == tls && c->local_port == port &&
+	/* Sockets that are files have no port: nothing tells them apart. */
+	int again = c->conn != NULL && c->tls == tls && port > 0 &&
+	            c->local_port == port &&
 	            number(c, CURLINFO_NUM_CONNECTS) == 0 &&
 	            pf_curl_target_same(&c->judged, target);
 
@@ -380,6 +392,20 @@ judge_clear(struct pinfast_curl *c, void *tls,
 	return judge_proxy(c, verdict);
 }
 
+/* FTP by way of an HTTP proxy is HTTP: login and all are for the proxy to read,
+ * and from there on in clear, whatever TLS leads to it. */
+static int
+is_in_clear(const struct pinfast_curl *c, const struct pf_curl_target *target)
+{
+	char *scheme = NULL;
+
+	if (target->kind == PF_CURL_CLEAR)
+		return 1;
+	return c->f.easy_getinfo(c->easy, CURLINFO_SCHEME, &scheme) ==
+	           CURLE_OK &&
+	       scheme != NULL && strcasecmp(scheme, "http") == 0;
+}
+
 static struct pinfast_verdict
 judge_request(struct pinfast_curl *c, int peer_port, int local_port)
 {
@@ -397,7 +423,7 @@ judge_request(struct pinfast_curl *c, int peer_port, int local_port)
 		    "a file: URL meets nobody who could be judged: use a "
 		    "handle that is not pinned for it");
 	tls = tls_of(c);
-	if (target.kind == PF_CURL_CLEAR ||
+	if (is_in_clear(c, &target) ||
 	    (tls == NULL && target.kind == PF_CURL_EARLY))
 		return judge_clear(c, tls, &target);
 	if (tls == NULL && (c->in_handshake || c->adapter != NULL))
@@ -493,8 +519,12 @@ on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 		pf_curl_say(c, pf_not_judged(), no_host);
 		return CURL_SOCKOPT_ERROR;
 	}
-	if (!is_as_prepared(c, &target) || !is_proxy_as_prepared(c)) {
+	if (!is_as_prepared(c, &target)) {
 		pf_curl_deny(c, &target, PINFAST_DELEGATED_NOT);
+		return CURL_SOCKOPT_ERROR;
+	}
+	if (!is_proxy_as_prepared(c)) {
+		pf_curl_deny_peer(c, c->proxy.host, c->proxy.port);
 		return CURL_SOCKOPT_ERROR;
 	}
 	/* Whoever took their place since the transfer was prepared. */

@@ -43,26 +43,40 @@ ask(struct pinfast_curl *c, const char *host, uint16_t port,
 	return pinfast_conn_new(c->policy, host, port, pf_clock_now(), out);
 }
 
+/* Refuses the transfer; the deny has been noted. */
 static enum pinfast_error
-refuse_as(struct pinfast_curl *c, struct pinfast_diag *diag,
-    enum pinfast_delegated why, const char *text)
+stop(struct pinfast_curl *c, struct pinfast_diag *diag, const char *text)
 {
-	char all[500], both[sizeof c->text];
+	char all[500];
 
-	pf_curl_deny(c, &c->prepared, why);
 	c->refused = 1;
 	/* Why nobody can look may be something that can be installed. */
 	snprintf(all, sizeof all, "%s%s%s%s", text,
 	    c->no_adapter[0] == '\0' ? "" : " (", c->no_adapter,
 	    c->no_adapter[0] == '\0' ? "" : ")");
-	if (why == PINFAST_DELEGATED_NO_TLS) {
-		pf_curl_note_clear(c, &c->prepared);
-	} else if (c->no_adapter[0] != '\0') {
-		snprintf(both, sizeof both, "%.450s (%s)", c->text,
-		    c->no_adapter);
-		(void)pf_curl_say(c, c->verdict, both);
-	}
 	return pf_attached_refuse(diag, PINFAST_EUNSUPPORTED, all);
+}
+
+/* The same in the sentence of the deny. */
+static void
+say_why(struct pinfast_curl *c)
+{
+	char both[sizeof c->text];
+
+	if (c->no_adapter[0] == '\0')
+		return;
+	snprintf(both, sizeof both, "%.450s (%s)", c->text, c->no_adapter);
+	(void)pf_curl_say(c, c->verdict, both);
+}
+
+/* A scheme without TLS, which no adapter would help. */
+static enum pinfast_error
+refuse_clear(struct pinfast_curl *c, struct pinfast_diag *diag,
+    const char *text)
+{
+	pf_curl_deny(c, &c->prepared, PINFAST_DELEGATED_NO_TLS);
+	pf_curl_note_clear(c, &c->prepared);
+	return stop(c, diag, text);
 }
 
 /* An option that proves something, and that libcurl had no memory for. */
@@ -111,7 +125,19 @@ set_proxy_pins(struct pinfast_curl *c, const char *pins)
 static enum pinfast_error
 refuse(struct pinfast_curl *c, struct pinfast_diag *diag, const char *text)
 {
-	return refuse_as(c, diag, PINFAST_DELEGATED_NOT, text);
+	pf_curl_deny(c, &c->prepared, PINFAST_DELEGATED_NOT);
+	say_why(c);
+	return stop(c, diag, text);
+}
+
+/* The same on account of somebody whom the URL does not name. */
+static enum pinfast_error
+refuse_peer(struct pinfast_curl *c, struct pinfast_diag *diag,
+    const struct pf_expected *peer, const char *text)
+{
+	pf_curl_deny_peer(c, peer->host, peer->port);
+	say_why(c);
+	return stop(c, diag, text);
 }
 
 /* Will an adapter see the certificates, and compare their names? */
@@ -185,7 +211,8 @@ plan_proxy(struct pinfast_curl *c, struct pinfast_diag *diag)
 	pinfast_conn_drop(c->proxy_asked);
 	c->proxy_asked = conn;
 	if (count < 0)
-		return refuse(c, diag,
+		return refuse_peer(c, diag,
+		    &(struct pf_expected){c->proxy.host, c->proxy.port},
 		    "the policy asks more of the proxy than its leaf's key, "
 		    "and "
 		    "nobody can look at its certificates here: pin leaf keys "
@@ -223,7 +250,8 @@ plan_doh(struct pinfast_curl *c, struct pinfast_diag *diag)
 	if (count == 0)
 		return set_text(c, CURLOPT_DOH_URL, c->doh) ? PINFAST_OK
 		                                            : unset(c, diag);
-	return refuse(c, diag,
+	return refuse_peer(c, diag,
+	    &(struct pf_expected){target.host, target.port},
 	    "the policy asks something of the DoH server, and nobody can judge "
 	    "that connection here: use a DoH server without an entry, or "
 	    "libcurl with OpenSSL");
@@ -277,7 +305,7 @@ pf_curl_plan(struct pinfast_curl *c, struct pinfast_diag *diag)
 		    "the policy asks something of this host, and LDAP logs in "
 		    "where nobody can look: use a library of its own for it");
 	if (c->prepared.has_no_tls && !pf_curl_may_go_in_clear(c, &c->prepared))
-		return refuse_as(c, diag, PINFAST_DELEGATED_NO_TLS,
+		return refuse_clear(c, diag,
 		    "the policy asks something of this host, and URLs of this "
 		    "scheme are transferred without TLS: use another scheme, "
 		    "or give the host `mode: off`");
