@@ -235,6 +235,73 @@ a_kept_connection_is_not_for_what_is_no_name(void **state)
 	end(&s);
 }
 
+/* ---------------------------------------------------------------- sessions */
+
+/* The session that a connection to this server leaves. */
+static SSL_SESSION *
+session_of(SSL_CTX *cctx, SSL_CTX *sctx, const char *host)
+{
+	struct pair p = attached(cctx, sctx, host);
+	SSL_SESSION *session;
+
+	shake(&p);
+	chat(&p);
+	expect_row(host, &p, ALLOW, PINFAST_REASON_PIN_MATCHED);
+	session = SSL_get1_session(p.c);
+	part(&p);
+	return session;
+}
+
+/* One session was judged, another is offered, and an information callback has
+ * taken our place: a pinned server passes itself off as another. */
+static void
+the_session_that_counts_is_the_one_in_use(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct pinfast_builder *b = begin_policy(1);
+		SSL_CTX *good = server_ctx(&leaf, &intA, versions[i]);
+		SSL_CTX *bad = server_ctx(&other, &intA, versions[i]);
+		SSL_SESSION *ours, *theirs;
+		struct pinfast *policy;
+		SSL_CTX *cctx;
+		struct pair p;
+
+		add_entry(b, "pin.test", PINFAST_ROLE_LEAF, &leaf);
+		add_entry(b, "other.test", PINFAST_ROLE_LEAF, &other);
+		policy = policy_made(b);
+		cctx = pinned_ctx(policy, versions[i]);
+		ours = session_of(cctx, good, "pin.test");
+		theirs = session_of(cctx, bad, "other.test");
+		p = attached(cctx, bad, "pin.test");
+		assert_int_equal(pinfast_openssl_session_use(p.c, ours), 0);
+		SSL_set_info_callback(p.c, say_nothing);
+		assert_int_equal(SSL_set_session(p.c, theirs), 1);
+		shake(&p);
+		assert_int_equal(SSL_session_reused(p.c), 1);
+		expect(pinfast_openssl_result(p.c), DENY,
+		    PINFAST_REASON_TAG_MISMATCH);
+		chat(&p);
+		expect_row("another's session", &p, DENY,
+		    PINFAST_REASON_TAG_MISMATCH);
+		part(&p);
+		p = attached(cctx, good, "pin.test");
+		assert_int_equal(pinfast_openssl_session_use(p.c, ours), 0);
+		SSL_set_info_callback(p.c, say_nothing);
+		shake(&p);
+		assert_int_equal(SSL_session_reused(p.c), 1);
+		expect(pinfast_openssl_result(p.c), ALLOW,
+		    PINFAST_REASON_PIN_MATCHED);
+		part(&p);
+		SSL_SESSION_free(ours);
+		SSL_SESSION_free(theirs);
+		SSL_CTX_free(cctx);
+		SSL_CTX_free(good);
+		SSL_CTX_free(bad);
+		pinfast_free(policy);
+	}
+}
+
 /* --------------------------------------------------------------------- keys */
 
 static unsigned
@@ -378,6 +445,7 @@ main(void)
 	    cmocka_unit_test(further_paths_are_verified_by_the_application_too),
 	    cmocka_unit_test(what_is_no_name_is_not_compared),
 	    cmocka_unit_test(a_kept_connection_is_not_for_what_is_no_name),
+	    cmocka_unit_test(the_session_that_counts_is_the_one_in_use),
 	    cmocka_unit_test(a_key_shows_no_certificate),
 	    cmocka_unit_test(datagrams_are_judged_like_streams),
 	};

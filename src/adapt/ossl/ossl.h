@@ -271,7 +271,8 @@ PINFAST_CHECK enum pinfast_error pf_ossl_session_serve(SSL *ssl,
  * the session is serialised.  st may be NULL; 0: out of memory. */
 int pf_ossl_session_seal(SSL *ssl, struct pf_ossl *st);
 
-/* A server has resumed a session out of its own cache: judges its tag. */
-void pf_ossl_session_served(SSL *ssl, struct pf_ossl *st);
+/* The session in use was resumed, by a server out of its own cache: judges its
+ * tag. */
+void pf_ossl_session_resumed(SSL *ssl, struct pf_ossl *st);
 
 #endif

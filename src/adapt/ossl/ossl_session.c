@@ -375,7 +375,7 @@ pf_ossl_session_serve(SSL *ssl, struct pf_ossl *st)
 }
 
 void
-pf_ossl_session_served(SSL *ssl, struct pf_ossl *st)
+pf_ossl_session_resumed(SSL *ssl, struct pf_ossl *st)
 {
 	SSL_SESSION *session = SSL_get_session(ssl);
 

@@ -83,10 +83,11 @@ pf_ossl_end(SSL *ssl, struct pf_ossl *st)
 	resumed = SSL_session_reused(ssl) &&
 	          (st->a.server || pf_ossl_session_tagged(ssl));
 	/* A tag that has passed may be of a ticket in whose place OpenSSL took
-	 * another session, or a key of the application's. */
-	if (first && st->a.server && resumed && error == PINFAST_OK &&
-	    st->a.conn != NULL)
-		pf_ossl_session_served(ssl, st);
+	 * another session, or a key of the application's; a client's, of one
+	 * in whose place the application has set another. */
+	if (first && (st->a.server || st->a.by_tag) && resumed &&
+	    error == PINFAST_OK && st->a.conn != NULL)
+		pf_ossl_session_resumed(ssl, st);
 	verdict = pf_attached_end(&st->a, resumed);
 	if (!first)
 		return verdict;
