@@ -355,6 +355,8 @@ is_promising(const struct walk *w)
 static void
 build(struct walk *w)
 {
+	int verified;
+
 	if (!is_promising(w))
 		return;
 	if (w->builds == PF_BUDGET_BUILDS ||
@@ -363,8 +365,11 @@ build(struct walk *w)
 		return;
 	}
 	w->builds++;
-	w->checks += (unsigned)w->depth;
-	if (!w->p->verify(w->p->arg, w->path, w->depth))
+	w->p->checks = 0;
+	verified = w->p->verify(w->p->arg, w->path, w->depth);
+	w->checks +=
+	    w->p->checks > w->depth ? w->p->checks : (unsigned)w->depth;
+	if (!verified)
 		return;
 	w->verdict = judge(w->p, w->path, w->depth);
 	if (w->any || w->verdict.decision == PINFAST_ALLOW)

@@ -101,6 +101,8 @@ const struct pf_link *pf_pool_find(const struct pf_pool *pool,
  * seen     pins that were found out before: view is asked only about what is
  *          new.  NULL: remember nothing, also where the library does not look
  *          at dates (a leaf that is known counts as valid today)
+ * checks   set by verify when it has had more signatures checked than the path
+ *          has certificates: so many count
  * path     after judging: the path that was judged last, count certificates
  */
 struct pf_paths {
@@ -115,6 +117,7 @@ struct pf_paths {
 	int (*view)(void *arg, size_t index, const struct pf_link *link,
 	    struct pinfast_cert *out);
 	struct pf_seen *seen;
+	unsigned checks;
 	const struct pf_link *path[PINFAST_PATH_MAX];
 	size_t count;
 	int has_leaf_pin; /* found out before the leaf was verified */

@@ -344,6 +344,88 @@ a_further_path_is_as_strong_as_the_session_wants_it(void **state)
 	identity_free(&weak.issuer);
 }
 
+static unsigned asked; /* how often the leaf was verified */
+
+static int
+count_leaf(gnutls_x509_crt_t cert, gnutls_x509_crt_t issuer,
+    gnutls_x509_crl_t crl, unsigned status)
+{
+	gnutls_datum_t der = der_of(&leafX);
+
+	(void)crl, (void)status;
+	asked += issuer != NULL && gnutls_x509_crt_equals2(cert, &der) != 0;
+	OPENSSL_free(der.data);
+	return 0;
+}
+
+/* The server sends the leaf, its CA under root A, and the same under root B in
+ * so many certificates. */
+static struct stage
+many_ways(size_t ways, const struct id *pinned_key)
+{
+	struct pinfast_builder *b = begin_policy(1);
+	gnutls_pcert_st *certs = gnutls_calloc(2 + ways, sizeof *certs);
+	struct stage st = {.tls = TLS13, .client = trusting()};
+
+	pinfast_builder_reject(b, rootA.pin);
+	add_entry(b, "pin.test", PINFAST_ROLE_ANY, pinned_key);
+	st.policy = policy_made(b);
+	st.server = new_cred();
+	assert_int_equal(gnutls_session_ticket_key_generate(&st.key), 0);
+	assert_non_null(certs);
+	import_cert(&certs[0], &leafX);
+	import_cert(&certs[1], &intXA);
+	for (size_t i = 0; i < ways; i++) {
+		struct id issuer = {.key = intXA.key};
+
+		EVP_PKEY_up_ref(issuer.key);
+		certify(&issuer, "Int X", &rootB, NULL, 30);
+		import_cert(&certs[2 + i], &issuer);
+		identity_free(&issuer);
+	}
+	assert_int_equal(gnutls_certificate_set_key(st.server, NULL, 0, certs,
+	                     (int)(2 + ways), import_key(&leafX)),
+	    0);
+	gnutls_free(certs);
+	return st;
+}
+
+/* Each of the ways holds, and none of them does: whoever sends them is not to
+ * have them verified over and over. */
+static void
+a_search_is_as_long_as_what_gnutls_verifies(void **state)
+{
+	static const struct {
+		const char *name;
+		size_t ways;
+		const struct id *pinned_key;
+		unsigned most;
+		int allow;
+		int32_t reason;
+	} rows[] = {
+	    {"one that does", 1, &rootB, 8, 1, PINFAST_REASON_PIN_MATCHED},
+	    {"a few", 4, &evil, 11, 0, PINFAST_REASON_REJECTED_KEY},
+	    {"many", 14, &evil, 24, 0, PINFAST_REASON_REJECTED_KEY},
+	};
+	static const struct pinfast_gnutls_next next = {.output = count_leaf};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct stage st = many_ways(rows[i].ways, rows[i].pinned_key);
+		struct two t = attached_two(&st);
+
+		assert_int_equal(pinfast_gnutls_set_next(t.c, &next), 0);
+		asked = 0;
+		shake_two(&t);
+		chat_two(&t);
+		expect_two(rows[i].name, &t, rows[i].allow, rows[i].reason);
+		if (asked > rows[i].most)
+			fail_msg("%s: verified %u times", rows[i].name, asked);
+		part_two(&t);
+		end_stage(&st);
+	}
+}
+
 /* Another policy asks about keys that the first did not. */
 static void
 a_kept_connection_says_more_when_it_is_asked(void **state)
@@ -463,6 +545,7 @@ main(void)
 	    cmocka_unit_test(a_further_path_is_verified_as_the_first_one_is),
 	    cmocka_unit_test(
 	        a_further_path_is_as_strong_as_the_session_wants_it),
+	    cmocka_unit_test(a_search_is_as_long_as_what_gnutls_verifies),
 	    cmocka_unit_test(a_kept_connection_says_more_when_it_is_asked),
 	    cmocka_unit_test(a_bare_key_is_judged_by_its_pin_alone),
 	};

@@ -46,6 +46,47 @@ liars_use_up_the_builds(void **state)
 	}
 }
 
+/* verify(), of a library that has to look twice. */
+static int
+verify_twice(void *arg, const struct pf_link *const *path, size_t count)
+{
+	struct situation *s = arg;
+
+	s->p.checks = 2 * (unsigned)count;
+	return verify(arg, path, count);
+}
+
+/* Three certificates each: after ten paths there is no room for another. */
+static void
+what_is_verified_twice_counts_twice(void **state)
+{
+	const struct pf_link *const first[] = {
+	    &links[LEAF_X], &links[INT_XA], &links[ROOT_A]};
+
+	(void)state;
+	for (int liars = 9; liars <= 11; liars++) {
+		struct situation s;
+
+		begin(&s, PINFAST_ROLE_ANY, ROOT_B, END);
+		add_crossed(&s);
+		s.p.arg = &s;
+		s.p.verify = verify_twice;
+		for (int i = 0; i < liars; i++)
+			assert_int_equal(pf_pool_add_copy(&s.sent,
+			                     links[LIAR].der,
+			                     links[LIAR].object),
+			    0);
+		assert_int_equal(pf_pool_add(&s.sent, links[INT_XB].der,
+		                     links[INT_XB].object),
+		    0);
+		assert_int_equal(pf_paths_verified(&s.p, first, 3).reason,
+		    liars < 11 ? PINFAST_REASON_PIN_MATCHED
+		               : PINFAST_REASON_PATH_SEARCH_LIMIT);
+		assert_int_equal(library.asked, liars < 11 ? liars + 1 : 11);
+		end(&s);
+	}
+}
+
 /* Int 0 is issued by Int 1, and so on; the last by an anchor of the name. */
 static void
 make_ladder(struct id *rungs, int count, int key_of)
@@ -284,6 +325,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(liars_use_up_the_builds),
+	    cmocka_unit_test(what_is_verified_twice_counts_twice),
 	    cmocka_unit_test(long_paths_use_up_the_checks),
 	    cmocka_unit_test(steps_come_to_an_end),
 	    cmocka_unit_test(a_leaf_alone_proves_no_path),

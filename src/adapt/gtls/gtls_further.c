@@ -4,13 +4,12 @@
 #include <string.h>
 
 /* What keys and signatures may have to be, each step stronger than the one
- * before it; and two that are about which ones. */
-static const unsigned char profiles[] = {GNUTLS_PROFILE_LOW,
-    GNUTLS_PROFILE_LEGACY, GNUTLS_PROFILE_MEDIUM, GNUTLS_PROFILE_HIGH,
-    GNUTLS_PROFILE_ULTRA, GNUTLS_PROFILE_FUTURE, GNUTLS_PROFILE_SUITEB128,
-    GNUTLS_PROFILE_SUITEB192};
-#define STEPS 6U
-#define ALL (sizeof profiles / sizeof profiles[0])
+ * before it; and two that are about which ones, the stronger one first. */
+static const unsigned steps[] = {GNUTLS_PROFILE_LOW, GNUTLS_PROFILE_LEGACY,
+    GNUTLS_PROFILE_MEDIUM, GNUTLS_PROFILE_HIGH, GNUTLS_PROFILE_ULTRA,
+    GNUTLS_PROFILE_FUTURE};
+static const unsigned suites[] = {
+    GNUTLS_PROFILE_SUITEB192, GNUTLS_PROFILE_SUITEB128};
 
 /* -------------------------------------------------------- exactly one path */
 
@@ -59,9 +58,10 @@ close_path(const struct pf_link *const *path, size_t count,
 			pf_gtls_release(certs[i]);
 }
 
-/* Does a path hold under its last certificate, by this profile? */
-static int
-meets(struct pf_gtls_work *w, const struct pf_link *const *path,
+/* What is wrong with a path under its last certificate, by this profile?  0:
+ * nothing. */
+static unsigned
+fault(struct pf_gtls_work *w, const struct pf_link *const *path,
     gnutls_x509_crt_t *certs, size_t count, unsigned profile)
 {
 	unsigned flags = gnutls_certificate_get_verify_flags(w->cred);
@@ -74,7 +74,8 @@ meets(struct pf_gtls_work *w, const struct pf_link *const *path,
 	flags &= ~(unsigned)GNUTLS_VFLAGS_PROFILE_MASK;
 	flags |= GNUTLS_PROFILE_TO_VFLAGS(profile);
 	if (gnutls_x509_trust_list_init(&list, 0) != 0)
-		return 0;
+		return GNUTLS_CERT_INVALID;
+	w->p.checks += (unsigned)count;
 	pf_gtls_edges_fini(&w->edges);
 	pf_gtls_edges_begin(&w->edges, pf_gtls_output(w));
 	if (gnutls_x509_trust_list_add_cas(list, &certs[count - 1], 1, 0) == 1)
@@ -83,64 +84,120 @@ meets(struct pf_gtls_work *w, const struct pf_link *const *path,
 		    &status, pf_gtls_on_edge);
 	pf_gtls_edges_end();
 	gnutls_x509_trust_list_deinit(list, 0);
-	return error == 0 && status == 0 && !w->edges.lost &&
-	       is_taken(w, path, count);
+	if (error == 0 && status == 0 && !w->edges.lost &&
+	    is_taken(w, path, count))
+		return 0;
+	return status | GNUTLS_CERT_INVALID;
 }
 
 /* ------------------------------------------------------------------- rules */
 
-/* The profiles that the first path meets.  What the session asks for is one
- * of them, or less than one.  0: nobody knows, for want of memory. */
+/* Does the first path meet this profile?  -1: nobody knows, because something
+ * else is amiss, or for want of memory. */
 static int
-measure(struct pf_gtls_work *w)
+meets(struct pf_gtls_work *w, gnutls_x509_crt_t *certs, unsigned profile)
+{
+	unsigned found = fault(w, w->first, certs, w->first_count, profile);
+
+	if (found == 0)
+		return 1;
+	return found & GNUTLS_CERT_INSECURE_ALGORITHM ? 0 : -1;
+}
+
+/* By which step and which suite is it as strong as it is?  0: see meets(). */
+static int
+measure(struct pf_gtls_work *w, gnutls_x509_crt_t *certs)
+{
+	unsigned floor = GNUTLS_VFLAGS_TO_PROFILE(
+	    gnutls_certificate_get_verify_flags(w->cred));
+	int is_suite = floor >= GNUTLS_PROFILE_SUITEB128;
+	int met = 1;
+
+	w->suite = is_suite ? floor : 0;
+	w->step = floor == 0 || is_suite ? GNUTLS_PROFILE_LOW : floor;
+	for (size_t i = 0; i < sizeof steps / sizeof *steps && met > 0; i++) {
+		if (steps[i] < w->step)
+			continue;
+		met = meets(w, certs, steps[i]);
+		if (met > 0)
+			w->step = steps[i];
+	}
+	/* Those are of 128 bits, and of 192. */
+	if (w->step < GNUTLS_PROFILE_HIGH)
+		return met >= 0;
+	for (size_t i = 0; i < 2 && w->suite == 0 && met >= 0; i++) {
+		met = meets(w, certs, suites[i]);
+		if (met > 0)
+			w->suite = suites[i];
+	}
+	return met >= 0;
+}
+
+/*
+ * What the session asks for the first path meets, so that whoever is as strong
+ * meets it as well.  Once for all further paths, and for none of them: it is
+ * not counted.
+ */
+static int
+is_measured(struct pf_gtls_work *w)
 {
 	gnutls_x509_crt_t certs[PINFAST_PATH_MAX] = {NULL};
 
-	w->met = 0;
-	w->is_measured = open_path(w, w->first, w->first_count, certs);
 	if (w->is_measured)
-		for (unsigned i = 0; i < ALL; i++) {
-			if (meets(w, w->first, certs, w->first_count,
-			        profiles[i]))
-				w->met |= 1U << i;
-			else if (i < STEPS)
-				i = STEPS - 1;
-		}
+		return 1;
+	w->is_measured =
+	    open_path(w, w->first, w->first_count, certs) && measure(w, certs);
 	close_path(w->first, w->first_count, certs);
+	if (w->is_measured)
+		w->p.checks = 0;
 	return w->is_measured;
+}
+
+/* What is wrong with a path when it has to be as strong as the first one? */
+static unsigned
+weakness(struct pf_gtls_work *w, const struct pf_link *const *path,
+    gnutls_x509_crt_t *certs, size_t count)
+{
+	unsigned bits = w->suite == GNUTLS_PROFILE_SUITEB192
+	                    ? GNUTLS_PROFILE_ULTRA
+	                    : GNUTLS_PROFILE_HIGH;
+	unsigned found = 0;
+
+	if (w->suite != 0)
+		found = fault(w, path, certs, count, w->suite);
+	if (found == 0 && (w->suite == 0 || w->step > bits))
+		found = fault(w, path, certs, count, w->step);
+	return found;
 }
 
 /*
  * GnuTLS tells nobody what a session's priorities ask for, and heeds them only
- * in the list as it was sent.  Where it takes the wanted path in there, under
- * its anchor alone, that is it; else the path has to be as strong as the one
- * that passed, and never of keys that nobody looked at.
+ * in the list as it was sent.  So a path has to be as strong as the one that
+ * passed, and never of keys that nobody looked at; or, where that is more than
+ * the session wants, GnuTLS has to take it in there, under its anchor alone.
  */
 static int
 holds(struct pf_gtls_work *w, const struct pf_link *const *path,
     gnutls_x509_crt_t *certs, size_t count)
 {
-	unsigned floor = GNUTLS_VFLAGS_TO_PROFILE(
-	    gnutls_certificate_get_verify_flags(w->cred));
+	unsigned found = GNUTLS_CERT_INVALID;
 
-	if (pf_gtls_verified_under(w, certs[count - 1]) &&
-	    is_taken(w, path, count))
+	if (is_measured(w))
+		found = weakness(w, path, certs, count);
+	if (found == 0)
 		return 1;
-	if (!meets(w, path, certs, count,
-	        floor != 0 ? floor : (unsigned)GNUTLS_PROFILE_LOW))
+	/* That is so whatever the session wants. */
+	if (found & GNUTLS_CERT_SIGNATURE_FAILURE)
 		return 0;
-	if (!w->is_measured && !measure(w))
-		return 0;
-	for (unsigned i = 0; i < ALL; i++)
-		if ((w->met >> i & 1) != 0 &&
-		    !meets(w, path, certs, count, profiles[i]))
-			return 0;
-	return 1;
+	w->p.checks += (unsigned)count;
+	return pf_gtls_verified_under(w, certs[count - 1]) &&
+	       is_taken(w, path, count);
 }
 
 /* GnuTLS hands nobody its CRLs: does it find one of these revoked under the
  * application's own list?  That looks no further than to the first of its
- * anchors, so those that come behind one are asked about again. */
+ * anchors, so those that come behind one are asked about again.  Not counted:
+ * as many paths that hold are tried as by any adapter. */
 static int
 is_revoked(struct pf_gtls_work *w, const struct pf_link *const *path,
     gnutls_x509_crt_t *certs, size_t count)

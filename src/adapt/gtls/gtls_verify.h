@@ -23,10 +23,11 @@ struct pf_gtls_work {
 	struct pf_gtls_edges edges;
 
 	/* The path that GnuTLS took, when further ones are looked for, and the
-	 * profiles that it meets. */
+	 * strongest profiles that it meets. */
 	const struct pf_link *const *first;
 	size_t first_count;
-	unsigned met;
+	unsigned step;
+	unsigned suite; /* 0: none */
 	int is_measured;
 };
 
