@@ -96,11 +96,11 @@ PINFAST_API void pinfast_wolfssl_fini(WOLFSSL_CTX *ctx);
  *         all must allow; its SNI nobody can read
  * port    the origin's, never a proxy's; 0: unknown
  * returns PINFAST_EUSAGE (no pinfast_wolfssl_init(), too late, a connection
- *         that was refused), PINFAST_EUNSAFE (WOLFSSL_VERIFY_NONE, which is
- *         the default of some builds, unless the host's entry says `pkix:
- *         none`), PINFAST_EHOST, PINFAST_ENOMEM.  After a failure the
- *         connection denies, or, where not even that could be noted for want
- *         of memory, is judged as one that was never attached
+ *         that was refused), PINFAST_EUNSUPPORTED (DTLS), PINFAST_EUNSAFE
+ *         (WOLFSSL_VERIFY_NONE, which is the default of some builds, unless
+ *         the host's entry says `pkix: none`), PINFAST_EHOST, PINFAST_ENOMEM.
+ * After a failure the connection denies, or, where not even that could be noted
+ * for want of memory, is judged as one that was never attached
  */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_wolfssl_attach(WOLFSSL *ssl, const char *host, uint16_t port,
@@ -117,8 +117,8 @@ pinfast_wolfssl_attach(WOLFSSL *ssl, const char *host, uint16_t port,
  *
  * label   of the policy's `clients`; copied
  * returns PINFAST_EUSAGE (no label, no pinfast_wolfssl_init(), too late),
- *         PINFAST_EHOST (a label that is too long), PINFAST_ENOMEM.  After a
- *         failure the connection serves nobody
+ *         PINFAST_EUNSUPPORTED (DTLS), PINFAST_EHOST (a label that is too
+ *         long), PINFAST_ENOMEM.  After a failure the connection serves nobody
  */
 PINFAST_API PINFAST_CHECK enum pinfast_error
 pinfast_wolfssl_attach_server(WOLFSSL *ssl, const char *label,

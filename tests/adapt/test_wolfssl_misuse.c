@@ -133,6 +133,38 @@ a_host_that_is_none_denies(void **state)
 }
 
 static void
+datagrams_are_refused(void **state)
+{
+	struct pinfast *policy = world_policy(NULL, PINFAST_ROLE_LEAF, LEAF);
+
+	(void)state;
+	for (int server = 0; server < 2; server++) {
+		WOLFSSL_CTX *ctx =
+		    wolfSSL_CTX_new(server ? wolfDTLSv1_2_server_method()
+		                           : wolfDTLSv1_2_client_method());
+		struct pinfast_diag diag = {0};
+		WOLFSSL *ssl;
+
+		assert_int_equal(pinfast_wolfssl_init(ctx, policy, NULL, &diag),
+		    0);
+		ssl = wolfSSL_new(ctx);
+		assert_non_null(ssl);
+		assert_int_equal(server ? pinfast_wolfssl_attach_server(ssl,
+		                              "partner", &diag)
+		                        : pinfast_wolfssl_attach(ssl,
+		                              "pin.test", 443, &diag),
+		    PINFAST_EUNSUPPORTED);
+		assert_string_equal(diag.text, "DTLS is not supported");
+		assert_int_not_equal(pinfast_wolfssl_result(ssl).decision,
+		    PINFAST_ALLOW);
+		pinfast_wolfssl_detach(ssl);
+		wolfSSL_free(ssl);
+		drop_ctx(ctx);
+	}
+	pinfast_free(policy);
+}
+
+static void
 the_host_that_was_attached_last_counts(void **state)
 {
 	(void)state;
@@ -485,6 +517,7 @@ main(void)
 	    cmocka_unit_test(a_context_is_initialised_once),
 	    cmocka_unit_test(what_was_not_initialised_is_not_attached),
 	    cmocka_unit_test(a_host_that_is_none_denies),
+	    cmocka_unit_test(datagrams_are_refused),
 	    cmocka_unit_test(the_host_that_was_attached_last_counts),
 	    cmocka_unit_test(it_is_too_late_when_the_handshake_is_over),
 	    cmocka_unit_test(a_refused_connection_is_not_used_again),

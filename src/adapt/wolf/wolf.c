@@ -395,6 +395,9 @@ attach(WOLFSSL *ssl, const struct target *to, struct pinfast_diag *diag,
 	error = pf_attached_init(&st->a, ctx->policy, to->host, to->port,
 	    to->server);
 	*out = st;
+	if (wolfSSL_dtls(ssl))
+		return pf_attached_doom(&st->a, diag, PINFAST_EUNSUPPORTED,
+		    "DTLS is not supported");
 	return pf_attached_misnamed(diag, error, to->server);
 }
 
