@@ -1,5 +1,6 @@
 /* The OpenSSL adapter on a server: what a ticket and a key that are shared with
  * somebody else bring. */
+#define SHARED_KEY_SUITE 0x01 /* TLS_AES_128_GCM_SHA256 */
 #include "door.h"
 #include "shared_key.h"
 
@@ -56,7 +57,8 @@ a_key_beside_anothers_ticket_is_no_session(void **state)
 		if (beside)
 			SSL_set_session(p.c, d.session);
 		shake(&p);
-		/* Where our place was taken, it is asked first. */
+		/* Where our place was taken, the key is; it is asked first. */
+		assert_int_equal(SSL_session_reused(p.s), taken);
 		if (taken)
 			(void)!pinfast_openssl_result(p.s).decision;
 		chat(&p);
@@ -157,14 +159,28 @@ expect_nothing(struct door *d, int attached, SSL_SESSION *session)
 	part(&p);
 }
 
+/* Before OpenSSL looks at keys, and after it was told that it begins. */
+static int
+set_key_late(SSL *ssl, int *alert, void *arg)
+{
+	(void)alert, (void)arg;
+	SSL_set_psk_find_session_callback(ssl, find_shared);
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
 static void
 a_key_brings_no_early_data(void **state)
 {
 	(void)state;
-	for (int attached = 0; attached < 2; attached++) {
+	for (int i = 0; i < 4; i++) {
 		struct door d = open_door(NULL, TLS1_3_VERSION);
+		int attached = i & 1, late = i & 2;
 
-		SSL_CTX_set_psk_find_session_callback(d.sctx, find_shared);
+		if (late)
+			SSL_CTX_set_client_hello_cb(d.sctx, set_key_late, NULL);
+		else
+			SSL_CTX_set_psk_find_session_callback(d.sctx,
+			    find_shared);
 		SSL_CTX_free(d.cctx);
 		d.cctx = knows_key();
 		expect_nothing(&d, attached, NULL);

@@ -224,9 +224,25 @@ on_start(SSL *ssl)
 		SSL_set_session(ssl, NULL);
 }
 
+/* A server takes early data: not by a key that came after we looked, and not
+ * by a session whose tag does not pass. */
+static void
+on_early(SSL *ssl)
+{
+	struct pf_ossl *st = pf_ossl_of(ssl);
+
+	if (st == NULL || st->a.conn == NULL || st->a.complete ||
+	    !pf_ossl_session_resumed(ssl, st))
+		pf_ossl_block(ssl);
+}
+
 static void
 watch(SSL *ssl, int where)
 {
+	if (where == SSL_CB_ACCEPT_LOOP &&
+	    SSL_get_state(ssl) == TLS_ST_SR_CLNT_HELLO &&
+	    SSL_get_early_data_status(ssl) == SSL_EARLY_DATA_ACCEPTED)
+		on_early(ssl);
 	/* A cache of the application's gets the session before anybody says
 	 * that the handshake is done; without its tag nobody may come back. */
 	if (where == SSL_CB_ACCEPT_LOOP &&

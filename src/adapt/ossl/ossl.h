@@ -272,7 +272,7 @@ PINFAST_CHECK enum pinfast_error pf_ossl_session_serve(SSL *ssl,
 int pf_ossl_session_seal(SSL *ssl, struct pf_ossl *st);
 
 /* The session in use was resumed, by a server out of its own cache: judges its
- * tag. */
-void pf_ossl_session_resumed(SSL *ssl, struct pf_ossl *st);
+ * tag; 0: it does not pass. */
+int pf_ossl_session_resumed(SSL *ssl, struct pf_ossl *st);
 
 #endif

@@ -374,15 +374,17 @@ pf_ossl_session_serve(SSL *ssl, struct pf_ossl *st)
 	return PINFAST_OK;
 }
 
-void
+int
 pf_ossl_session_resumed(SSL *ssl, struct pf_ossl *st)
 {
 	SSL_SESSION *session = SSL_get_session(ssl);
 
 	if (session == NULL)
-		return;
+		return 0;
 	/* The handshake rests on this tag, whatever was said of it. */
 	st->a.by_tag = 1;
-	if (judge_session(st, session).decision != PINFAST_ALLOW)
-		SSL_CTX_remove_session(SSL_get_SSL_CTX(ssl), session);
+	if (judge_session(st, session).decision == PINFAST_ALLOW)
+		return 1;
+	SSL_CTX_remove_session(SSL_get_SSL_CTX(ssl), session);
+	return 0;
 }

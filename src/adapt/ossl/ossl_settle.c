@@ -87,7 +87,7 @@ pf_ossl_end(SSL *ssl, struct pf_ossl *st)
 	 * in whose place the application has set another. */
 	if (first && (st->a.server || st->a.by_tag) && resumed &&
 	    error == PINFAST_OK && st->a.conn != NULL)
-		pf_ossl_session_resumed(ssl, st);
+		(void)pf_ossl_session_resumed(ssl, st);
 	verdict = pf_attached_end(&st->a, resumed);
 	if (!first)
 		return verdict;
