@@ -448,27 +448,48 @@ what_was_not_completed_is_not_called_allowed(void **state)
 
 /* Only pinfast_mbedtls_result() is asked; the bytes do not pass through us. */
 static void
+set_no_timer(void *arg, uint32_t soon, uint32_t late)
+{
+	(void)arg, (void)soon, (void)late;
+}
+
+static int
+own_time(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+/* With a timer of the application's we hear of no other functions. */
+static void
 other_functions_do_not_make_old_evidence_new(void **state)
 {
 	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
 	struct shared *c = client_side(), *r = relay();
 	struct shared *p = server_side(&evil, NULL);
-	struct duo *d;
 
 	(void)state;
 	with_psk(c);
 	with_psk(p);
 	mbedtls_ssl_conf_ciphersuites(&p->conf, psk_only);
-	d = pinned_duo(policy, c, r, "pin.test");
-	pump(d, 0);
-	meet_another(d, &d->c, p);
-	mbedtls_ssl_set_bio(&d->c.ssl, &d->c, wire_send, wire_recv, NULL);
-	pump(d, 1);
-	assert_int_equal(d->c.done, 1);
-	expect_duo("a key in common", d, DENY, PINFAST_REASON_NO_CERTIFICATE);
-	talk(d);
-	assert_int_equal(d->app + d->got, 0);
-	close_duo(d);
+	for (int timed = 0; timed < 2; timed++) {
+		struct duo *d = pinned_duo(policy, c, r, "pin.test");
+
+		pump(d, 0);
+		meet_another(d, &d->c, p);
+		if (timed)
+			mbedtls_ssl_set_timer_cb(&d->c.ssl, d, set_no_timer,
+			    own_time);
+		mbedtls_ssl_set_bio(&d->c.ssl, &d->c, wire_send, wire_recv,
+		    NULL);
+		pump(d, 1);
+		assert_int_equal(d->c.done, 1);
+		expect_duo("a key in common", d, DENY,
+		    PINFAST_REASON_NO_CERTIFICATE);
+		talk(d);
+		assert_int_equal(d->app + d->got, 0);
+		close_duo(d);
+	}
 	drop_shared(c);
 	drop_shared(r);
 	drop_shared(p);
