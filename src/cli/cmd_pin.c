@@ -287,10 +287,10 @@ read_options(int argc, char *argv[], struct options *o, int *status)
 		         strcmp(value, "all") == 0)
 			o->chain = 1;
 		else {
-			*status = pf_usage("pin",
-			    value != NULL ? "--chain takes all, not"
-			                  : "no such option",
-			    argv[i]);
+			*status = value != NULL
+			              ? pf_usage("pin",
+			                    "--chain takes all, not", argv[i])
+			              : pf_unknown("pin", argv[i]);
 			return 0;
 		}
 	}

@@ -216,6 +216,8 @@ pf_finish(int status)
 	return PF_EXIT_UNDECIDED;
 }
 
+static const char *lacking; /* the last word, behind which a value is missing */
+
 const char *
 pf_option(int argc, char *const argv[], int *i, const char *name)
 {
@@ -225,7 +227,18 @@ pf_option(int argc, char *const argv[], int *i, const char *name)
 		return NULL;
 	if (argv[*i][len] == '=')
 		return argv[*i] + len + 1;
-	if (argv[*i][len] != '\0' || *i + 1 >= argc)
+	if (argv[*i][len] != '\0')
 		return NULL;
-	return argv[++*i];
+	if (*i + 1 < argc)
+		return argv[++*i];
+	lacking = argv[*i];
+	return NULL;
+}
+
+int
+pf_unknown(const char *command, const char *word)
+{
+	return pf_usage(command,
+	    word == lacking ? "a value is missing behind" : "no such option",
+	    word);
 }

@@ -62,4 +62,8 @@ int pf_finish(int status);
 /* The value of an option: "--name=V" or the next argument.  *i moves. */
 const char *pf_option(int argc, char *const argv[], int *i, const char *name);
 
+/* pf_usage() of an option that was not taken: nobody knows it, or pf_option()
+ * found no value behind it. */
+int pf_unknown(const char *command, const char *word);
+
 #endif

@@ -105,7 +105,7 @@ read_option(int argc, char *argv[], int *i, struct options *o)
 	                &o->reach)) != 0) {
 		return taken > 0 ? -1 : PF_EXIT_USAGE;
 	} else if (argv[*i][0] == '-' && argv[*i][1] != '\0') {
-		return pf_usage("check", "no such option", argv[*i]);
+		return pf_unknown("check", argv[*i]);
 	} else {
 		return read_word(argv[*i], o);
 	}

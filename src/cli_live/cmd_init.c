@@ -412,7 +412,7 @@ read_options(int argc, char *argv[], struct asking *a, size_t *names)
 		}
 		took = pf_reach_option("init", argc, argv, &i, &a->reach);
 		if (took == 0)
-			(void)pf_usage("init", "no such option", argv[i]);
+			(void)pf_unknown("init", argv[i]);
 		if (took <= 0)
 			return PF_EXIT_USAGE;
 	}

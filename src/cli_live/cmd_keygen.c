@@ -114,7 +114,7 @@ read_options(int argc, char *argv[], struct options *o)
 		           NULL) {
 			o->csr = value;
 		} else if (argv[i][0] == '-' && argv[i][1] != '\0') {
-			return pf_usage("keygen", "no such option", argv[i]);
+			return pf_unknown("keygen", argv[i]);
 		} else {
 			take_word(argv[i], o);
 		}

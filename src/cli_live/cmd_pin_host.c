@@ -329,7 +329,7 @@ read_options(int argc, char *argv[], struct options *o, size_t *names)
 		}
 		took = read_option(argc, argv, &i, o);
 		if (took == 0)
-			(void)pf_usage("pin", "no such option", argv[i]);
+			(void)pf_unknown("pin", argv[i]);
 		if (took <= 0)
 			return PF_EXIT_USAGE;
 	}

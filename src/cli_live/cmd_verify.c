@@ -70,7 +70,7 @@ read_option(int argc, char *argv[], int *i, struct options *o)
 		if (!pf_time_option("verify", value, &o->now))
 			return PF_EXIT_USAGE;
 	} else if (argv[*i][0] == '-' && argv[*i][1] != '\0') {
-		return pf_usage("verify", "no such option", argv[*i]);
+		return pf_unknown("verify", argv[*i]);
 	} else {
 		return read_word(argv[*i], o);
 	}

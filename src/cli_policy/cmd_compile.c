@@ -42,7 +42,7 @@ read_option(int argc, char *argv[], int *i, struct options *o)
 	           (value = pf_option(argc, argv, i, "-o")) != NULL) {
 		o->output = value;
 	} else if (argv[*i][0] == '-' && argv[*i][1] != '\0') {
-		return pf_usage("compile", "no such option", argv[*i]);
+		return pf_unknown("compile", argv[*i]);
 	} else if (o->path != NULL) {
 		return pf_usage("compile", "one policy at a time, not also",
 		    argv[*i]);

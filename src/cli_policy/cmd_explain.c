@@ -360,7 +360,7 @@ pf_cmd_explain(int argc, char *argv[])
 			if (!pf_time_option("explain", value, &now))
 				return PF_EXIT_USAGE;
 		} else if (argv[i][0] == '-' && argv[i][1] != '\0') {
-			return pf_usage("explain", "no such option", argv[i]);
+			return pf_unknown("explain", argv[i]);
 		} else if (count == 2) {
 			return pf_usage("explain",
 			    "one policy and one host, not also", argv[i]);

@@ -94,7 +94,7 @@ read_options(int argc, char *argv[], struct options *o)
 		           NULL) {
 			o->lint.ca_keys = value;
 		} else if (argv[i][0] == '-' && argv[i][1] != '\0') {
-			return pf_usage("lint", "no such option", argv[i]);
+			return pf_unknown("lint", argv[i]);
 		} else if (o->path != NULL) {
 			return pf_usage("lint",
 			    "one policy at a time, not also", argv[i]);

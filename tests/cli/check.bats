@@ -576,7 +576,7 @@ float(c["www.example.test:443"].get("time"))'
 	run check --proxy ftp://x
 	gives 2 '--proxy takes'
 	run check --junit
-	gives 2 'no such option `--junit`'
+	gives 2 'a value is missing behind `--junit`'
 	run check --csr x.csr --junit y
 	gives 2 'connect to nothing'
 }

@@ -90,6 +90,15 @@ setup() {
 	done
 }
 
+@test "an option whose value is missing is told from one that nobody knows" {
+	for c in 'pin --chain' 'compile -o' 'lint --horizon' 'explain --time' \
+	    'init --backup' 'keygen --csr' 'verify --chain' 'check --timeout'; do
+		# shellcheck disable=SC2086 # two words
+		run pinfast $c
+		gives 2 "a value is missing behind \`${c#* }\`"
+	done
+}
+
 @test "without pinfast-policy beside it the program says what is missing" {
 	cp "$PINFAST" alone
 	run env -u PINFAST_EXEC_PATH ./alone lint x
