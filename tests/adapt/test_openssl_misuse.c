@@ -162,7 +162,9 @@ set_no_flags(SSL *ssl)
 static void
 ask_for_it(SSL *ssl)
 {
-	SSL_set_tlsext_host_name(ssl, "pin.test");
+	char sni[] = "pin.test";
+
+	SSL_set_tlsext_host_name(ssl, sni);
 }
 
 static void
