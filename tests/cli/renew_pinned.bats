@@ -31,7 +31,8 @@ setup_file() {
 		#!/bin/sh
 		[ "$1 $3" = '--csr --path' ] || exit 9
 		mkdir -p "$4/certificates"
-		set -- "$2" "$4/certificates/www.example.test.crt"
+		cp root.pem "$4/certificates/_.example.test.issuer.crt"
+		set -- "$2" "$4/certificates/_.example.test.crt"
 		. bin/sign
 	END
 	cat >bin/acme.sh <<-'END'
