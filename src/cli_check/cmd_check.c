@@ -34,7 +34,7 @@ static const char more_help[] =
     "  --new-cert FILE  a certificate, PEM, with its intermediates behind it\n"
     "  --csr FILE       the request for one, PEM or DER\n\n"
     "Exit status: 0 fine, 1 the policy says no, 2 wrong usage, 3 could not\n"
-    "decide, 130 interrupted.\n";
+    "decide, 130 or 143 interrupted.\n";
 
 struct options {
 	const char *policy;

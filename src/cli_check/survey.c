@@ -365,7 +365,7 @@ static int
 exit_status(const struct running *r)
 {
 	if (r->sum.interrupted)
-		return 130;
+		return pf_reach_interrupted();
 	if (r->sum.count[PF_CHECKED_DENIED] > 0)
 		return PF_EXIT_NO;
 	if (r->sum.count[PF_CHECKED_UNDECIDED] > 0 || r->all == 0)

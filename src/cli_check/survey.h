@@ -21,7 +21,7 @@ struct pf_survey {
 	const char *junit, *prometheus; /* files; NULL: none */
 };
 
-/* returns enum pf_exit, or 130 when it was interrupted. */
+/* returns enum pf_exit, or 130 or 143 when it was interrupted. */
 int pf_survey_run(const struct pf_survey *survey);
 
 #endif

@@ -290,7 +290,7 @@ ask(struct asking *a)
 	X509_STORE_free(options.anchors);
 	if (end == PF_PROBE_STOPPED) {
 		pf_complain(NULL, "interrupted: no policy is written");
-		status = 130;
+		status = pf_reach_interrupted();
 	} else if (end == PF_PROBE_FAILED || a->sights.memory) {
 		pf_complain(NULL, "out of memory or file descriptors");
 		status = PF_EXIT_UNDECIDED;

@@ -240,7 +240,7 @@ ask(struct asking *a)
 	}
 	status = print_all(a);
 	pf_sights_fini(&a->sights);
-	return end == PF_PROBE_STOPPED ? 130 : status;
+	return end == PF_PROBE_STOPPED ? pf_reach_interrupted() : status;
 }
 
 /* Reads the servers and asks them. */

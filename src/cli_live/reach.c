@@ -425,8 +425,7 @@ static volatile sig_atomic_t interrupted;
 static void
 on_interrupt(int number)
 {
-	(void)number;
-	interrupted = 1;
+	interrupted = number;
 }
 
 const volatile sig_atomic_t *
@@ -439,5 +438,12 @@ pf_reach_interrupt(void)
 	/* Once more ends the program at once. */
 	action.sa_flags = (int)SA_RESETHAND;
 	(void)sigaction(SIGINT, &action, NULL);
+	(void)sigaction(SIGTERM, &action, NULL);
 	return &interrupted;
+}
+
+int
+pf_reach_interrupted(void)
+{
+	return 128 + interrupted;
 }

@@ -70,10 +70,11 @@ struct pf_probe_options pf_reach_options(const struct pf_reach *reach);
 /* The trust anchors; NULL after a complaint. */
 X509_STORE *pf_reach_anchors(const struct pf_reach *reach);
 
-/*
- * Sets a flag when somebody presses Ctrl-C, for pf_probe_options.stop and the
- * exit status 130.
- */
+/* Sets a flag when somebody presses Ctrl-C, or a supervisor sends SIGTERM, for
+ * pf_probe_options.stop. */
 const volatile sig_atomic_t *pf_reach_interrupt(void);
+
+/* The exit status that shells expect then: 130, or 143. */
+int pf_reach_interrupted(void);
 
 #endif

@@ -183,7 +183,8 @@ load check
 	gives 3 'undecided  nowhere.invalid:443  no address' 'resolve: '
 }
 
-@test "SIGINT: what is there is told, and 130" {
+# signal, status
+expect_what_is_there() {
 	policy "{ name: www.example.test, leaf: [$(pin leaf)] }" \
 	    "{ name: 127.0.0.1, port: $(cat silent), leaf: [$(pin leaf)] }"
 	echo old >metrics.prom
@@ -193,13 +194,21 @@ load check
 		grep -q '^ok' said && break
 		sleep 0.05
 	done
-	kill -INT "$pid"
+	kill "-$1" "$pid"
 	status=0
 	wait "$pid" || status=$?
 	output=$(cat said)
-	gives 130 'ok         www.example.test:443' '1 ok' ', interrupted'
+	gives "$2" 'ok         www.example.test:443' '1 ok' ', interrupted'
 	grep -q 'name="www.example.test:443"' junit.xml
 	[ "$(cat metrics.prom)" = old ]
+}
+
+@test "SIGINT: what is there is told, and 130" {
+	expect_what_is_there INT 130
+}
+
+@test "SIGTERM: what is there is told, and 143" {
+	expect_what_is_there TERM 143
 }
 
 @test "SIGINT: what waits behind a silent server is told as well" {
