@@ -186,7 +186,7 @@ $(pin leaf)" ]
 
 # broken STAGE TEXT PORT: alone, and beside a good one that is printed.
 broken() {
-	run live --plain --timeout 0.5 "127.0.0.1:$3"
+	run live --plain --timeout 1.5 "127.0.0.1:$3"
 	gives 3 "127.0.0.1:$3: $1: " "$2"
 	run live --plain "127.0.0.1:$3" "127.0.0.1:$(cat good)"
 	gives 3 "$2" "$(pin leaf)"
