@@ -262,10 +262,16 @@ os.execv(sys.argv[1], sys.argv[1:])' "$PINFAST" check policy.yaml \
 
 # ------------------------------------------------- networks that do not work
 
+# can_unshare OPTIONS
+can_unshare() {
+	unshare "$@" ip link add name here type veth peer name there ||
+	    skip 'no networks of our own here'
+}
+
 # Many hosts behind one address use up its ports, which the system reports as it
 # does a family of addresses that there is not.
 @test "without a free port for the second question nothing is ok" {
-	unshare -rn true || skip 'no network namespaces here'
+	can_unshare -rn
 	cat >one_port.sh <<'E'
 set -e
 ip link set lo up
@@ -314,7 +320,7 @@ tls_server 127.0.0.1 -cert leaf.pem -key leaf.key -cert_chain int.pem
 # That there is no route from here says nothing about a server; that one ends
 # somewhere does.
 @test "an address that a router knows no way to is not passed over" {
-	unshare -rn true || skip 'no network namespaces here'
+	can_unshare -rn
 	run in_network -rn <<'E'
 ip addr add 192.0.2.1/24 dev here
 ip neigh add 192.0.2.7 dev here nud permanent lladdr \
@@ -333,7 +339,7 @@ E
 }
 
 @test "a name whose IPv6 addresses cannot be looked up is not whole" {
-	unshare -rmn true || skip 'no namespaces here'
+	can_unshare -rmn
 	run in_network -rmn <<'E'
 echo nameserver 127.0.0.1 >resolv
 echo 'hosts: dns' >nss
