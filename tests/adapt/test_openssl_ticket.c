@@ -188,6 +188,46 @@ a_key_brings_no_early_data(void **state)
 	}
 }
 
+/* With a ticket, or out of the server's memory: OpenSSL takes those by which
+ * nobody can repeat early data (RFC 8446, 8.1). */
+static void
+early_data_are_taken_from_whose_tag_passes(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		struct door d = open_door(&client, TLS1_3_VERSION);
+		int tickets = i & 1, changed = i & 2, hidden = i & 4;
+		struct pair p;
+		size_t n;
+
+		if (tickets)
+			SSL_CTX_set_options(d.sctx, SSL_OP_NO_ANTI_REPLAY);
+		expect(visit(&d, "partner"), ALLOW, PINFAST_REASON_PIN_MATCHED);
+		if (changed)
+			next_partner(d.policy, 2, &stranger);
+		p = join(d.cctx, d.sctx);
+		assert_int_equal(pinfast_openssl_attach_server(p.s, "partner",
+		                     NULL),
+		    0);
+		/* Its session is of what was asked when it was attached. */
+		if (hidden)
+			next_partner(d.policy, 3, &stranger);
+		SSL_set_session(p.c, d.session);
+		assert_int_equal(SSL_write_early_data(p.c, "early", 5, &n), 1);
+		take_early(&p);
+		shake(&p);
+		chat(&p);
+		assert_int_equal(p.early, changed || hidden ? 0 : 5);
+		if (changed || hidden)
+			assert_int_equal(p.app, 0);
+		else
+			expect(pinfast_openssl_result(p.s), ALLOW,
+			    PINFAST_REASON_PIN_MATCHED);
+		part(&p);
+		close_door(&d);
+	}
+}
+
 /* Nor does it ask for certificates, nor whether the client may come. */
 static void
 a_forgotten_attach_lets_nothing_pass_by_itself(void **state)
@@ -212,6 +252,7 @@ main(void)
 	    cmocka_unit_test(
 	        a_ticket_of_a_handshake_that_broke_off_is_no_session),
 	    cmocka_unit_test(a_key_brings_no_early_data),
+	    cmocka_unit_test(early_data_are_taken_from_whose_tag_passes),
 	    cmocka_unit_test(a_forgotten_attach_lets_nothing_pass_by_itself),
 	};
 

@@ -236,19 +236,26 @@ on_early(SSL *ssl)
 		pf_ossl_block(ssl);
 }
 
+/* A server has come to the next message. */
 static void
-watch(SSL *ssl, int where)
+on_accept(SSL *ssl)
 {
-	if (where == SSL_CB_ACCEPT_LOOP &&
-	    SSL_get_state(ssl) == TLS_ST_SR_CLNT_HELLO &&
+	OSSL_HANDSHAKE_STATE at = SSL_get_state(ssl);
+
+	if (at == TLS_ST_SR_CLNT_HELLO &&
 	    SSL_get_early_data_status(ssl) == SSL_EARLY_DATA_ACCEPTED)
 		on_early(ssl);
 	/* A cache of the application's gets the session before anybody says
 	 * that the handshake is done; without its tag nobody may come back. */
-	if (where == SSL_CB_ACCEPT_LOOP &&
-	    SSL_get_state(ssl) == TLS_ST_SW_FINISHED &&
-	    SSL_version(ssl) != TLS1_3_VERSION)
+	if (at == TLS_ST_SW_FINISHED && SSL_version(ssl) != TLS1_3_VERSION)
 		(void)pf_ossl_session_seal(ssl, pf_ossl_of(ssl));
+}
+
+static void
+watch(SSL *ssl, int where)
+{
+	if (where == SSL_CB_ACCEPT_LOOP)
+		on_accept(ssl);
 	if (where & SSL_CB_HANDSHAKE_START)
 		on_start(ssl);
 	if (where & SSL_CB_HANDSHAKE_DONE)
