@@ -322,4 +322,43 @@ expect_duo(const char *name, struct duo *d, int allow, int32_t reason)
 		    (unsigned)-d->c.error);
 }
 
+/* What an application that is not pinned has of this server. */
+static inline void
+own_session(struct shared *ours, struct shared *theirs,
+    mbedtls_ssl_session *session)
+{
+	struct duo *d = duo_of(ours, theirs);
+
+	assert_int_equal(mbedtls_ssl_set_hostname(&d->c.ssl, "pin.test"), 0);
+	pump(d, 1);
+	mbedtls_ssl_session_init(session);
+	assert_int_equal(mbedtls_ssl_get_session(&d->c.ssl, session), 0);
+	close_duo(d);
+}
+
+/* ------------------------------------------------ an application's own timer
+ */
+
+static int times_asked;
+
+static inline int
+own_time(void *arg)
+{
+	(void)arg;
+	times_asked++;
+	return 0;
+}
+
+static inline void
+set_no_timer(void *arg, uint32_t soon, uint32_t late)
+{
+	(void)arg, (void)soon, (void)late;
+}
+
+static inline void
+set_own_timer(struct end *e)
+{
+	mbedtls_ssl_set_timer_cb(&e->ssl, e, set_no_timer, own_time);
+}
+
 #endif

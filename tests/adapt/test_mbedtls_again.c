@@ -101,12 +101,7 @@ a_broken_handshake_proves_nothing_for_a_session_of_ones_own(void **state)
 
 	(void)state;
 	with_tickets(e);
-	d = duo_of(c, e);
-	assert_int_equal(mbedtls_ssl_set_hostname(&d->c.ssl, "pin.test"), 0);
-	pump(d, 1);
-	mbedtls_ssl_session_init(&session);
-	assert_int_equal(mbedtls_ssl_get_session(&d->c.ssl, &session), 0);
-	close_duo(d);
+	own_session(c, e, &session);
 	d = pinned_duo(policy, c, r, "pin.test");
 	pump(d, 0);
 	meet_another(d, &d->c, e);
@@ -447,19 +442,6 @@ what_was_not_completed_is_not_called_allowed(void **state)
 }
 
 /* Only pinfast_mbedtls_result() is asked; the bytes do not pass through us. */
-static void
-set_no_timer(void *arg, uint32_t soon, uint32_t late)
-{
-	(void)arg, (void)soon, (void)late;
-}
-
-static int
-own_time(void *arg)
-{
-	(void)arg;
-	return 0;
-}
-
 /* With a timer of the application's we hear of no other functions. */
 static void
 other_functions_do_not_make_old_evidence_new(void **state)
@@ -478,8 +460,7 @@ other_functions_do_not_make_old_evidence_new(void **state)
 		pump(d, 0);
 		meet_another(d, &d->c, p);
 		if (timed)
-			mbedtls_ssl_set_timer_cb(&d->c.ssl, d, set_no_timer,
-			    own_time);
+			set_own_timer(&d->c);
 		mbedtls_ssl_set_bio(&d->c.ssl, &d->c, wire_send, wire_recv,
 		    NULL);
 		pump(d, 1);

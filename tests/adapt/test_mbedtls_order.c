@@ -62,6 +62,16 @@ end_sides(struct sides *s)
 	drop_shared(s->theirs);
 }
 
+/* What a peer gets from who is pinned and asks for it in the right order. */
+static void
+expect_peer(const struct row *row, struct duo *d)
+{
+	static const int32_t reasons[] = {PINFAST_REASON_PIN_MATCHED,
+	    PINFAST_REASON_PIN_MISMATCH, PINFAST_REASON_NO_CERTIFICATE};
+
+	expect_duo(row->name, d, row->peer == PINNED, reasons[row->peer]);
+}
+
 /* Who does not heed that attaching failed. */
 static void
 bytes_that_are_moved_too_late_are_not_moved(void **state)
@@ -97,7 +107,6 @@ attaching_again_in_the_right_order_works(void **state)
 	for (size_t i = 0; i < ROWS; i++) {
 		struct sides s = sides_of(rows[i].peer);
 		struct duo *d = unmoved_duo(s.ours, s.theirs, policy);
-		int allow = rows[i].peer == PINNED;
 
 		assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "pin.test",
 		                     443, NULL),
@@ -108,10 +117,7 @@ attaching_again_in_the_right_order_works(void **state)
 		    0);
 		pump(d, rows[i].careless);
 		talk(d);
-		expect_duo(rows[i].name, d, allow,
-		    allow                        ? PINFAST_REASON_PIN_MATCHED
-		    : rows[i].peer == SHARED_KEY ? PINFAST_REASON_NO_CERTIFICATE
-		                                 : PINFAST_REASON_PIN_MISMATCH);
+		expect_peer(&rows[i], d);
 		close_duo(d);
 		end_sides(&s);
 	}
@@ -261,15 +267,11 @@ attaching_before_there_is_a_wire_denies(void **state)
 	struct pinfast *policy = policy_of(PINFAST_ROLE_LEAF, &leaf);
 	struct shared *c = client_side(), *e = server_side(&evil, NULL);
 	mbedtls_ssl_session session;
-	struct duo *d = duo_of(c, e);
+	struct duo *d;
 
 	(void)state;
 	with_tickets(e);
-	assert_int_equal(mbedtls_ssl_set_hostname(&d->c.ssl, "pin.test"), 0);
-	pump(d, 1);
-	mbedtls_ssl_session_init(&session);
-	assert_int_equal(mbedtls_ssl_get_session(&d->c.ssl, &session), 0);
-	close_duo(d);
+	own_session(c, e, &session);
 	d = duo_of(c, e);
 	mbedtls_ssl_set_bio(&d->c.ssl, NULL, NULL, NULL, NULL);
 	assert_int_equal(mbedtls_ssl_set_session(&d->c.ssl, &session), 0);
@@ -299,15 +301,11 @@ other_bytes_of_who_never_asks_are_judged_all_the_same(void **state)
 		struct sides s = sides_of(rows[i].peer);
 		struct duo *d =
 		    pinned_duo(policy, s.ours, s.theirs, "pin.test");
-		int allow = rows[i].peer == PINNED;
 
 		set_bio(&d->c);
 		pump(d, 1);
 		talk(d);
-		expect_duo(rows[i].name, d, allow,
-		    allow                        ? PINFAST_REASON_PIN_MATCHED
-		    : rows[i].peer == SHARED_KEY ? PINFAST_REASON_NO_CERTIFICATE
-		                                 : PINFAST_REASON_PIN_MISMATCH);
+		expect_peer(&rows[i], d);
 		close_duo(d);
 		end_sides(&s);
 	}
@@ -325,12 +323,7 @@ a_session_of_ones_own_over_other_bytes_brings_nothing(void **state)
 
 	(void)state;
 	with_tickets(s.theirs);
-	d = duo_of(s.ours, s.theirs);
-	assert_int_equal(mbedtls_ssl_set_hostname(&d->c.ssl, "pin.test"), 0);
-	pump(d, 1);
-	mbedtls_ssl_session_init(&session);
-	assert_int_equal(mbedtls_ssl_get_session(&d->c.ssl, &session), 0);
-	close_duo(d);
+	own_session(s.ours, s.theirs, &session);
 	d = pinned_duo(policy, s.ours, s.theirs, "pin.test");
 	set_bio(&d->c);
 	assert_int_equal(mbedtls_ssl_set_session(&d->c.ssl, &session), 0);
@@ -343,22 +336,6 @@ a_session_of_ones_own_over_other_bytes_brings_nothing(void **state)
 	pinfast_free(policy);
 }
 
-static int times; /* the application's timer was asked */
-
-static int
-own_time(void *arg)
-{
-	(void)arg;
-	times++;
-	return 0;
-}
-
-static void
-set_no_timer(void *arg, uint32_t soon, uint32_t late)
-{
-	(void)arg, (void)soon, (void)late;
-}
-
 static void
 a_timer_of_the_applications_stays(void **state)
 {
@@ -367,8 +344,8 @@ a_timer_of_the_applications_stays(void **state)
 	struct duo *d = duo_of(s.ours, s.theirs);
 
 	(void)state;
-	times = 0;
-	mbedtls_ssl_set_timer_cb(&d->c.ssl, d, set_no_timer, own_time);
+	times_asked = 0;
+	set_own_timer(&d->c);
 	pin_end(&d->c, policy);
 	assert_int_equal(pinfast_mbedtls_attach(d->c.pin, "pin.test", 443,
 	                     NULL),
@@ -376,7 +353,7 @@ a_timer_of_the_applications_stays(void **state)
 	pump(d, 1);
 	talk(d);
 	expect_duo("timer", d, ALLOW, PINFAST_REASON_PIN_MATCHED);
-	assert_true(times > 0);
+	assert_true(times_asked > 0);
 	close_duo(d);
 	end_sides(&s);
 	pinfast_free(policy);
