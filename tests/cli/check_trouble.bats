@@ -190,14 +190,7 @@ expect_what_is_there() {
 	echo old >metrics.prom
 	check_in_background --timeout 30 --junit junit.xml \
 	    --prometheus metrics.prom $(at www.example.test:443 good)
-	for _ in $(seq 100); do
-		grep -q '^ok' said && break
-		sleep 0.05
-	done
-	kill "-$1" "$pid"
-	status=0
-	wait "$pid" || status=$?
-	output=$(cat said)
+	interrupt_after '^ok' said "$1"
 	gives "$2" 'ok         www.example.test:443' '1 ok' ', interrupted'
 	grep -q 'name="www.example.test:443"' junit.xml
 	[ "$(cat metrics.prom)" = old ]
@@ -217,15 +210,7 @@ expect_what_is_there() {
 	manner_server again-no --far "$(cat good)"
 	check_in_background --timeout 30 \
 	    --connect-to "www.example.test:443:127.0.0.1:$PORT"
-	for _ in $(seq 100); do
-		grep -q 'second' "$LOG" && break
-		sleep 0.05
-	done
-	sleep 0.5
-	kill -INT "$pid"
-	status=0
-	wait "$pid" || status=$?
-	output=$(cat said)
+	interrupt_after 'it has left' "$LOG" INT
 	gives 130 'ok         www.example.test:443' '1 ok' ', interrupted'
 	[[ $output != *127.0.0.1:* ]]
 }
@@ -235,15 +220,7 @@ expect_what_is_there() {
 	manner_server again-no --far "$(cat good)"
 	check_in_background --timeout 30 --json \
 	    --connect-to "127.0.0.1:443:127.0.0.1:$PORT" $(at 127.0.0.1:443 silent)
-	for _ in $(seq 100); do
-		grep -q 'second' "$LOG" && break
-		sleep 0.05
-	done
-	sleep 0.5
-	kill -INT "$pid"
-	status=0
-	wait "$pid" || status=$?
-	output=$(cat said)
+	interrupt_after 'it has left' "$LOG" INT
 	gives 130
 	holds 'v["ok"] == 0 and v["undecided"] == 1 and v["interrupted"]'
 	holds 'sorted(c["status"] for c in s["127.0.0.1:443"]["connections"]) == ["ok", "undecided"]'

@@ -206,13 +206,10 @@ written() {
 	manner_server silent
 	"$PINFAST" init --ca-file root.pem --timeout 60 \
 	    "127.0.0.1:$(cat old)" "127.0.0.1:$PORT" >said 2>&1 3>&- &
-	local job=$!
-	sleep 1.5
-	kill -INT "$job"
-	local status=0
-	wait "$job" || status=$?
+	pid=$!
+	interrupt_after somebody "$LOG" INT
 	[ "$status" -eq 130 ]
-	[ "$(cat said)" = 'pinfast: interrupted: no policy is written' ]
+	[ "$output" = 'pinfast: interrupted: no policy is written' ]
 }
 
 @test "wrong usage" {

@@ -257,15 +257,14 @@ broken() {
 
 @test "Ctrl-C gives what is there" {
 	manner_server silent
+	echo "$PORT" >silent
+	manner_server again-no --far "$(cat good)"
 	"$PINFAST" pin --ca-file root.pem --plain --timeout 60 \
-	    "127.0.0.1:$(cat good)" "127.0.0.1:$PORT" >said 2>&1 3>&- &
-	local job=$!
-	sleep 1.5
-	kill -INT "$job"
-	local status=0
-	wait "$job" || status=$?
+	    "127.0.0.1:$PORT" "127.0.0.1:$(cat silent)" >said 2>&1 3>&- &
+	pid=$!
+	interrupt_after 'it has left' "$LOG" INT
 	[ "$status" -eq 130 ]
-	[ "$(cat said)" = "$(pin leaf)" ]
+	[ "$output" = "$(pin leaf)" ]
 }
 
 # ------------------------------------------------------------------- starttls

@@ -157,6 +157,8 @@ def again(conn, options):
     print("asked a second time", flush=True)
     if options.manner in AGAIN:
         conn.sendall(ALERT[:-1] + bytes([AGAIN[options.manner]]))
+        conn.recv(10000)
+        print("it has left", flush=True)
 
 
 def one_at_a_time(conn, options):
@@ -174,6 +176,7 @@ def serve(conn, options):
     elif manner.startswith("again"):
         again(conn, options)
     elif manner == "silent":
+        print("somebody came", flush=True)
         time.sleep(60)
     elif manner == "sink":
         for data in iter(lambda: conn.recv(65536), b""):

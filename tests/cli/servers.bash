@@ -74,6 +74,19 @@ manner_server() {
 	await_port "$LOG" '1s/^\([0-9]*\)$/\1/p'
 }
 
+# interrupt_after LINE FILE SIGNAL: the program in the background, $pid, whose
+# output goes to `said`, when a line is there.  What it says is the output.
+interrupt_after() {
+	for _ in $(seq 400); do
+		! grep -q "$1" "$2" || break
+		sleep 0.05
+	done
+	kill "-$3" "$pid"
+	status=0
+	wait "$pid" || status=$?
+	output=$(cat said)
+}
+
 end_servers() {
 	local pid
 	[ -f "$BATS_FILE_TMPDIR/started" ] || return 0
