@@ -27,6 +27,29 @@ pf_link_set(struct pf_link *link, struct pinfast_bytes der, void *object)
 	return error;
 }
 
+static const struct pinfast_bytes nothing;
+
+void
+pf_link_recall(struct pf_link *link, struct pinfast_bytes der,
+    struct pf_seen *seen)
+{
+	struct pf_facts facts;
+
+	if (seen == NULL || !pf_seen_get(seen, der, nothing, &facts)) {
+		(void)pf_link_set(link, der, NULL);
+		link->is_new = seen != NULL;
+		return;
+	}
+	memset(link, 0, sizeof *link);
+	link->der = der;
+	link->walked = facts.walked;
+	link->is_walked = 1;
+	link->is_seen = 1;
+	link->not_after = facts.not_after;
+	link->has_pin = facts.has_pin != 0;
+	memcpy(link->pin, facts.pin, PINFAST_PIN_LEN);
+}
+
 /* -------------------------------------------------------------------- pools */
 
 /* FNV-1a: who sends many of one bucket only uses up his own budget. */
@@ -43,7 +66,9 @@ bucket_of(struct pinfast_bytes name)
 void
 pf_pool_init(struct pf_pool *pool)
 {
-	memset(pool, 0, sizeof *pool);
+	pool->links = NULL;
+	pool->count = 0;
+	pool->room = 0;
 }
 
 static void
@@ -82,6 +107,10 @@ has_room(struct pf_pool *pool)
 	links = realloc(pool->links, room * sizeof *links);
 	if (links == NULL)
 		return 0;
+	if (pool->room == 0) {
+		memset(pool->first, 0, sizeof pool->first);
+		memset(pool->last, 0, sizeof pool->last);
+	}
 	pool->links = links;
 	pool->room = room;
 	return 1;
@@ -153,7 +182,7 @@ named(const struct pf_pool *pool, size_t at, struct pinfast_bytes subject)
 static const struct pf_link *
 first_named(const struct pf_pool *pool, struct pinfast_bytes subject)
 {
-	if (pool == NULL)
+	if (pool == NULL || pool->count == 0)
 		return NULL;
 	return named(pool, pool->first[bucket_of(subject)], subject);
 }
@@ -189,31 +218,61 @@ cert_of(void *arg, size_t index, struct pinfast_cert *out)
 }
 
 static int64_t
-not_after(void *arg, size_t index)
+link_until(const struct pf_link *link)
 {
-	const struct pf_paths *p = arg;
-	const struct pf_link *link = p->path[index];
 	int64_t begin, end;
 
+	if (link->is_seen)
+		return link->not_after;
 	if (!link->is_walked ||
 	    pf_cert_times(&link->walked, &begin, &end) != PINFAST_OK)
 		return 0;
 	return end;
 }
 
-static const struct pinfast_bytes nothing;
+static int64_t
+not_after(void *arg, size_t index)
+{
+	const struct pf_paths *p = arg;
+
+	return link_until(p->path[index]);
+}
 
 static int
 known(void *arg, size_t index, uint8_t pin[PINFAST_PIN_LEN])
 {
 	const struct pf_paths *p = arg;
+	const struct pf_link *link = p->path[index];
+	const uint8_t *found = NULL;
+	struct pf_facts facts;
 
-	if (p->has_leaf_pin && p->path[index] == p->leaf) {
-		memcpy(pin, p->leaf_pin, PINFAST_PIN_LEN);
-		return 1;
-	}
-	return p->seen != NULL &&
-	       pf_seen_get(p->seen, p->path[index]->der, nothing, pin);
+	if (p->has_leaf_pin && link == p->leaf)
+		found = p->leaf_pin;
+	else if (link->has_pin)
+		found = link->pin;
+	else if (p->seen != NULL &&
+	         pf_seen_get(p->seen, link->der, nothing, &facts) &&
+	         facts.has_pin)
+		found = facts.pin;
+	if (found != NULL)
+		memcpy(pin, found, PINFAST_PIN_LEN);
+	return found != NULL;
+}
+
+/* pin: NULL, it is not known. */
+static void
+remember(const struct pf_paths *p, const struct pf_link *link,
+    const uint8_t *pin)
+{
+	struct pf_facts facts;
+
+	memset(&facts, 0, sizeof facts);
+	facts.walked = link->walked;
+	facts.not_after = link_until(link);
+	facts.has_pin = pin != NULL;
+	if (pin != NULL)
+		memcpy(facts.pin, pin, PINFAST_PIN_LEN);
+	pf_seen_put(p->seen, link->der, nothing, &facts);
 }
 
 static void
@@ -222,7 +281,7 @@ learned(void *arg, size_t index, const uint8_t pin[PINFAST_PIN_LEN])
 	const struct pf_paths *p = arg;
 
 	if (p->seen != NULL)
-		pf_seen_put(p->seen, p->path[index]->der, nothing, pin);
+		remember(p, p->path[index], pin);
 }
 
 /* Anybody can show what nobody verified: it is kept for this time only. */
@@ -254,7 +313,10 @@ judge(struct pf_paths *p, const struct pf_link *const *path, size_t count)
 	p->count = count < PINFAST_PATH_MAX ? count : PINFAST_PATH_MAX;
 	for (size_t i = 0; i < p->count; i++)
 		p->path[i] = path[i];
-	/* Now that it is verified it may be remembered. */
+	/* Now that they are verified they may be remembered. */
+	for (size_t i = 0; i < p->count; i++)
+		if (path[i]->is_new && path[i]->is_walked)
+			remember(p, path[i], NULL);
 	if (p->has_leaf_pin && p->count > 0 && p->path[0] == p->leaf)
 		learned(p, 0, p->leaf_pin);
 	lazy = pf_paths_last(p);

@@ -30,6 +30,11 @@ struct pf_link {
 	size_t next; /* in its pool: the next of the same bucket, + 1 */
 	uint8_t is_walked;
 	uint8_t is_copy; /* der is the pool's */
+	uint8_t is_new;  /* pf_link_recall() has found nothing */
+	uint8_t is_seen; /* it has: not_after (0: cannot be read), and a pin */
+	uint8_t has_pin;
+	uint8_t pin[PINFAST_PIN_LEN];
+	int64_t not_after;
 };
 
 /*
@@ -40,6 +45,11 @@ struct pf_link {
  */
 enum pinfast_error pf_link_set(struct pf_link *link, struct pinfast_bytes der,
     void *object);
+
+/* The same, without walking what was walked before.  What is new is remembered
+ * once a path with it was verified; seen may be NULL. */
+void pf_link_recall(struct pf_link *link, struct pinfast_bytes der,
+    struct pf_seen *seen);
 
 /* -------------------------------------------------------------------- pools */
 
@@ -53,7 +63,7 @@ enum pinfast_error pf_link_set(struct pf_link *link, struct pinfast_bytes der,
 struct pf_pool {
 	struct pf_link *links;
 	size_t count;
-	size_t room;
+	size_t room;                   /* 0: the buckets say nothing yet */
 	size_t first[PF_POOL_BUCKETS]; /* index + 1; 0: none */
 	size_t last[PF_POOL_BUCKETS];
 };

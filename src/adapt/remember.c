@@ -28,27 +28,62 @@ pf_seen_fini(struct pf_seen *seen)
 	pthread_mutex_destroy(&seen->lock);
 }
 
-int
-pf_seen_get(struct pf_seen *seen, struct pinfast_bytes bytes,
-    struct pinfast_bytes other, uint8_t value[PINFAST_PIN_LEN])
+/* The way that holds these bytes; PF_SEEN_WAYS: none does. */
+static unsigned
+find(const struct pf_seen *seen, struct pinfast_bytes bytes,
+    struct pinfast_bytes other)
 {
-	unsigned set = set_of(bytes);
-	int found = 0;
+	unsigned set = set_of(bytes), i;
 
-	pthread_mutex_lock(&seen->lock);
-	for (unsigned i = 0; i < PF_SEEN_WAYS && !found; i++) {
+	for (i = 0; i < PF_SEEN_WAYS; i++) {
 		const uint8_t *kept = seen->slot[set][i].bytes;
 
-		if (kept == NULL || seen->slot[set][i].len != bytes.len ||
-		    seen->slot[set][i].other_len != other.len ||
-		    !pf_same(kept, bytes.data, bytes.len) ||
-		    !pf_same(kept + bytes.len, other.data, other.len))
-			continue;
-		memcpy(value, seen->slot[set][i].value, PINFAST_PIN_LEN);
-		found = 1;
+		if (kept != NULL && seen->slot[set][i].len == bytes.len &&
+		    seen->slot[set][i].other_len == other.len &&
+		    pf_same(kept, bytes.data, bytes.len) &&
+		    pf_same(kept + bytes.len, other.data, other.len))
+			break;
+	}
+	return i;
+}
+
+/* A slice of some bytes becomes the same one of others. */
+static void
+move(struct pinfast_bytes *slice, const uint8_t *from, const uint8_t *to)
+{
+	if (slice->data != NULL)
+		slice->data = to + (slice->data - from);
+}
+
+static void
+move_all(struct pf_cert *cert, const uint8_t *from, const uint8_t *to)
+{
+	move(&cert->key.spki, from, to);
+	move(&cert->key.oid, from, to);
+	move(&cert->key.params, from, to);
+	move(&cert->key.bits, from, to);
+	move(&cert->issuer, from, to);
+	move(&cert->subject, from, to);
+	move(&cert->not_before, from, to);
+	move(&cert->not_after, from, to);
+	move(&cert->extensions, from, to);
+}
+
+int
+pf_seen_get(struct pf_seen *seen, struct pinfast_bytes bytes,
+    struct pinfast_bytes other, struct pf_facts *facts)
+{
+	unsigned set = set_of(bytes), way;
+
+	pthread_mutex_lock(&seen->lock);
+	way = find(seen, bytes, other);
+	if (way < PF_SEEN_WAYS) {
+		*facts = seen->slot[set][way].facts;
+		move_all(&facts->walked, seen->slot[set][way].bytes,
+		    bytes.data);
 	}
 	pthread_mutex_unlock(&seen->lock);
-	return found;
+	return way < PF_SEEN_WAYS;
 }
 
 /* A free one, else the one that has stood longest, more or less. */
@@ -61,13 +96,39 @@ way_of(struct pf_seen *seen, unsigned set)
 	return seen->next++ % PF_SEEN_WAYS;
 }
 
+/* Takes the copy over; what is to be freed. */
+static uint8_t *
+keep(struct pf_seen *seen, struct pinfast_bytes copy,
+    struct pinfast_bytes other, const struct pf_facts *facts)
+{
+	unsigned set = set_of(copy), way = find(seen, copy, other);
+	uint8_t *old, *bytes;
+
+	memcpy(&bytes, &copy.data, sizeof bytes);
+	if (way < PF_SEEN_WAYS) {
+		struct pf_facts *kept = &seen->slot[set][way].facts;
+
+		kept->has_pin |= facts->has_pin;
+		if (facts->has_pin)
+			memcpy(kept->pin, facts->pin, PINFAST_PIN_LEN);
+		return bytes;
+	}
+	way = way_of(seen, set);
+	old = seen->slot[set][way].bytes;
+	seen->slot[set][way].bytes = bytes;
+	seen->slot[set][way].len = copy.len;
+	seen->slot[set][way].other_len = other.len;
+	seen->slot[set][way].facts = *facts;
+	return old;
+}
+
 void
 pf_seen_put(struct pf_seen *seen, struct pinfast_bytes bytes,
-    struct pinfast_bytes other, const uint8_t value[PINFAST_PIN_LEN])
+    struct pinfast_bytes other, const struct pf_facts *facts)
 {
-	unsigned set = set_of(bytes);
-	uint8_t *copy, *old;
-	unsigned way;
+	struct pf_facts moved = *facts;
+	struct pinfast_bytes kept;
+	uint8_t *copy;
 
 	if (bytes.len == 0 || bytes.len > PF_SEEN_MAX ||
 	    other.len > PF_SEEN_MAX - bytes.len)
@@ -78,13 +139,11 @@ pf_seen_put(struct pf_seen *seen, struct pinfast_bytes bytes,
 	memcpy(copy, bytes.data, bytes.len);
 	if (other.len > 0)
 		memcpy(copy + bytes.len, other.data, other.len);
+	kept.data = copy;
+	kept.len = bytes.len;
+	move_all(&moved.walked, bytes.data, copy);
 	pthread_mutex_lock(&seen->lock);
-	way = way_of(seen, set);
-	old = seen->slot[set][way].bytes;
-	seen->slot[set][way].bytes = copy;
-	seen->slot[set][way].len = bytes.len;
-	seen->slot[set][way].other_len = other.len;
-	memcpy(seen->slot[set][way].value, value, PINFAST_PIN_LEN);
+	copy = keep(seen, kept, other, &moved);
 	pthread_mutex_unlock(&seen->lock);
-	free(old);
+	free(copy);
 }

@@ -30,7 +30,6 @@ struct pf_gtls {
 	int over;         /* the handshake is complete */
 	int again;        /* it is not the first one of this session */
 	int blocked;      /* no bytes any more */
-	int had_anchors;  /* the entry had anchors of its own */
 	int hello;        /* a ClientHello went out, and we have seen it */
 	unsigned offers;  /* pf_gtls_offers() of it */
 	int bound;        /* a server's tickets are its own */
@@ -57,8 +56,12 @@ struct pinfast_verdict pf_gtls_end(gnutls_session_t session,
 /* gnutls_session_set_verify_function() */
 int pf_gtls_verify(gnutls_session_t session);
 
-/* gnutls_handshake_set_hook_function() */
+/* Hears of a session's messages: pf_gtls_hook() of all, when the application
+ * has a hook of its own, pf_gtls_hook_alone() passes on the few that count. */
+void pf_gtls_set_hook(gnutls_session_t session, const struct pf_gtls *st);
 int pf_gtls_hook(gnutls_session_t session, unsigned type, unsigned when,
+    unsigned incoming, const gnutls_datum_t *message);
+int pf_gtls_hook_alone(gnutls_session_t session, unsigned type, unsigned when,
     unsigned incoming, const gnutls_datum_t *message);
 
 /* ----------------------------------------------------------------- judging */
@@ -108,6 +111,10 @@ struct pf_gtls_edges {
 	int lost; /* there was no memory for one */
 	gnutls_verify_output_function *next;
 };
+
+/* None yet, of a peer that sent these certificates. */
+void pf_gtls_edges_init(struct pf_gtls_edges *edges,
+    const gnutls_datum_t *peers, unsigned peer_count);
 
 /* From here to pf_gtls_edges_end() what GnuTLS verifies in this thread is
  * noted by pf_gtls_on_edge(), a gnutls_verify_output_function. */

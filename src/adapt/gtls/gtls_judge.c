@@ -1,5 +1,6 @@
 #include "adapt/gtls/gtls_verify.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* The path that was verified last, as links; how long it is. */
@@ -11,7 +12,7 @@ set_links(struct pf_gtls_work *w)
 	    PINFAST_PATH_MAX);
 
 	for (size_t i = 1; i < count && i < PINFAST_PATH_MAX; i++)
-		(void)pf_link_set(&w->links[i], path[i], NULL);
+		pf_link_recall(&w->links[i], path[i], w->p.seen);
 	return count;
 }
 
@@ -159,26 +160,25 @@ begin(struct pf_gtls_work *w, struct pf_gtls_judging *j)
 	struct pinfast_bytes leaf;
 	void *cred = NULL;
 
-	memset(w, 0, sizeof *w);
+	memset(w, 0, offsetof(struct pf_gtls_work, own));
 	w->j = j;
 	pf_pool_init(&w->own);
 	w->peers = gnutls_certificate_get_peers(j->session, &w->peer_count);
+	pf_gtls_edges_init(&w->edges, w->peers, w->peer_count);
 	if (w->peers == NULL || w->peer_count == 0 ||
 	    gnutls_credentials_get(j->session, GNUTLS_CRD_CERTIFICATE, &cred) !=
 	        0)
 		return 0;
 	w->cred = cred;
-	w->edges.peers = w->peers;
-	w->edges.peer_count = w->peer_count;
 	leaf.data = w->peers[0].data;
 	leaf.len = w->peers[0].size;
-	(void)pf_link_set(&w->links[0], leaf, NULL);
 	w->p.conn = j->conn;
 	w->p.leaf = &w->links[0];
 	w->p.arg = w;
 	w->p.view = view;
 	if (j->remembers)
 		w->p.seen = seen(w->cred);
+	pf_link_recall(&w->links[0], leaf, w->p.seen);
 	return 1;
 }
 

@@ -6,6 +6,17 @@
 static _Thread_local struct pf_gtls_edges *collecting;
 
 void
+pf_gtls_edges_init(struct pf_gtls_edges *edges, const gnutls_datum_t *peers,
+    unsigned peer_count)
+{
+	edges->peers = peers;
+	edges->peer_count = peer_count;
+	edges->count = 0;
+	edges->lost = 0;
+	edges->next = NULL;
+}
+
+void
 pf_gtls_edges_begin(struct pf_gtls_edges *edges,
     gnutls_verify_output_function *next)
 {

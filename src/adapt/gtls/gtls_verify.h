@@ -17,11 +17,7 @@ struct pf_gtls_work {
 	const gnutls_datum_t *peers; /* as they were sent, leaf first */
 	unsigned peer_count;
 	gnutls_x509_crt_t leaf; /* imported when it is needed */
-	struct pf_pool own;     /* the entry's anchors */
 	struct pf_paths p;
-	struct pf_link links[PINFAST_PATH_MAX];
-	struct pf_gtls_edges edges;
-
 	/* The path that GnuTLS took, when further ones are looked for, and the
 	 * strongest profiles that it meets. */
 	const struct pf_link *const *first;
@@ -29,6 +25,11 @@ struct pf_gtls_work {
 	unsigned step;
 	unsigned suite; /* 0: none */
 	int is_measured;
+
+	/* Large, and written before they are read. */
+	struct pf_pool own; /* the entry's anchors */
+	struct pf_gtls_edges edges;
+	struct pf_link links[PINFAST_PATH_MAX];
 };
 
 /* GnuTLS's own form of a certificate; NULL: it cannot read it. */

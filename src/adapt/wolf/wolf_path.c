@@ -48,16 +48,16 @@ static int
 is_issued_today(const struct pf_link *child, const struct pf_link *issuer)
 {
 	static struct pf_seen issued = PF_SEEN_EMPTY;
-	static const uint8_t yes[PINFAST_PIN_LEN] = {1};
-	uint8_t value[PINFAST_PIN_LEN];
+	struct pf_facts none;
 
 	if (!is_valid_now(child))
 		return 0;
-	if (pf_seen_get(&issued, child->der, issuer->der, value))
+	if (pf_seen_get(&issued, child->der, issuer->der, &none))
 		return 1;
 	if (!is_issued(child, issuer))
 		return 0;
-	pf_seen_put(&issued, child->der, issuer->der, yes);
+	memset(&none, 0, sizeof none);
+	pf_seen_put(&issued, child->der, issuer->der, &none);
 	return 1;
 }
 
