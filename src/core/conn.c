@@ -278,6 +278,17 @@ is_about_leaf(int32_t reason)
 	       reason == PINFAST_REASON_PARSER_DISAGREEMENT;
 }
 
+/* Is the leaf's pin known, and one that is asked for?  Such a leaf is not
+ * refused for itself; the whole question is asked once it is verified. */
+static int
+is_wanted(struct pinfast_conn *conn, const struct pinfast_path *path)
+{
+	uint8_t pin[PINFAST_PIN_LEN];
+
+	return path->known != NULL && path->known(path->arg, 0, pin) &&
+	       pf_conn_wants(conn, pin) > 0;
+}
+
 int
 pinfast_judge_before(struct pinfast_conn *conn, const struct pinfast_path *path)
 {
@@ -285,8 +296,13 @@ pinfast_judge_before(struct pinfast_conn *conn, const struct pinfast_path *path)
 	struct pinfast_path leaf;
 	struct pf_view view;
 
-	if (conn->settled || path == NULL || path->count == 0 ||
-	    !(pinfast_conn_needs(conn) & PINFAST_NEED_LEAF))
+	if (conn->settled || path == NULL || path->count == 0)
+		return 0;
+	if (is_wanted(conn, path)) {
+		forget(conn);
+		return 0;
+	}
+	if (!(pinfast_conn_needs(conn) & PINFAST_NEED_LEAF))
 		return 0;
 	leaf = *path;
 	leaf.count = 1;
@@ -402,6 +418,8 @@ pinfast_conn_recheck(struct pinfast_conn *conn, const char *host, uint16_t port,
 	judgement.verdict.reason = PINFAST_REASON_NOT_JUDGED;
 	if (!conn->judged)
 		return judgement.verdict;
+	if (host == NULL && pf_conn_stands(conn, now))
+		return conn->last.verdict;
 	memset(&view, 0, sizeof view);
 	view.shown = &conn->shown;
 	view.policy = conn->policy;

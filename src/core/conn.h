@@ -24,6 +24,7 @@ struct pf_judgement {
 	uint32_t entry_at; /* in the name's key */
 	uint16_t entry_port;
 	uint16_t name;    /* which of the names it speaks of */
+	int64_t at;       /* judged at this time, as clamped */
 	int64_t boundary; /* when the policy may judge otherwise; 0: never */
 	uint8_t wanted[PF_WANTED][PINFAST_PIN_LEN];
 	uint32_t wanted_count; /* of all wanted pins */
@@ -68,6 +69,14 @@ struct pf_question {
 /* Judges the view's evidence; writes the whole judgement. */
 void pf_conn_judge(struct pinfast *policy, const struct pf_question *question,
     struct pf_view *view, struct pf_judgement *out);
+
+/* Was it allowed, and would today's policy say the same again of the same
+ * evidence, asked now?  0: it has to be asked. */
+int pf_conn_stands(const struct pinfast_conn *conn, int64_t now);
+
+/* pinfast_conn_wants() of a key that was hashed already. */
+int pf_conn_wants(struct pinfast_conn *conn,
+    const uint8_t pin[PINFAST_PIN_LEN]);
 
 /* The connection's own question. */
 struct pf_question pf_conn_question(const struct pinfast_conn *conn);

@@ -201,6 +201,7 @@ pf_conn_judge(struct pinfast *policy, const struct pf_question *question,
 		out->serial = pinfast_store_serial(a.ask.store);
 		memcpy(out->policy, pinfast_store_digest(a.ask.store), 32);
 		a.ask.now = clamp(policy, a.ask.store, question->now);
+		out->at = a.ask.now;
 		judge_names(&a);
 	} else {
 		out->outcome.matched = -1;
@@ -208,4 +209,29 @@ pf_conn_judge(struct pinfast *policy, const struct pf_question *question,
 	}
 	pf_live_leave(policy, side);
 	out->verdict = pf_verdict(&out->outcome);
+}
+
+/* A deny may have been for want of evidence that has come since.  Dates of
+ * certificates are looked at only where nobody verifies. */
+int
+pf_conn_stands(const struct pinfast_conn *conn, int64_t now)
+{
+	const struct pf_judgement *j = &conn->last;
+	const struct pinfast_store *store;
+	unsigned side;
+	int stands = 0;
+
+	if (!conn->judged || j->verdict.decision != PINFAST_ALLOW ||
+	    conn->shown.pkix != PINFAST_PKIX_OK)
+		return 0;
+	store = pf_live_enter(conn->policy, &side);
+	if (store != NULL) {
+		now = clamp(conn->policy, store, now);
+		stands = pinfast_store_serial(store) == j->serial &&
+		         pf_same(pinfast_store_digest(store), j->policy, 32) &&
+		         now >= j->at &&
+		         (j->boundary == 0 || now < j->boundary);
+	}
+	pf_live_leave(conn->policy, side);
+	return stands;
 }

@@ -48,7 +48,7 @@ each_rule(const struct pinfast_conn *conn, const struct pinfast_store *store,
 }
 
 struct wanting {
-	uint8_t hash[PINFAST_PIN_LEN];
+	const uint8_t *hash;
 	int answer;
 };
 
@@ -78,19 +78,27 @@ want_rule(void *arg, const struct pinfast_store *store,
 }
 
 int
-pinfast_conn_wants(struct pinfast_conn *conn, struct pinfast_bytes spki)
+pf_conn_wants(struct pinfast_conn *conn, const uint8_t pin[PINFAST_PIN_LEN])
 {
-	struct wanting w = {{0}, 0};
+	struct wanting w = {pin, 0};
 	const struct pinfast_store *store;
 	unsigned side;
 
-	if (pf_live_hash(conn->policy, spki.data, spki.len, w.hash) != 0)
-		return 0;
 	store = pf_live_enter(conn->policy, &side);
 	if (store != NULL)
 		each_rule(conn, store, want_rule, &w);
 	pf_live_leave(conn->policy, side);
 	return w.answer;
+}
+
+int
+pinfast_conn_wants(struct pinfast_conn *conn, struct pinfast_bytes spki)
+{
+	uint8_t pin[PINFAST_PIN_LEN];
+
+	if (pf_live_hash(conn->policy, spki.data, spki.len, pin) != 0)
+		return 0;
+	return pf_conn_wants(conn, pin);
 }
 
 static void

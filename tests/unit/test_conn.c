@@ -388,6 +388,45 @@ a_settled_deny_stays_one(void **state)
 	pinfast_builder_free(later);
 }
 
+/* What was allowed is not judged anew while nothing can have changed: until a
+ * time that counts, not before that of the judgement, and by this policy. */
+static void
+what_was_allowed_is_asked_again_when_it_may_change(void **state)
+{
+	struct pinfast_builder *b = world_builder(), *later = world_builder();
+	struct pinfast *policy;
+	struct pinfast_conn *conn;
+
+	(void)state;
+	pinfast_builder_set(b, PINFAST_POLICY_VALID_UNTIL, NOW + 2000);
+	pinfast_builder_set(b, PINFAST_POLICY_ON_LAPSE, PINFAST_REPORT);
+	pinfast_builder_entry(b, "a.test", 0, PINFAST_SCOPE_EXACT);
+	world_pin(b, PINFAST_ROLE_LEAF, LEAF);
+	pinfast_builder_entry_set(b, PINFAST_ENTRY_EXPIRES, NOW + 1000);
+	pinfast_builder_entry_set(b, PINFAST_ENTRY_ON_EXPIRY, PINFAST_UNPIN);
+	policy = world_serve(b);
+	conn = world_conn(policy, "a.test", 443);
+	expect(pinfast_judge_path(conn, path3, 3), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	for (int i = 0; i < 2; i++) {
+		expect(pinfast_conn_recheck(conn, NULL, 0, NOW + 999, 1), 1,
+		    PINFAST_REASON_PIN_MATCHED);
+		expect(pinfast_conn_recheck(conn, NULL, 0, NOW + 1000, 1), 1,
+		    PINFAST_REASON_EXPIRED_UNPINNED);
+		expect(pinfast_conn_recheck(conn, NULL, 0, NOW + 2000, 1), 1,
+		    PINFAST_REASON_EXPIRED_UNPINNED);
+	}
+	expect(pinfast_conn_recheck(conn, NULL, 0, NOW, 1), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	pinfast_builder_entry(later, "a.test", 0, PINFAST_SCOPE_EXACT);
+	world_pin(later, PINFAST_ROLE_LEAF, OTHER);
+	assert_int_equal(pinfast_load(policy, world_open(later), NULL), 0);
+	expect(pinfast_conn_recheck(conn, NULL, 0, NOW, 1), 0,
+	    PINFAST_REASON_PIN_MISMATCH);
+	world_done(conn, policy, b);
+	pinfast_builder_free(later);
+}
+
 int
 main(void)
 {
@@ -404,6 +443,8 @@ main(void)
 	    cmocka_unit_test(a_recheck_speaks_of_the_host_it_is_asked_about),
 	    cmocka_unit_test(with_two_names_no_host_is_its_own),
 	    cmocka_unit_test(nobody_unverified_speaks_for_another_host),
+	    cmocka_unit_test(
+	        what_was_allowed_is_asked_again_when_it_may_change),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
