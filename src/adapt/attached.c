@@ -20,6 +20,8 @@ enum pinfast_error
 pf_attached_init(struct pf_attached *a, struct pinfast *policy,
     const char *host, uint16_t port, int server)
 {
+	struct pf_host parsed;
+
 	memset(a, 0, sizeof *a);
 	a->policy = policy;
 	a->port = port;
@@ -34,8 +36,11 @@ pf_attached_init(struct pf_attached *a, struct pinfast *policy,
 		memcpy(a->host, host, strlen(host) + 1);
 		return PINFAST_OK;
 	}
-	a->is_address = (uint8_t)pf_is_address(host);
-	return pinfast_host_canonical(host, a->host);
+	if (pf_host_parse(host, strlen(host), &parsed) != PINFAST_OK)
+		return PINFAST_EHOST;
+	a->is_address = parsed.kind != PF_HOST_NAME;
+	memcpy(a->host, parsed.text, parsed.text_len);
+	return PINFAST_OK;
 }
 
 enum pinfast_error

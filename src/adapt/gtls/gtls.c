@@ -191,8 +191,7 @@ attach(gnutls_session_t session, const struct who *who,
 	error = pf_attached_init(&st->a, who->policy, who->host, who->port,
 	    who->server);
 	gnutls_session_set_verify_function(session, pf_gtls_verify);
-	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_ANY,
-	    GNUTLS_HOOK_BOTH, pf_gtls_hook);
+	pf_gtls_set_hook(session, st);
 	*out = st;
 	if (pf_gtls_is_datagram(session))
 		return pf_attached_doom(&st->a, diag, PINFAST_EUNSUPPORTED,
@@ -259,7 +258,6 @@ pinfast_gnutls_attach(gnutls_session_t session, struct pinfast *policy,
 	struct who who = {policy, host, port, 0};
 	struct pf_gtls *st = NULL;
 	enum pinfast_error error = attach(session, &who, diag, &st);
-	unsigned needs;
 
 	if (error != PINFAST_OK)
 		return error;
@@ -268,8 +266,8 @@ pinfast_gnutls_attach(gnutls_session_t session, struct pinfast *policy,
 	        strlen(st->a.host)) != 0)
 		return pf_attached_doom(&st->a, diag, PINFAST_ENOMEM,
 		    "out of memory");
-	needs = pinfast_conn_needs(st->a.conn);
-	if ((needs & PINFAST_NEED_TRUST) || has_anchors(session))
+	if (has_anchors(session) ||
+	    (pinfast_conn_needs(st->a.conn) & PINFAST_NEED_TRUST))
 		return PINFAST_OK;
 	return pf_attached_unverified(&st->a, diag,
 	    "nothing can be verified: the session has no credentials with "
@@ -302,6 +300,8 @@ pinfast_gnutls_set_next(gnutls_session_t session,
 	if (st == NULL || next == NULL)
 		return PINFAST_EUSAGE;
 	st->next = *next;
+	if (next->hook != NULL)
+		pf_gtls_set_hook(session, st);
 	if (next->output != NULL)
 		gnutls_session_set_verify_output_function(session,
 		    next->output);

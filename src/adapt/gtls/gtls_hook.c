@@ -192,6 +192,32 @@ is_wanted(const struct pinfast_gnutls_next *next, unsigned type, unsigned when)
 	           next->hook_when == (int)when);
 }
 
+/* The peer's last message, read. */
+static int
+is_last(unsigned type, unsigned when, unsigned incoming)
+{
+	return type == GNUTLS_HANDSHAKE_FINISHED && incoming &&
+	       when == GNUTLS_HOOK_POST;
+}
+
+int
+pf_gtls_hook_alone(gnutls_session_t session, unsigned type, unsigned when,
+    unsigned incoming, const gnutls_datum_t *message)
+{
+	if (type != GNUTLS_HANDSHAKE_CLIENT_HELLO &&
+	    !is_last(type, when, incoming))
+		return 0;
+	return pf_gtls_hook(session, type, when, incoming, message);
+}
+
+void
+pf_gtls_set_hook(gnutls_session_t session, const struct pf_gtls *st)
+{
+	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_ANY,
+	    GNUTLS_HOOK_BOTH,
+	    st->next.hook != NULL ? pf_gtls_hook : pf_gtls_hook_alone);
+}
+
 int
 pf_gtls_hook(gnutls_session_t session, unsigned type, unsigned when,
     unsigned incoming, const gnutls_datum_t *message)
@@ -203,8 +229,7 @@ pf_gtls_hook(gnutls_session_t session, unsigned type, unsigned when,
 		return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
 	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO)
 		error = on_client_hello(session, st, when, incoming, message);
-	else if (type == GNUTLS_HANDSHAKE_FINISHED && incoming &&
-	         when == GNUTLS_HOOK_POST && !st->wrapped)
+	else if (is_last(type, when, incoming) && !st->wrapped)
 		error = on_finished(session, st);
 	if (error != 0 || !is_wanted(&st->next, type, when))
 		return error;
