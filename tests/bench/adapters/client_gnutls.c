@@ -33,7 +33,6 @@ lib_open(int fd)
 	gnutls_priority_set_direct(session,
 	    setup->tls12 ? "NORMAL:-VERS-ALL:+VERS-TLS1.2" : "NORMAL", NULL);
 	gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials);
-	gnutls_server_name_set(session, GNUTLS_NAME_DNS, HOST, strlen(HOST));
 	gnutls_transport_set_int(session, fd);
 	return session;
 }
@@ -57,7 +56,8 @@ shake_pinned(gnutls_session_t session, int resume)
 		die("denied");
 }
 
-/* Chain, name and purpose: what the adapter has GnuTLS verify as well. */
+/* The name is sent, and chain, name and purpose are verified: the adapter has
+ * GnuTLS do so as well. */
 static void
 verify_as_we_do(gnutls_session_t session)
 {
@@ -68,6 +68,7 @@ verify_as_we_do(gnutls_session_t session)
 	data[0].data = (unsigned char *)purpose;
 	data[1].type = GNUTLS_DT_DNS_HOSTNAME;
 	data[1].data = (unsigned char *)host;
+	gnutls_server_name_set(session, GNUTLS_NAME_DNS, HOST, strlen(HOST));
 	gnutls_session_set_verify_cert2(session, data, 2, 0);
 }
 
