@@ -105,12 +105,13 @@ pf_view_path(struct pf_view *view, const struct pinfast_path *path,
 	}
 }
 
+/* What one parser alone has read is no news for other connections. */
 static void
 tell(const struct pf_view *view, unsigned i)
 {
 	const struct pinfast_path *path = view->path;
 
-	if (path != NULL && path->learned != NULL &&
+	if (path != NULL && path->learned != NULL && !view->one_parser &&
 	    (view->shown->agreed >> i & 1))
 		path->learned(path->arg, i, view->shown->hash[i]);
 }

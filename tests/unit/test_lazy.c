@@ -195,6 +195,31 @@ broken_and_disagreeing_certificates_do_not_count(void **state)
 	pinfast_builder_free(b);
 }
 
+/* A connection without the two-parser rule speaks for no other one. */
+static void
+nothing_is_learned_from_one_parser(void **state)
+{
+	struct pinfast_builder *b;
+	struct pinfast *policy = policy_with(&b, PINFAST_ROLE_ANY, ROOT);
+	struct pinfast_conn *conn = world_conn(policy, "pin.test", 0);
+	struct pinfast_cert bad[3];
+	struct source s;
+	struct pinfast_path path;
+
+	(void)state;
+	memcpy(bad, path3, sizeof bad);
+	bad[2].key_spki = path3[1].key_spki;
+	s = source_of(bad);
+	path = path_of(&s);
+	pinfast_insecure_conn_one_parser(conn);
+	expect(pinfast_judge_path_lazy(conn, &path), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(s.learned, 0);
+	pinfast_conn_free(conn);
+	pinfast_free(policy);
+	pinfast_builder_free(b);
+}
+
 static void
 a_remembered_key_is_not_fetched(void **state)
 {
@@ -500,6 +525,7 @@ main(void)
 	        fetches_what_is_asked_and_agrees_with_the_eager_path),
 	    cmocka_unit_test(what_cannot_be_fetched_is_a_deny),
 	    cmocka_unit_test(broken_and_disagreeing_certificates_do_not_count),
+	    cmocka_unit_test(nothing_is_learned_from_one_parser),
 	    cmocka_unit_test(a_remembered_key_is_not_fetched),
 	    cmocka_unit_test(a_remembered_leaf_is_not_fetched),
 	    cmocka_unit_test(a_certificate_pin_fetches_the_remembered_leaf),
