@@ -70,8 +70,8 @@ struct pf_question {
 void pf_conn_judge(struct pinfast *policy, const struct pf_question *question,
     struct pf_view *view, struct pf_judgement *out);
 
-/* Was it allowed, and would today's policy say the same again of the same
- * evidence, asked now?  0: it has to be asked. */
+/* Of one that was judged: is it settled as allowed, and would the policy of
+ * today say the same again of the same evidence, asked now?  0: ask it. */
 int pf_conn_stands(const struct pinfast_conn *conn, int64_t now);
 
 /* pinfast_conn_wants() of a key that was hashed already. */

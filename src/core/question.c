@@ -212,26 +212,24 @@ pf_conn_judge(struct pinfast *policy, const struct pf_question *question,
 }
 
 /* A deny may have been for want of evidence that has come since.  Dates of
- * certificates are looked at only where nobody verifies. */
+ * certificates are looked at only where nobody verifies.  Before the end an
+ * event is to come, which says more than the verdict. */
 int
 pf_conn_stands(const struct pinfast_conn *conn, int64_t now)
 {
 	const struct pf_judgement *j = &conn->last;
 	const struct pinfast_store *store;
 	unsigned side;
-	int stands = 0;
+	int stands;
 
-	if (!conn->judged || j->verdict.decision != PINFAST_ALLOW ||
+	if (!conn->settled || j->verdict.decision != PINFAST_ALLOW ||
 	    conn->shown.pkix != PINFAST_PKIX_OK)
 		return 0;
+	/* A policy has allowed, and none is ever taken away but by another. */
 	store = pf_live_enter(conn->policy, &side);
-	if (store != NULL) {
-		now = clamp(conn->policy, store, now);
-		stands = pinfast_store_serial(store) == j->serial &&
-		         pf_same(pinfast_store_digest(store), j->policy, 32) &&
-		         now >= j->at &&
-		         (j->boundary == 0 || now < j->boundary);
-	}
+	now = clamp(conn->policy, store, now);
+	stands = pf_same(pinfast_store_digest(store), j->policy, 32) &&
+	         now >= j->at && (j->boundary == 0 || now < j->boundary);
 	pf_live_leave(conn->policy, side);
 	return stands;
 }

@@ -393,7 +393,7 @@ a_settled_deny_stays_one(void **state)
 static void
 what_was_allowed_is_asked_again_when_it_may_change(void **state)
 {
-	struct pinfast_builder *b = world_builder(), *later = world_builder();
+	struct pinfast_builder *b = world_builder(), *later[2];
 	struct pinfast *policy;
 	struct pinfast_conn *conn;
 
@@ -408,6 +408,7 @@ what_was_allowed_is_asked_again_when_it_may_change(void **state)
 	conn = world_conn(policy, "a.test", 443);
 	expect(pinfast_judge_path(conn, path3, 3), 1,
 	    PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_conn_settle(conn), 1, PINFAST_REASON_PIN_MATCHED);
 	for (int i = 0; i < 2; i++) {
 		expect(pinfast_conn_recheck(conn, NULL, 0, NOW + 999, 1), 1,
 		    PINFAST_REASON_PIN_MATCHED);
@@ -418,13 +419,81 @@ what_was_allowed_is_asked_again_when_it_may_change(void **state)
 	}
 	expect(pinfast_conn_recheck(conn, NULL, 0, NOW, 1), 1,
 	    PINFAST_REASON_PIN_MATCHED);
-	pinfast_builder_entry(later, "a.test", 0, PINFAST_SCOPE_EXACT);
-	world_pin(later, PINFAST_ROLE_LEAF, OTHER);
-	assert_int_equal(pinfast_load(policy, world_open(later), NULL), 0);
-	expect(pinfast_conn_recheck(conn, NULL, 0, NOW, 1), 0,
-	    PINFAST_REASON_PIN_MISMATCH);
+	for (int i = 0; i < 2; i++) {
+		later[i] = world_builder();
+		pinfast_builder_entry(later[i], "a.test", 0,
+		    PINFAST_SCOPE_EXACT);
+		world_pin(later[i], PINFAST_ROLE_LEAF, i == 0 ? LEAF : OTHER);
+		assert_int_equal(pinfast_load(policy, world_open(later[i]),
+		                     NULL),
+		    0);
+		for (int n = 0; n < 2; n++)
+			expect(pinfast_conn_recheck(conn, NULL, 0, NOW + 1000,
+			           1),
+			    i == 0,
+			    i == 0 ? PINFAST_REASON_PIN_MATCHED
+			           : PINFAST_REASON_PIN_MISMATCH);
+	}
 	world_done(conn, policy, b);
-	pinfast_builder_free(later);
+	for (int i = 0; i < 2; i++)
+		pinfast_builder_free(later[i]);
+}
+
+/* Nobody else looks at the dates of a leaf that nobody verified. */
+static void
+a_leaf_alone_is_asked_again_for_its_dates(void **state)
+{
+	struct pinfast_builder *b = world_builder();
+	struct pinfast *policy;
+	struct pinfast_conn *conn;
+
+	(void)state;
+	pinfast_builder_entry(b, "a.test", 0, PINFAST_SCOPE_EXACT);
+	pinfast_builder_entry_set(b, PINFAST_ENTRY_PKIX_NONE, 1);
+	world_pin(b, PINFAST_ROLE_LEAF, LEAF);
+	policy = world_serve(b);
+	conn = world_conn(policy, "a.test", 443);
+	expect(pinfast_judge_leaf(conn, path3, PINFAST_PKIX_NOT_RUN), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_conn_settle(conn), 1, PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_conn_recheck(conn, NULL, 0, NOW + 1, 1), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_conn_recheck(conn, NULL, 0, NOW * 200, 1), 0,
+	    PINFAST_REASON_CERTIFICATE_DATES);
+	world_done(conn, policy, b);
+}
+
+static void
+keep_warning(void *arg, const struct pinfast_event *event)
+{
+	*(int *)arg = event->warn;
+}
+
+/* What is judged again before the end is what the event speaks of. */
+static void
+an_event_warns_as_of_the_last_question(void **state)
+{
+	struct pinfast_builder *b = world_builder();
+	struct pinfast *policy;
+	struct pinfast_conn *conn;
+	int warning = -1;
+
+	(void)state;
+	pinfast_builder_entry(b, "a.test", 0, PINFAST_SCOPE_EXACT);
+	world_pin(b, PINFAST_ROLE_LEAF, LEAF);
+	pinfast_builder_entry_set(b, PINFAST_ENTRY_EXPIRES, NOW + 2000);
+	pinfast_builder_entry_set(b, PINFAST_ENTRY_ON_EXPIRY, PINFAST_DENY);
+	pinfast_builder_entry_set(b, PINFAST_ENTRY_WARN_AFTER, NOW + 1000);
+	policy = world_serve(b);
+	pinfast_on_event(policy, keep_warning, &warning);
+	conn = world_conn(policy, "a.test", 443);
+	expect(pinfast_judge_path(conn, path3, 3), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_conn_recheck(conn, NULL, 0, NOW + 1000, 1), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_conn_settle(conn), 1, PINFAST_REASON_PIN_MATCHED);
+	assert_int_equal(warning, 1);
+	world_done(conn, policy, b);
 }
 
 int
@@ -445,6 +514,8 @@ main(void)
 	    cmocka_unit_test(nobody_unverified_speaks_for_another_host),
 	    cmocka_unit_test(
 	        what_was_allowed_is_asked_again_when_it_may_change),
+	    cmocka_unit_test(a_leaf_alone_is_asked_again_for_its_dates),
+	    cmocka_unit_test(an_event_warns_as_of_the_last_question),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
