@@ -163,6 +163,46 @@ the_right_leaf_is_judged_as_ever(void **state)
 	world_done(conn, policy, b);
 }
 
+/* As learned before: the pin of the leaf that is shown. */
+static int
+known(void *arg, size_t index, uint8_t pin[PINFAST_PIN_LEN])
+{
+	const struct pinfast_cert *leaf = arg;
+
+	assert_int_equal(index, 0);
+	return pinfast_pin_of(leaf->der, pin, NULL) == PINFAST_OK;
+}
+
+/* A leaf whose pin is known is refused as early as any; one that is wanted is
+ * not asked about, and leaves no verdict of before behind. */
+static void
+a_known_leaf_is_refused_as_any(void **state)
+{
+	struct pinfast_builder *b;
+	struct pinfast *policy = make_policy(&b);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct pinfast_cert shown[3];
+		struct pinfast_path path = path_of(shown);
+		struct pinfast_conn *conn = conn_of(policy, &rows[i]);
+
+		memcpy(shown, path3, sizeof shown);
+		shown[0] = certs[rows[i].shown].item;
+		path.known = known;
+		assert_true(pinfast_judge_path(conn, path3, 3).reason != 0);
+		if (pinfast_judge_before(conn, &path) != rows[i].refused)
+			fail_msg("row %zu: %s", i, rows[i].host);
+		if (rows[i].refused || rows[i].shown == LEAF)
+			expect(pinfast_conn_verdict(conn), 0,
+			    rows[i].refused ? rows[i].reason
+			                    : PINFAST_REASON_NOT_JUDGED);
+		pinfast_conn_free(conn);
+	}
+	pinfast_free(policy);
+	pinfast_builder_free(b);
+}
+
 static struct pinfast_event seen;
 
 static void
@@ -302,6 +342,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(only_a_certain_refusal_is_told_early),
+	    cmocka_unit_test(a_known_leaf_is_refused_as_any),
 	    cmocka_unit_test(the_right_leaf_is_judged_as_ever),
 	    cmocka_unit_test(a_refusal_says_that_nothing_was_verified),
 	    cmocka_unit_test(

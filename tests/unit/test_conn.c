@@ -419,6 +419,10 @@ what_was_allowed_is_asked_again_when_it_may_change(void **state)
 	}
 	expect(pinfast_conn_recheck(conn, NULL, 0, NOW, 1), 1,
 	    PINFAST_REASON_PIN_MATCHED);
+	/* No clock may say less than what is known to have passed. */
+	pinfast_time_floor(policy, NOW + 1000);
+	expect(pinfast_conn_recheck(conn, NULL, 0, NOW, 1), 1,
+	    PINFAST_REASON_EXPIRED_UNPINNED);
 	for (int i = 0; i < 2; i++) {
 		later[i] = world_builder();
 		pinfast_builder_entry(later[i], "a.test", 0,

@@ -472,6 +472,33 @@ a_kept_connection_answers_what_nobody_asked_before(void **state)
 	pinfast_builder_free(b);
 }
 
+/* Also its own question, when a new policy asks for what nobody looked at. */
+static void
+a_deny_for_want_of_a_key_ends_when_the_key_is_there(void **state)
+{
+	struct pinfast_builder *b, *later = world_builder();
+	struct pinfast *policy = policy_of_two(&b);
+	struct source s = source_of(path3);
+	struct pinfast_path path = path_of(&s);
+	struct pinfast_conn *conn = world_conn(policy, "pin.test", 0);
+
+	(void)state;
+	expect(pinfast_judge_path_lazy(conn, &path), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_conn_settle(conn), 1, PINFAST_REASON_PIN_MATCHED);
+	pinfast_builder_entry(later, "pin.test", 0, PINFAST_SCOPE_EXACT);
+	world_pin(later, PINFAST_ROLE_CA, ROOT);
+	assert_int_equal(pinfast_load(policy, world_open(later), NULL), 0);
+	for (int i = 0; i < 2; i++)
+		expect(pinfast_conn_recheck(conn, NULL, 0, NOW, 1), 0,
+		    PINFAST_REASON_TAG_INCOMPLETE);
+	assert_int_equal(pinfast_conn_complete(conn, &path), PINFAST_OK);
+	expect(pinfast_conn_recheck(conn, NULL, 0, NOW, 1), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	world_done(conn, policy, b);
+	pinfast_builder_free(later);
+}
+
 static void
 a_kept_connection_takes_no_other_path(void **state)
 {
@@ -532,6 +559,8 @@ main(void)
 	    cmocka_unit_test(the_tag_ends_with_the_first_certificate),
 	    cmocka_unit_test(
 	        a_kept_connection_answers_what_nobody_asked_before),
+	    cmocka_unit_test(
+	        a_deny_for_want_of_a_key_ends_when_the_key_is_there),
 	    cmocka_unit_test(a_kept_connection_takes_no_other_path),
 	    cmocka_unit_test(a_kept_connection_may_hold_a_stranger),
 	    cmocka_unit_test(a_stranger_on_the_way_to_the_pin_is_tagged_as_one),

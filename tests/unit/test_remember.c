@@ -145,6 +145,36 @@ same_cert(const struct pf_cert *a, const struct pf_cert *b)
 	       same_slice(a->extensions, b->extensions);
 }
 
+/* Nobody may be led to bytes that are another's, or gone. */
+static void
+every_slice_is_one_of_the_bytes_asked_about(void **state)
+{
+	static const char mine[] = "0123456789", theirs[] = "0123456789";
+	struct pinfast_bytes put = bytes_of(mine), asked = bytes_of(theirs);
+	struct pf_facts facts = {0};
+	struct pf_cert *walked = &facts.walked;
+	struct pinfast_bytes *slices[] = {&walked->key.spki, &walked->key.oid,
+	    &walked->key.params, &walked->key.bits, &walked->issuer,
+	    &walked->subject, &walked->not_before, &walked->not_after,
+	    &walked->extensions};
+	struct pf_seen seen;
+
+	(void)state;
+	pf_seen_init(&seen);
+	for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
+		slices[i]->data = put.data + i;
+		slices[i]->len = 1;
+	}
+	pf_seen_put(&seen, put, bytes_of(""), &facts);
+	memset(&facts, 0, sizeof facts);
+	assert_int_equal(pf_seen_get(&seen, asked, bytes_of(""), &facts), 1);
+	for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
+		assert_ptr_equal(slices[i]->data, asked.data + i);
+		assert_int_equal(slices[i]->len, 1);
+	}
+	pf_seen_fini(&seen);
+}
+
 static struct pf_seen remembered;
 
 static struct pinfast_verdict
@@ -197,6 +227,7 @@ judge_recalled(enum pinfast_role role, enum who pin)
 	static const enum who anchors[] = {ROOT_A, END};
 	const struct pf_link *path[3];
 	struct pf_link recalled[3];
+	struct pinfast_path last;
 	struct situation s;
 	unsigned new = 0;
 
@@ -204,8 +235,9 @@ judge_recalled(enum pinfast_role role, enum who pin)
 	add(&s.anchors, anchors);
 	for (unsigned i = 0; i < 3; i++) {
 		pf_link_recall(&recalled[i], links[who[i]].der, &remembered);
-		assert_true(same_cert(&recalled[i].walked,
-		    &links[who[i]].walked));
+		assert_true(recalled[i].is_walked &&
+		            same_cert(&recalled[i].walked,
+		                &links[who[i]].walked));
 		new |= (unsigned)recalled[i].is_new << i;
 		path[i] = &recalled[i];
 	}
@@ -214,6 +246,15 @@ judge_recalled(enum pinfast_role role, enum who pin)
 	assert_int_equal(pf_paths_before(&s.p), 0);
 	assert_int_equal(pf_paths_verified(&s.p, path, 3).reason,
 	    PINFAST_REASON_PIN_MATCHED);
+	last = pf_paths_last(&s.p);
+	for (unsigned i = 0; i < 3; i++) {
+		int64_t from, until;
+
+		assert_int_equal(pf_cert_times(&links[who[i]].walked, &from,
+		                     &until),
+		    0);
+		assert_int_equal(last.not_after(last.arg, i), until);
+	}
 	end(&s);
 	return new;
 }
@@ -319,6 +360,7 @@ main(void)
 	    cmocka_unit_test(the_oldest_one_is_forgotten),
 	    cmocka_unit_test(what_is_large_is_not_kept),
 	    cmocka_unit_test(a_pin_is_added),
+	    cmocka_unit_test(every_slice_is_one_of_the_bytes_asked_about),
 	    cmocka_unit_test(a_certificate_is_looked_into_once),
 	    cmocka_unit_test(a_path_is_walked_once),
 	    cmocka_unit_test(what_is_broken_is_not_recalled),
