@@ -235,6 +235,33 @@ pf_option(int argc, char *const argv[], int *i, const char *name)
 	return NULL;
 }
 
+static int
+print_help(const char *const *help)
+{
+	for (; *help != NULL; help++)
+		fputs(*help, stdout);
+	return PF_EXIT_FINE;
+}
+
+int
+pf_read_arguments(int argc, char *argv[], const struct pf_arguments *how,
+    void *arg)
+{
+	int only_words = 0, status = -1;
+
+	for (int i = 1; i < argc && status < 0; i++) {
+		if (only_words || argv[i][0] != '-' || argv[i][1] == '\0')
+			status = how->word(argv[i], arg);
+		else if (strcmp(argv[i], "--help") == 0)
+			return print_help(how->help);
+		else if (strcmp(argv[i], "--") == 0)
+			only_words = 1;
+		else
+			status = how->option(argc, argv, &i, arg);
+	}
+	return status;
+}
+
 int
 pf_unknown(const char *command, const char *word)
 {

@@ -62,6 +62,23 @@ int pf_finish(int status);
 /* The value of an option: "--name=V" or the next argument.  *i moves. */
 const char *pf_option(int argc, char *const argv[], int *i, const char *name);
 
+/*
+ * How a command reads what stands behind its name.  Each function returns -1
+ * to go on, else the exit status.
+ *
+ * help    the texts that --help prints; NULL behind the last
+ * option  takes argv[*i], which begins with `-`, and moves *i to the last
+ *         argument that it took
+ * word    takes any other, `-` alone, and whatever stands behind `--`
+ */
+struct pf_arguments {
+	const char *const *help;
+	int (*option)(int argc, char *argv[], int *i, void *arg);
+	int (*word)(char *word, void *arg);
+};
+int pf_read_arguments(int argc, char *argv[], const struct pf_arguments *how,
+    void *arg);
+
 /* pf_usage() of an option that was not taken: nobody knows it, or pf_option()
  * found no value behind it. */
 int pf_unknown(const char *command, const char *word);

@@ -66,10 +66,12 @@ file_option(int argc, char *argv[], int *i, struct options *o,
 	return NULL;
 }
 
-/* The policy, then hosts.  -1: read. */
+/* The policy, then hosts. */
 static int
-read_word(char *word, struct options *o)
+read_word(char *word, void *arg)
 {
+	struct options *o = arg;
+
 	/* It may hold a password: it is not repeated. */
 	if (strstr(word, "://") != NULL ||
 	    (o->policy != NULL && strchr(word, '@') != NULL))
@@ -85,12 +87,11 @@ read_word(char *word, struct options *o)
 	return -1;
 }
 
-/* -1: read. */
 static int
-read_option(int argc, char *argv[], int *i, struct options *o)
+read_option(int argc, char *argv[], int *i, void *arg)
 {
+	struct options *o = arg;
 	const char *value, **file = file_option(argc, argv, i, o, &value);
-	int taken;
 
 	if (file != NULL) {
 		*file = value;
@@ -101,13 +102,8 @@ read_option(int argc, char *argv[], int *i, struct options *o)
 	} else if ((value = pf_option(argc, argv, i, "--time")) != NULL) {
 		if (!pf_time_option("check", value, &o->now))
 			return PF_EXIT_USAGE;
-	} else if ((taken = pf_reach_option("check", argc, argv, i,
-	                &o->reach)) != 0) {
-		return taken > 0 ? -1 : PF_EXIT_USAGE;
-	} else if (argv[*i][0] == '-' && argv[*i][1] != '\0') {
-		return pf_unknown("check", argv[*i]);
 	} else {
-		return read_word(argv[*i], o);
+		return pf_reach_option("check", argc, argv, i, &o->reach);
 	}
 	return -1;
 }
@@ -209,29 +205,14 @@ refuse_mixture(const struct options *o)
 static int
 read_options(int argc, char *argv[], struct options *o)
 {
-	int only_words = 0, status;
+	const char *const texts[] = {help, pf_reach_help, more_help, NULL};
+	const struct pf_arguments how = {texts, read_option, read_word};
+	int status;
 
 	o->hosts = argv + 1;
-	for (int i = 1; i < argc; i++) {
-		if (!only_words && strcmp(argv[i], "--") == 0) {
-			only_words = 1;
-			continue;
-		}
-		if (only_words) {
-			status = read_word(argv[i], o);
-			if (status >= 0)
-				return status;
-			continue;
-		}
-		if (strcmp(argv[i], "--help") == 0) {
-			fputs(help, stdout);
-			fputs(pf_reach_help, stdout);
-			fputs(more_help, stdout);
-			return PF_EXIT_FINE;
-		}
-		if (read_option(argc, argv, &i, o) >= 0)
-			return PF_EXIT_USAGE;
-	}
+	status = pf_read_arguments(argc, argv, &how, o);
+	if (status >= 0)
+		return status;
 	if (o->policy == NULL)
 		return pf_usage("check", "name a policy", NULL);
 	return refuse_mixture(o);

@@ -41,6 +41,8 @@ struct asking {
 	struct pf_reach reach;
 	struct backup backup[MAX_BACKUPS];
 	size_t backups;
+	char **names; /* as they were written */
+	size_t name_count;
 	struct named *named;
 	struct pf_probe *probe;
 	size_t count;
@@ -317,8 +319,9 @@ is_twice(const struct asking *a, size_t index)
 }
 
 static int
-init_servers(struct asking *a, char *const names[], size_t count)
+init_servers(struct asking *a)
 {
+	size_t count = a->name_count;
 	int status = PF_EXIT_FINE;
 
 	a->named = calloc(count + 1, sizeof *a->named);
@@ -330,10 +333,10 @@ init_servers(struct asking *a, char *const names[], size_t count)
 	for (size_t i = 0; i < count && status == PF_EXIT_FINE; i++) {
 		struct pf_server *server = &a->named[i].server;
 
-		if (!pf_server_read("init", &a->reach, names[i], server))
+		if (!pf_server_read("init", &a->reach, a->names[i], server))
 			status = PF_EXIT_USAGE;
 		else if (is_twice(a, i))
-			status = pf_usage("init", "named twice:", names[i]);
+			status = pf_usage("init", "named twice:", a->names[i]);
 		a->probe[i] = pf_server_probe(server, &a->reach);
 		a->probe[i].both = 1;
 		a->count = i + 1;
@@ -383,55 +386,52 @@ read_backup(struct asking *a, const char *text)
 	return -1;
 }
 
-/* The names go to the front of argv.  -1: go on; else the exit status. */
 static int
-read_options(int argc, char *argv[], struct asking *a, size_t *names)
+read_option(int argc, char *argv[], int *i, void *arg)
 {
-	const char *value;
-	int only_names = 0, status, took;
+	struct asking *a = arg;
+	const char *value = pf_option(argc, argv, i, "--backup");
 
-	for (int i = 1; i < argc; i++) {
-		if (only_names || argv[i][0] != '-') {
-			argv[(*names)++] = argv[i];
-			continue;
-		}
-		if (strcmp(argv[i], "--") == 0) {
-			only_names = 1;
-			continue;
-		}
-		if (strcmp(argv[i], "--help") == 0) {
-			fputs(help, stdout);
-			fputs(pf_reach_help, stdout);
-			return PF_EXIT_FINE;
-		}
-		if ((value = pf_option(argc, argv, &i, "--backup")) != NULL) {
-			status = read_backup(a, value);
-			if (status >= 0)
-				return status;
-			continue;
-		}
-		took = pf_reach_option("init", argc, argv, &i, &a->reach);
-		if (took == 0)
-			(void)pf_unknown("init", argv[i]);
-		if (took <= 0)
-			return PF_EXIT_USAGE;
-	}
-	if (*names == 0)
-		return pf_usage("init", "name at least one server", NULL);
+	return value != NULL
+	           ? read_backup(a, value)
+	           : pf_reach_option("init", argc, argv, i, &a->reach);
+}
+
+static int
+read_word(char *word, void *arg)
+{
+	struct asking *a = arg;
+
+	a->names[a->name_count++] = word;
 	return -1;
+}
+
+/* -1: go on; else the exit status. */
+static int
+read_options(int argc, char *argv[], struct asking *a)
+{
+	const char *const texts[] = {help, pf_reach_help, NULL};
+	const struct pf_arguments how = {texts, read_option, read_word};
+	int status;
+
+	/* Options may stand between names: those move together. */
+	a->names = argv;
+	status = pf_read_arguments(argc, argv, &how, a);
+	if (status >= 0 || a->name_count > 0)
+		return status;
+	return pf_usage("init", "name at least one server", NULL);
 }
 
 int
 pf_cmd_init(int argc, char *argv[])
 {
 	struct asking a;
-	size_t names = 0;
 	int status;
 
 	memset(&a, 0, sizeof a);
-	status = read_options(argc, argv, &a, &names);
+	status = read_options(argc, argv, &a);
 	if (status < 0)
-		status = init_servers(&a, argv, names);
+		status = init_servers(&a);
 	pf_reach_fini(&a.reach);
 	return status;
 }

@@ -75,51 +75,52 @@ find_kind(const char *name)
 }
 
 /* The file, then hosts. */
-static void
-take_word(char *word, struct options *o)
+static int
+read_word(char *word, void *arg)
 {
+	struct options *o = arg;
+
 	if (o->path == NULL)
 		o->path = word;
 	else
 		o->hosts[o->host_count++] = word;
+	return -1;
+}
+
+static int
+read_option(int argc, char *argv[], int *i, void *arg)
+{
+	struct options *o = arg;
+	const char *value;
+
+	if (strcmp(argv[*i], "--json") == 0) {
+		o->json = 1;
+	} else if ((value = pf_option(argc, argv, i, "--type")) != NULL) {
+		const struct kind *kind = find_kind(value);
+
+		if (kind == NULL)
+			return pf_usage("keygen",
+			    "there is no type of key called", value);
+		o->kind = kind;
+	} else if ((value = pf_option(argc, argv, i, "--csr")) != NULL) {
+		o->csr = value;
+	} else {
+		return pf_unknown("keygen", argv[*i]);
+	}
+	return -1;
 }
 
 /* -1: go on; else the exit status. */
 static int
 read_options(int argc, char *argv[], struct options *o)
 {
-	const char *value;
-	int only_words = 0;
+	static const char *const texts[] = {help, NULL};
+	static const struct pf_arguments how = {texts, read_option, read_word};
+	int status;
 
 	o->hosts = argv + 1;
-	for (int i = 1; i < argc; i++) {
-		if (only_words) {
-			take_word(argv[i], o);
-		} else if (strcmp(argv[i], "--") == 0) {
-			only_words = 1;
-		} else if (strcmp(argv[i], "--help") == 0) {
-			fputs(help, stdout);
-			return PF_EXIT_FINE;
-		} else if (strcmp(argv[i], "--json") == 0) {
-			o->json = 1;
-		} else if ((value = pf_option(argc, argv, &i, "--type")) !=
-		           NULL) {
-			const struct kind *kind = find_kind(value);
-
-			if (kind == NULL)
-				return pf_usage("keygen",
-				    "there is no type of key called", value);
-			o->kind = kind;
-		} else if ((value = pf_option(argc, argv, &i, "--csr")) !=
-		           NULL) {
-			o->csr = value;
-		} else if (argv[i][0] == '-' && argv[i][1] != '\0') {
-			return pf_unknown("keygen", argv[i]);
-		} else {
-			take_word(argv[i], o);
-		}
-	}
-	return refuse(o);
+	status = pf_read_arguments(argc, argv, &how, o);
+	return status >= 0 ? status : refuse(o);
 }
 
 static EVP_PKEY *

@@ -14,6 +14,8 @@
 
 struct options {
 	int plain, chain, cert_hash, tlsa, json, unverified;
+	char **names; /* as they were written */
+	size_t name_count;
 	struct pf_reach reach;
 	struct pf_json j;
 };
@@ -245,9 +247,10 @@ ask(struct asking *a)
 
 /* Reads the servers and asks them. */
 static int
-pin_servers(struct options *o, char *const names[], size_t count)
+pin_servers(struct options *o)
 {
 	struct asking a = {.o = o};
+	size_t count = o->name_count;
 	int status = PF_EXIT_FINE;
 
 	a.server = calloc(count + 1, sizeof *a.server);
@@ -257,7 +260,8 @@ pin_servers(struct options *o, char *const names[], size_t count)
 		status = PF_EXIT_UNDECIDED;
 	}
 	for (size_t i = 0; i < count && status == PF_EXIT_FINE; i++) {
-		if (!pf_server_read("pin", &o->reach, names[i], &a.server[i]))
+		if (!pf_server_read("pin", &o->reach, o->names[i],
+		        &a.server[i]))
 			status = PF_EXIT_USAGE;
 		a.probe[i] = pf_server_probe(&a.server[i], &o->reach);
 		a.probe[i].both = 1;
@@ -276,9 +280,8 @@ pin_servers(struct options *o, char *const names[], size_t count)
 
 /* ----------------------------------------------------------------- options */
 
-/* 1: taken; 0: unknown; -1: complained. */
 static int
-read_option(int argc, char *argv[], int *i, struct options *o)
+read_option(int argc, char *argv[], int *i, void *arg)
 {
 	static const struct {
 		const char *name;
@@ -287,56 +290,57 @@ read_option(int argc, char *argv[], int *i, struct options *o)
 	    {"--cert-hash", offsetof(struct options, cert_hash)},
 	    {"--tlsa", offsetof(struct options, tlsa)},
 	    {"--json", offsetof(struct options, json)}};
+	struct options *o = arg;
 	const char *value;
 	const int yes = 1;
 
 	for (size_t k = 0; k < sizeof flags / sizeof *flags; k++)
 		if (strcmp(argv[*i], flags[k].name) == 0) {
 			memcpy((char *)o + flags[k].at, &yes, sizeof yes);
-			return 1;
+			return -1;
 		}
 	if ((value = pf_option(argc, argv, i, "--chain")) != NULL) {
 		o->chain = 1;
 		if (strcmp(value, "all") == 0)
-			return 1;
-		(void)pf_usage("pin", "--chain takes all, not", value);
-		return -1;
+			return -1;
+		return pf_usage("pin", "--chain takes all, not", value);
 	}
 	if ((value = pf_option(argc, argv, i, "--pkix")) != NULL) {
 		o->unverified = 1;
 		if (strcmp(value, "none") == 0)
-			return 1;
-		(void)pf_usage("pin", "--pkix takes none, not", value);
-		return -1;
+			return -1;
+		return pf_usage("pin", "--pkix takes none, not", value);
 	}
 	return pf_reach_option("pin", argc, argv, i, &o->reach);
 }
 
-/* The names go to the front of argv.  -1: go on; else the exit status. */
 static int
-read_options(int argc, char *argv[], struct options *o, size_t *names)
+read_word(char *word, void *arg)
 {
-	int only_names = 0, took;
+	struct options *o = arg;
 
-	for (int i = 1; i < argc; i++) {
-		if (only_names || argv[i][0] != '-') {
-			argv[(*names)++] = argv[i];
-			continue;
-		}
-		if (strcmp(argv[i], "--") == 0) {
-			only_names = 1;
-			continue;
-		}
-		took = read_option(argc, argv, &i, o);
-		if (took == 0)
-			(void)pf_unknown("pin", argv[i]);
-		if (took <= 0)
-			return PF_EXIT_USAGE;
-	}
+	o->names[o->name_count++] = word;
+	return -1;
+}
+
+/* -1: go on; else the exit status.  --help is that of `pin FILE` as well, and
+ * asks for no server. */
+static int
+read_options(int argc, char *argv[], struct options *o)
+{
+	static const char *const texts[] = {NULL};
+	static const struct pf_arguments how = {texts, read_option, read_word};
+	int status;
+
+	/* Options may stand between names: those move together. */
+	o->names = argv;
+	status = pf_read_arguments(argc, argv, &how, o);
+	if (status >= 0)
+		return status;
 	if (o->plain + o->tlsa + o->json > 1)
 		return pf_usage("pin",
 		    "choose one of --plain, --tlsa and --json", NULL);
-	if (*names == 0)
+	if (o->name_count == 0)
 		return pf_usage("pin", "name at least one server", NULL);
 	return -1;
 }
@@ -345,11 +349,10 @@ int
 pf_cmd_pin_host(int argc, char *argv[])
 {
 	struct options o = {.j = {stdout, 1}};
-	size_t names = 0;
-	int status = read_options(argc, argv, &o, &names);
+	int status = read_options(argc, argv, &o);
 
 	if (status < 0)
-		status = pin_servers(&o, argv, names);
+		status = pin_servers(&o);
 	pf_reach_fini(&o.reach);
 	return status;
 }

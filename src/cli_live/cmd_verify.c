@@ -41,10 +41,11 @@ struct verifying {
 	struct pf_answer answer;
 };
 
-/* -1: read. */
 static int
-read_word(const char *word, struct options *o)
+read_word(char *word, void *arg)
 {
+	struct options *o = arg;
+
 	if (o->words == 2)
 		return pf_usage("verify", "one policy and one host, not also",
 		    word);
@@ -52,10 +53,10 @@ read_word(const char *word, struct options *o)
 	return -1;
 }
 
-/* -1: read. */
 static int
-read_option(int argc, char *argv[], int *i, struct options *o)
+read_option(int argc, char *argv[], int *i, void *arg)
 {
+	struct options *o = arg;
 	const char *value;
 
 	if (strcmp(argv[*i], "--partial-chain") == 0) {
@@ -69,10 +70,8 @@ read_option(int argc, char *argv[], int *i, struct options *o)
 	} else if ((value = pf_option(argc, argv, i, "--time")) != NULL) {
 		if (!pf_time_option("verify", value, &o->now))
 			return PF_EXIT_USAGE;
-	} else if (argv[*i][0] == '-' && argv[*i][1] != '\0') {
-		return pf_unknown("verify", argv[*i]);
 	} else {
-		return read_word(argv[*i], o);
+		return pf_unknown("verify", argv[*i]);
 	}
 	return -1;
 }
@@ -81,22 +80,12 @@ read_option(int argc, char *argv[], int *i, struct options *o)
 static int
 read_options(int argc, char *argv[], struct options *o)
 {
-	int only_words = 0, status;
+	static const char *const texts[] = {help, NULL};
+	static const struct pf_arguments how = {texts, read_option, read_word};
+	int status = pf_read_arguments(argc, argv, &how, o);
 
-	for (int i = 1; i < argc; i++) {
-		if (!only_words && strcmp(argv[i], "--") == 0) {
-			only_words = 1;
-			continue;
-		}
-		if (!only_words && strcmp(argv[i], "--help") == 0) {
-			fputs(help, stdout);
-			return PF_EXIT_FINE;
-		}
-		status = only_words ? read_word(argv[i], o)
-		                    : read_option(argc, argv, &i, o);
-		if (status >= 0)
-			return status;
-	}
+	if (status >= 0)
+		return status;
 	if (o->words < 2)
 		return pf_usage("verify", "name a policy and a host", NULL);
 	if (o->chain == NULL)

@@ -92,27 +92,32 @@ read_connect_to(const char *text, struct pf_connect_to *out)
 	       pf_address_parse(field[2], len[2], port, &out->address);
 }
 
+/* ----------------------------------------------------------------- options */
+
+static int
+out_of_memory(const char *command)
+{
+	pf_complain(command, "out of memory");
+	return PF_EXIT_UNDECIDED;
+}
+
 static int
 add_connect_to(const char *command, const char *text, struct pf_reach *reach)
 {
 	struct pf_connect_to one, *grown;
 
-	if (!read_connect_to(text, &one)) {
-		(void)pf_usage(command,
+	if (!read_connect_to(text, &one))
+		return pf_usage(command,
 		    "--connect-to takes HOST:PORT:ADDRESS:PORT with a numeric "
 		    "address, IPv6 in brackets, not",
 		    text);
-		return -1;
-	}
 	one.text = text;
 	grown = realloc(reach->to, (reach->to_count + 1) * sizeof one);
-	if (grown == NULL) {
-		(void)pf_usage(command, "out of memory", NULL);
-		return -1;
-	}
+	if (grown == NULL)
+		return out_of_memory(command);
 	reach->to = grown;
 	reach->to[reach->to_count++] = one;
-	return 1;
+	return -1;
 }
 
 /* ----------------------------------------------------------------- --proxy */
@@ -208,23 +213,18 @@ set_proxy(const char *command, const char *url, struct pf_reach *reach)
 
 	free(reach->proxy_text);
 	reach->proxy_text = malloc(len + 1 + PINFAST_HOST_LEN);
-	if (reach->proxy_text == NULL) {
-		(void)pf_usage(command, "out of memory", NULL);
-		return -1;
-	}
+	if (reach->proxy_text == NULL)
+		return out_of_memory(command);
 	memcpy(reach->proxy_text, url, len + 1);
 	if (read_proxy(reach->proxy_text, &reach->proxy,
 	        reach->proxy_text + len + 1))
-		return 1;
+		return -1;
 	/* It may hold a password: what was written is not repeated. */
-	(void)pf_usage(command,
+	return pf_usage(command,
 	    "--proxy takes http://HOST:PORT or socks5://HOST[:PORT], with "
 	    "USER:PASSWORD@ in front of HOST when it wants them",
 	    NULL);
-	return -1;
 }
-
-/* ----------------------------------------------------------------- options */
 
 static int
 set_timeout(const char *command, const char *text, struct pf_reach *reach)
@@ -235,11 +235,10 @@ set_timeout(const char *command, const char *text, struct pf_reach *reach)
 	if (end != text && *end == '\0' && seconds >= 0.001 &&
 	    seconds <= LONGEST_S) {
 		reach->timeout_ms = (int)(seconds * 1000);
-		return 1;
+		return -1;
 	}
-	(void)pf_usage(command, "--timeout takes 0.001 to 3600 seconds, not",
+	return pf_usage(command, "--timeout takes 0.001 to 3600 seconds, not",
 	    text);
-	return -1;
 }
 
 int
@@ -250,12 +249,11 @@ pf_reach_option(const char *command, int argc, char *const argv[], int *i,
 
 	if ((value = pf_option(argc, argv, i, "--starttls")) != NULL) {
 		if (pf_starttls_find(value, &reach->starttls))
-			return 1;
-		(void)pf_usage(command,
+			return -1;
+		return pf_usage(command,
 		    "--starttls takes smtp, lmtp, imap, pop3, ftp, nntp, "
 		    "sieve, ldap, postgres, mysql, xmpp or xmpp-server, not",
 		    value);
-		return -1;
 	}
 	if ((value = pf_option(argc, argv, i, "--proxy")) != NULL)
 		return set_proxy(command, value, reach);
@@ -265,9 +263,9 @@ pf_reach_option(const char *command, int argc, char *const argv[], int *i,
 		return add_connect_to(command, value, reach);
 	if ((value = pf_option(argc, argv, i, "--ca-file")) != NULL) {
 		reach->ca_file = value;
-		return 1;
+		return -1;
 	}
-	return 0;
+	return pf_unknown(command, argv[*i]);
 }
 
 void

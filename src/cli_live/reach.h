@@ -25,11 +25,8 @@ struct pf_reach {
 /* For --help: a line for each option. */
 extern const char pf_reach_help[];
 
-/*
- * Takes the option at *i if it is one of these.
- *
- * returns 1: taken; 0: another's; -1: its value is wrong, after a complaint
- */
+/* Takes the option at *i, which is one of these or none at all, as the
+ * function of a struct pf_arguments does. */
 int pf_reach_option(const char *command, int argc, char *const argv[], int *i,
     struct pf_reach *reach);
 

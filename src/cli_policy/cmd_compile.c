@@ -24,8 +24,9 @@ struct options {
 };
 
 static int
-read_option(int argc, char *argv[], int *i, struct options *o)
+read_option(int argc, char *argv[], int *i, void *arg)
 {
+	struct options *o = arg;
 	const char *value;
 
 	if (strcmp(argv[*i], "--quiet") == 0) {
@@ -41,28 +42,33 @@ read_option(int argc, char *argv[], int *i, struct options *o)
 	} else if ((value = pf_option(argc, argv, i, "--output")) != NULL ||
 	           (value = pf_option(argc, argv, i, "-o")) != NULL) {
 		o->output = value;
-	} else if (argv[*i][0] == '-' && argv[*i][1] != '\0') {
-		return pf_unknown("compile", argv[*i]);
-	} else if (o->path != NULL) {
-		return pf_usage("compile", "one policy at a time, not also",
-		    argv[*i]);
 	} else {
-		o->path = argv[*i];
+		return pf_unknown("compile", argv[*i]);
 	}
-	return PF_EXIT_FINE;
+	return -1;
+}
+
+static int
+read_word(char *word, void *arg)
+{
+	struct options *o = arg;
+
+	if (o->path != NULL)
+		return pf_usage("compile", "one policy at a time, not also",
+		    word);
+	o->path = word;
+	return -1;
 }
 
 static int
 read_options(int argc, char *argv[], struct options *o)
 {
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0) {
-			fputs(help, stdout);
-			return PF_EXIT_FINE;
-		}
-		if (read_option(argc, argv, &i, o) != PF_EXIT_FINE)
-			return PF_EXIT_USAGE;
-	}
+	static const char *const texts[] = {help, NULL};
+	static const struct pf_arguments how = {texts, read_option, read_word};
+	int status = pf_read_arguments(argc, argv, &how, o);
+
+	if (status >= 0)
+		return status;
 	if (o->path == NULL)
 		return pf_usage("compile", "name a policy", NULL);
 	if (o->output == NULL)

@@ -340,42 +340,55 @@ explain(const struct pinfast_store *store, const char *target, int64_t now)
 	return PF_EXIT_FINE;
 }
 
+struct options {
+	const char *words[2]; /* a policy and a host */
+	int count;
+	int64_t now;
+};
+
+static int
+read_option(int argc, char *argv[], int *i, void *arg)
+{
+	struct options *o = arg;
+	const char *value = pf_option(argc, argv, i, "--time");
+
+	if (value == NULL)
+		return pf_unknown("explain", argv[*i]);
+	return pf_time_option("explain", value, &o->now) ? -1 : PF_EXIT_USAGE;
+}
+
+static int
+read_word(char *word, void *arg)
+{
+	struct options *o = arg;
+
+	if (o->count == 2)
+		return pf_usage("explain", "one policy and one host, not also",
+		    word);
+	o->words[o->count++] = word;
+	return -1;
+}
+
 int
 pf_cmd_explain(int argc, char *argv[])
 {
-	const char *words[2] = {NULL, NULL};
-	int64_t now = pf_clock_now();
+	static const char *const texts[] = {help, NULL};
+	static const struct pf_arguments how = {texts, read_option, read_word};
+	struct options o = {{NULL, NULL}, 0, pf_clock_now()};
+	int status = pf_read_arguments(argc, argv, &how, &o);
 	struct pf_listener l;
 	struct pf_loaded policy;
-	int count = 0, status;
 
-	for (int i = 1; i < argc; i++) {
-		const char *value;
-
-		if (strcmp(argv[i], "--help") == 0) {
-			fputs(help, stdout);
-			return PF_EXIT_FINE;
-		}
-		if ((value = pf_option(argc, argv, &i, "--time")) != NULL) {
-			if (!pf_time_option("explain", value, &now))
-				return PF_EXIT_USAGE;
-		} else if (argv[i][0] == '-' && argv[i][1] != '\0') {
-			return pf_unknown("explain", argv[i]);
-		} else if (count == 2) {
-			return pf_usage("explain",
-			    "one policy and one host, not also", argv[i]);
-		} else {
-			words[count++] = argv[i];
-		}
-	}
-	if (count < 2)
+	if (status >= 0)
+		return status;
+	if (o.count < 2)
 		return pf_usage("explain", "name a policy and a host", NULL);
-	pf_listener_init(&l, words[0]);
+	pf_listener_init(&l, o.words[0]);
 	l.quiet_below = PF_LEVEL_ERROR;
 	l.out = stderr;
-	status = pf_policy_load(words[0], now, &l, &policy);
+	status = pf_policy_load(o.words[0], o.now, &l, &policy);
 	if (status == PF_EXIT_FINE)
-		status = explain(policy.store, words[1], now);
+		status = explain(policy.store, o.words[1], o.now);
 	pf_loaded_free(&policy);
 	return status;
 }

@@ -65,44 +65,54 @@ read_horizon(const char *text, unsigned *days)
 	return 1;
 }
 
+static int
+read_option(int argc, char *argv[], int *i, void *arg)
+{
+	struct options *o = arg;
+	const char *value;
+
+	if (strcmp(argv[*i], "--list-rules") == 0)
+		return list_rules();
+	if (strcmp(argv[*i], "--strict") == 0) {
+		o->strict = 1;
+	} else if (strcmp(argv[*i], "--json") == 0) {
+		o->json = 1;
+	} else if ((value = pf_option(argc, argv, i, "--horizon")) != NULL) {
+		if (!read_horizon(value, &o->lint.horizon_days))
+			return PF_EXIT_USAGE;
+	} else if ((value = pf_option(argc, argv, i, "--time")) != NULL) {
+		if (!pf_time_option("lint", value, &o->lint.now))
+			return PF_EXIT_USAGE;
+	} else if ((value = pf_option(argc, argv, i, "--ca-keys")) != NULL) {
+		o->lint.ca_keys = value;
+	} else {
+		return pf_unknown("lint", argv[*i]);
+	}
+	return -1;
+}
+
+static int
+read_word(char *word, void *arg)
+{
+	struct options *o = arg;
+
+	if (o->path != NULL)
+		return pf_usage("lint", "one policy at a time, not also", word);
+	o->path = word;
+	return -1;
+}
+
 /* -1: go on; else the exit status. */
 static int
 read_options(int argc, char *argv[], struct options *o)
 {
-	for (int i = 1; i < argc; i++) {
-		const char *value;
+	static const char *const texts[] = {help, NULL};
+	static const struct pf_arguments how = {texts, read_option, read_word};
+	int status = pf_read_arguments(argc, argv, &how, o);
 
-		if (strcmp(argv[i], "--help") == 0) {
-			fputs(help, stdout);
-			return PF_EXIT_FINE;
-		}
-		if (strcmp(argv[i], "--list-rules") == 0)
-			return list_rules();
-		if (strcmp(argv[i], "--strict") == 0) {
-			o->strict = 1;
-		} else if (strcmp(argv[i], "--json") == 0) {
-			o->json = 1;
-		} else if ((value = pf_option(argc, argv, &i, "--horizon")) !=
-		           NULL) {
-			if (!read_horizon(value, &o->lint.horizon_days))
-				return PF_EXIT_USAGE;
-		} else if ((value = pf_option(argc, argv, &i, "--time")) !=
-		           NULL) {
-			if (!pf_time_option("lint", value, &o->lint.now))
-				return PF_EXIT_USAGE;
-		} else if ((value = pf_option(argc, argv, &i, "--ca-keys")) !=
-		           NULL) {
-			o->lint.ca_keys = value;
-		} else if (argv[i][0] == '-' && argv[i][1] != '\0') {
-			return pf_unknown("lint", argv[i]);
-		} else if (o->path != NULL) {
-			return pf_usage("lint",
-			    "one policy at a time, not also", argv[i]);
-		} else {
-			o->path = argv[i];
-		}
-	}
-	return o->path != NULL ? -1 : pf_usage("lint", "name a policy", NULL);
+	if (status >= 0 || o->path != NULL)
+		return status;
+	return pf_usage("lint", "name a policy", NULL);
 }
 
 int

@@ -49,6 +49,16 @@ all_refuse() { # policy, text
 	gives 0 'again.store: 4 entries' 'serial 7, digest '
 }
 
+@test "behind -- there are no more options" {
+	cp policy.yaml ./--json
+	pinfast lint -- --json
+	pinfast compile --quiet -o again.store -- --json
+	cmp policy.store again.store
+	pinfast explain -- --json www.example.test | grep -q www.example.test
+	run pinfast lint -- policy.yaml --strict
+	gives 2 'one policy at a time, not also `--strict`'
+}
+
 @test "a policy from standard input" {
 	pinfast compile --quiet - -o again.store <policy.yaml
 	cmp policy.store again.store
