@@ -188,9 +188,11 @@ expect_what_is_there() {
 	policy "{ name: www.example.test, leaf: [$(pin leaf)] }" \
 	    "{ name: 127.0.0.1, port: $(cat silent), leaf: [$(pin leaf)] }"
 	echo old >metrics.prom
+	manner_server again-no --far "$(cat good)"
 	check_in_background --timeout 30 --junit junit.xml \
-	    --prometheus metrics.prom $(at www.example.test:443 good)
-	interrupt_after '^ok' said "$1"
+	    --prometheus metrics.prom \
+	    --connect-to "www.example.test:443:127.0.0.1:$PORT"
+	interrupt_after 'it has left' "$LOG" "$1"
 	gives "$2" 'ok         www.example.test:443' '1 ok' ', interrupted'
 	grep -q 'name="www.example.test:443"' junit.xml
 	[ "$(cat metrics.prom)" = old ]
