@@ -44,7 +44,9 @@
  * CURLOPT_SSL_VERIFYPEER, which is switched on (off for `pkix: none`) since
  * nobody can ask whether it is, CURLOPT_PINNEDPUBLICKEY,
  * _PROXY_PINNEDPUBLICKEY, _PROXY_SSL_VERIFYPEER and _PROXY_SSL_VERIFYHOST, and
- * _DOH_URL.
+ * _DOH_URL.  After a request was refused CURLOPT_FORBID_REUSE, and where its
+ * connection had been kept CURLOPT_FRESH_CONNECT for the next transfer: HTTP/2
+ * would go on meeting whoever was refused; both are off again afterwards.
  *
  * A copy made by curl_easy_duphandle() is to be attached for itself before it
  * is used.  curl_easy_reset() takes the callbacks away: what is transferred

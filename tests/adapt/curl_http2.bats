@@ -8,10 +8,22 @@ root=$BATS_TEST_DIRNAME/../..
 # NSS takes no sockets that are files.
 flavours='libcurl.so.4 libcurl-gnutls.so.4'
 
+# The server shows this certificate to whom comes from now on.
+shows() { # NAME
+	cp "$1-chain.pem" shown.pem
+	cp "$1.key" shown.key
+}
+
 setup_file() {
 	command -v nginx >/dev/null || return 0
 	cd "$BATS_FILE_TMPDIR" || return 1
 	make_pki
+	signed next intA 'subjectAltName=DNS:pin.test\n'
+	cat next.pem intA.pem >next-chain.pem
+	for key in leaf next; do
+		policy "one-$key" "hosts:\n  - {name: pin.test, mode: enforce, leaf: [$(pin_of "$key")]}"
+	done
+	shows leaf
 	for key in leaf client; do
 		policy "two-$key" "hosts:\n  - {name: pin.test, mode: enforce, leaf: [$(pin_of leaf)]}\n  - {name: two.test, mode: enforce, leaf: [$(pin_of $key)]}"
 	done
@@ -24,6 +36,7 @@ setup_file() {
 	done
 	cat >nginx.conf <<-END
 		daemon off;
+		user root;
 		pid nginx.pid;
 		error_log error.log;
 		events {}
@@ -35,10 +48,14 @@ setup_file() {
 			fastcgi_temp_path fastcgi;
 			uwsgi_temp_path uwsgi;
 			scgi_temp_path scgi;
+			# A name that varies is read anew for each handshake.
+			map \$ssl_server_name \$shown {
+				default shown;
+			}
 			server {
 				listen unix:$PWD/socket ssl http2;
-				ssl_certificate leaf-chain.pem;
-				ssl_certificate_key leaf.key;
+				ssl_certificate $PWD/\$shown.pem;
+				ssl_certificate_key $PWD/\$shown.key;
 				return 200 fine;
 			}
 		}
@@ -92,5 +109,36 @@ both() {
 		[ "$(grep -c ' deny pin-mismatch$' <<<"$output")" -eq 2 ]
 		[ "$(wc -l <access.log)" -eq 2 ]
 		! grep -q 'two.test' access.log
+	done
+}
+
+@test "a refused connection is not met again" {
+	cd "$BATS_FILE_TMPDIR" || return 1
+	for flavour in $flavours; do
+		shows leaf
+		: >access.log
+		# The pins change and the server's key does, too; then somebody
+		# else is met first, where the key is the pinned one later.
+		for before in 'policy=one-leaf.store handle' \
+		    'policy=one-next.store handle'; do
+			shows leaf
+			# shellcheck disable=SC2086 # words
+			run "./say-$flavour" $before http_version=4 \
+			    "unix_socket_path=$PWD/socket" \
+			    url=https://pin.test/ go \
+			    'run=cp next-chain.pem shown.pem && cp next.key shown.key' \
+			    load=one-next.store go go go go
+			echo "$flavour: $output"
+			[ "$(grep -c ' deny pin-mismatch$' <<<"$output")" -eq 1 ]
+			[ "$(grep -c '^0 allow pin-matched$' <<<"$output")" -eq 4 ]
+			# What is made anew is kept.
+			[ "$(tail -n 1 <<<"$output")" = '0 allow pin-matched' ]
+		done
+		for _ in $(seq 20); do
+			[ "$(wc -l <access.log)" -lt 8 ] || break
+			sleep 0.05
+		done
+		cat access.log
+		[ "$(cut -d ' ' -f 1 access.log | uniq | wc -l)" -eq 3 ]
 	done
 }

@@ -3,7 +3,9 @@
  *
  *   policy=FILE  another policy object, loaded from it
  *   handle       a new handle, attached to the last policy
+ *   load=FILE    the last policy object loads another one
  *   go           pinfast_curl_perform(), and a line about it
+ *   run=COMMAND  of the shell, which must succeed
  *   curlu=URL    CURLOPT_CURLU
  *   share        the pool of connections that all such handles use
  *   NAME=VALUE   CURLOPT_NAME
@@ -93,6 +95,21 @@ set(const char *name, const char *value)
 }
 
 static void
+load(const char *file)
+{
+	if (pinfast_load_file(policy, file, NULL) != PINFAST_OK)
+		die(file);
+}
+
+static void
+run(const char *command)
+{
+	fflush(stdout);
+	if (system(command) != 0)
+		die(command);
+}
+
+static void
 obey(char *word)
 {
 	char *value = strchr(word, '=');
@@ -107,13 +124,18 @@ obey(char *word)
 		use_pool();
 	else if (value == NULL)
 		die(word);
+	else if (strcmp(word, "run") == 0)
+		run(value);
+	else if (strcmp(word, "load") == 0)
+		load(value);
 	else if (strcmp(word, "curlu") == 0)
 		set_url(value);
 	else if (strcmp(word, "policy") != 0)
 		set(word, value);
-	else if (pinfast_new(NULL, &policy) != PINFAST_OK ||
-	         pinfast_load_file(policy, value, NULL) != PINFAST_OK)
+	else if (pinfast_new(NULL, &policy) != PINFAST_OK)
 		die(value);
+	else
+		load(value);
 }
 
 int

@@ -176,6 +176,21 @@ pinfast_curl_doh(struct pinfast_curl *c, const char *url)
 	return PINFAST_OK;
 }
 
+/* After a refusal the next transfer takes no connection that was kept; what it
+ * makes is kept again. */
+static void
+start_anew(struct pinfast_curl *c)
+{
+	if (c->left)
+		c->left = c->f.easy_setopt(c->easy, CURLOPT_FORBID_REUSE, 0L) !=
+		          CURLE_OK;
+	if (c->left_kept || c->fresh)
+		c->fresh = c->f.easy_setopt(c->easy, CURLOPT_FRESH_CONNECT,
+		               (long)c->left_kept) == CURLE_OK &&
+		           c->left_kept;
+	c->left_kept = 0;
+}
+
 enum pinfast_error
 pinfast_curl_prepare(struct pinfast_curl *c, struct pinfast_diag *diag)
 {
@@ -188,6 +203,7 @@ pinfast_curl_prepare(struct pinfast_curl *c, struct pinfast_diag *diag)
 		           "libcurl would not take the callbacks: attach "
 		           "before the handle is cleaned up, and outside of "
 		           "its callbacks");
+	start_anew(c);
 	c->error = pf_curl_target(c, c->easy, &c->prepared);
 	if (c->error == PINFAST_EUSAGE)
 		return pf_attached_refuse(diag, c->error,

@@ -64,6 +64,9 @@ struct pinfast_curl {
 	int forced_tls;     /* CURLOPT_USE_SSL is ours now, */
 	int barred_proxies; /* CURLOPT_PROXY_PINNEDPUBLICKEY, too */
 	enum pinfast_error error;
+	int left;      /* CURLOPT_FORBID_REUSE is ours, since a refusal */
+	int left_kept; /* which was on a connection that was kept */
+	int fresh;     /* CURLOPT_FRESH_CONNECT is ours now */
 	struct pf_curl_target prepared;
 	struct pinfast_conn *asked; /* what libcurl was told; NULL: nothing */
 	struct pinfast_conn *proxy_asked; /* the same of its proxy */

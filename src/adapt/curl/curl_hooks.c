@@ -433,6 +433,23 @@ judge_request(struct pinfast_curl *c, int peer_port, int local_port)
 	return judge_tls(c, tls, &target);
 }
 
+/*
+ * libcurl keeps a connection of HTTP/2 that a request was refused on, and the
+ * next one would meet the same keys, whoever would answer today.  It is closed
+ * when nobody else uses it, and the next transfer of this handle looks for no
+ * other one that was kept.
+ */
+static void
+leave(struct pinfast_curl *c)
+{
+	if (!c->running || c->refused)
+		return;
+	if (c->f.easy_setopt(c->easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK)
+		c->left = 1;
+	if (number(c, CURLINFO_NUM_CONNECTS) == 0)
+		c->left_kept = 1;
+}
+
 static int
 on_request(void *arg, char *peer, char *local, int peer_port, int local_port)
 {
@@ -441,8 +458,10 @@ on_request(void *arg, char *peer, char *local, int peer_port, int local_port)
 	    judge_request(c, peer_port, local_port);
 
 	/* Whatever came before: what is refused stays refused. */
-	if (verdict.decision != PINFAST_ALLOW)
+	if (verdict.decision != PINFAST_ALLOW) {
+		leave(c);
 		return CURL_PREREQFUNC_ABORT;
+	}
 	if (c->next.prereq == NULL)
 		return CURL_PREREQFUNC_OK;
 	return c->next.prereq(c->next.prereq_data, peer, local, peer_port,
