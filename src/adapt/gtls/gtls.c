@@ -80,6 +80,27 @@ pull_nothing(gnutls_transport_ptr_t ptr, void *data, size_t len)
 	return -1;
 }
 
+static ssize_t
+push_nowhere(gnutls_transport_ptr_t ptr, const void *data, size_t len)
+{
+	(void)ptr, (void)data;
+	return (ssize_t)len;
+}
+
+static ssize_t
+pull_end(gnutls_transport_ptr_t ptr, void *data, size_t len)
+{
+	(void)ptr, (void)data, (void)len;
+	return 0;
+}
+
+static int
+wait_for_end(gnutls_transport_ptr_t ptr, unsigned ms)
+{
+	(void)ptr, (void)ms;
+	return 1;
+}
+
 static int
 wait_for_nothing(gnutls_transport_ptr_t ptr, unsigned ms)
 {
@@ -108,6 +129,17 @@ leave_kernel(gnutls_session_t session)
 #endif
 }
 
+/* GnuTLS writes nothing behind its close_notify, whoever moves the bytes then;
+ * so does it read nothing behind the peer's end. */
+static void
+close_for_good(gnutls_session_t session)
+{
+	gnutls_transport_set_push_function(session, push_nowhere);
+	gnutls_transport_set_pull_function(session, pull_end);
+	gnutls_transport_set_pull_timeout_function(session, wait_for_end);
+	(void)gnutls_bye(session, GNUTLS_SHUT_RDWR);
+}
+
 void
 pf_gtls_block(gnutls_session_t session, struct pf_gtls *st)
 {
@@ -116,10 +148,13 @@ pf_gtls_block(gnutls_session_t session, struct pf_gtls *st)
 	if (st->blocked)
 		return;
 	st->blocked = 1;
+	leave_kernel(session);
+	/* Before, nothing could be written. */
+	if (st->again || pf_gtls_over(session, st))
+		close_for_good(session);
 	gnutls_transport_set_push_function(session, push_nothing);
 	gnutls_transport_set_pull_function(session, pull_nothing);
 	gnutls_transport_set_pull_timeout_function(session, wait_for_nothing);
-	leave_kernel(session);
 	/* What came before is read by nobody else. */
 	while (gnutls_record_recv_early_data(session, buffer, sizeof buffer) >
 	       0)
