@@ -111,6 +111,62 @@ a_session_without_a_tag_is_judged_anew(void **state)
 	}
 }
 
+static ssize_t
+push_later(gnutls_transport_ptr_t ptr, const void *data, size_t len)
+{
+	struct end *end = ptr;
+
+	(void)data, (void)len;
+	gnutls_transport_set_errno(end->session, EAGAIN);
+	return -1;
+}
+
+/* The server's last message has been read, and ours must wait for the line:
+ * whichever function goes on then. */
+static void
+whoever_ends_a_handshake_it_is_judged(void **state)
+{
+	static const struct {
+		const char *name;
+		int good;
+		shake_fn first, then;
+	} rows[] = {
+	    {"with us", 1, pinned, pinned},
+	    {"with us, then without", 1, pinned, gnutls_handshake},
+	    {"without us, then with", 1, gnutls_handshake, pinned},
+	    {"other pin, with us", 0, pinned, pinned},
+	    {"other pin, with us, then without", 0, pinned, gnutls_handshake},
+	    {"other pin, without us, then with", 0, gnutls_handshake, pinned},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct stage st = ordinary_stage(TLS12);
+		struct session *session = first_session(&st, 0);
+		struct two t;
+
+		if (!rows[i].good)
+			change_policy(st.policy, 2, PINFAST_ROLE_LEAF, &other);
+		t = attached_two(&st);
+		assert_int_equal(gnutls_session_set_data(t.c,
+		                     session->plain.data, session->plain.size),
+		    0);
+		assert_int_equal(rows[i].first(t.c), GNUTLS_E_AGAIN);
+		assert_int_equal(gnutls_handshake(t.s), GNUTLS_E_AGAIN);
+		gnutls_transport_set_push_function(t.c, push_later);
+		assert_true(rows[i].first(t.c) < 0);
+		gnutls_transport_set_push_function(t.c, push);
+		shake_with(&t, rows[i].then, gnutls_handshake);
+		chat_two(&t);
+		expect_two(rows[i].name, &t, rows[i].good,
+		    rows[i].good ? PINFAST_REASON_PIN_MATCHED
+		                 : PINFAST_REASON_PIN_MISMATCH);
+		part_two(&t);
+		drop(session);
+		end_stage(&st);
+	}
+}
+
 /* Offers both: GnuTLS 3.7 loses the first ticket when it gets a second one. */
 static void
 slip_in(gnutls_session_t into, const struct session *passed,
@@ -324,6 +380,7 @@ main(void)
 	    cmocka_unit_test(
 	        a_session_that_the_policy_no_longer_wants_is_not_offered),
 	    cmocka_unit_test(a_session_without_a_tag_is_judged_anew),
+	    cmocka_unit_test(whoever_ends_a_handshake_it_is_judged),
 	    cmocka_unit_test(a_tag_speaks_for_its_own_session_only),
 	    cmocka_unit_test(a_ticket_does_not_speak_for_an_identifier),
 	    cmocka_unit_test(damaged_sessions_are_not_offered),

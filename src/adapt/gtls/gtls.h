@@ -27,6 +27,7 @@ struct pf_gtls {
 	struct pinfast_gnutls_cache cache; /* servers */
 	uint8_t id[32];   /* what their sessions are bound to */
 	int wrapped;      /* pinfast_gnutls_handshake() looks after the end */
+	int at_its_end;   /* settled, and it was told to try again */
 	int over;         /* the handshake is complete */
 	int again;        /* it is not the first one of this session */
 	int blocked;      /* no bytes any more */

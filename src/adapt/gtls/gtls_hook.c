@@ -148,8 +148,18 @@ on_hello(gnutls_session_t session, struct pf_gtls *st,
 	return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
 }
 
-/* The peer's last message, and nobody looks after the end: what can be said
- * now is all that will be said. */
+/*
+ * The peer's last message.  Nobody may look after the end, also when
+ * pinfast_gnutls_handshake() was called so far: what can be said now is said.
+ * Only the certificates of a session of TLS 1.3 GnuTLS does not show yet.
+ */
+static int
+may_wait(gnutls_session_t session, const struct pf_gtls *st)
+{
+	return st->wrapped && !st->a.by_peer &&
+	       version(session) == PF_GTLS_TLS13;
+}
+
 static int
 on_finished(gnutls_session_t session, struct pf_gtls *st)
 {
@@ -229,7 +239,7 @@ pf_gtls_hook(gnutls_session_t session, unsigned type, unsigned when,
 		return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
 	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO)
 		error = on_client_hello(session, st, when, incoming, message);
-	else if (is_last(type, when, incoming) && !st->wrapped)
+	else if (is_last(type, when, incoming) && !may_wait(session, st))
 		error = on_finished(session, st);
 	if (error != 0 || !is_wanted(&st->next, type, when))
 		return error;
@@ -237,6 +247,13 @@ pf_gtls_hook(gnutls_session_t session, unsigned type, unsigned when,
 }
 
 /* ---------------------------------------------------------------- handshake */
+
+/* Has the handshake that is settled still something to send? */
+static int
+is_at_its_end(gnutls_session_t session, struct pf_gtls *st)
+{
+	return st->at_its_end || (!st->again && !pf_gtls_over(session, st));
+}
 
 int
 pinfast_gnutls_handshake(gnutls_session_t session)
@@ -252,13 +269,14 @@ pinfast_gnutls_handshake(gnutls_session_t session)
 		return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
 	}
 	/* Before TLS 1.3 this is another one, whoever has our functions. */
-	if (st->a.complete &&
-	    gnutls_protocol_get_version(session) < GNUTLS_TLS1_3 &&
-	    begin(st) != PINFAST_OK)
+	if (st->a.complete && version(session) == PF_GTLS_TLS12 &&
+	    !is_at_its_end(session, st) && begin(st) != PINFAST_OK)
 		return GNUTLS_E_MEMORY_ERROR;
 	st->wrapped = 1;
 	error = gnutls_handshake(session);
 	st->wrapped = 0;
+	st->at_its_end =
+	    error != 0 && st->a.complete && !gnutls_error_is_fatal(error);
 	if (error != 0)
 		return st->blocked ? GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR
 		                   : error;
