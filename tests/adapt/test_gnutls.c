@@ -521,6 +521,43 @@ the_adapter_says_what_it_is(void **state)
 	end_stage(&st);
 }
 
+static int hash_fails;
+
+static int
+own_hash(void *arg, const void *data, size_t len, uint8_t *out)
+{
+	(void)arg;
+	if (hash_fails)
+		return -1;
+	return EVP_Digest(data, len, out, NULL, EVP_sha256(), NULL) != 1;
+}
+
+/* Also of a key whose pin is known from another policy's connections. */
+static void
+a_sha256_of_the_applications_own_is_asked(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct stage st = ordinary_stage(TLS13);
+		struct two t;
+
+		hash_fails = 0;
+		if (i > 0)
+			assert_int_equal(pinfast_use_sha256(st.policy, own_hash,
+			                     NULL),
+			    0);
+		hash_fails = i > 1;
+		t = attached_two(&st);
+		shake_two(&t);
+		chat_two(&t);
+		expect_two("own hash", &t, i < 2,
+		    i < 2 ? PINFAST_REASON_PIN_MATCHED
+		          : PINFAST_REASON_HASH_FAILED);
+		part_two(&t);
+		end_stage(&st);
+	}
+}
+
 int
 main(void)
 {
@@ -542,6 +579,7 @@ main(void)
 	    cmocka_unit_test(without_anchors_attaching_is_refused),
 	    cmocka_unit_test(a_name_is_needed_where_the_policy_wants_one),
 	    cmocka_unit_test(what_others_have_made_is_judged_afterwards),
+	    cmocka_unit_test(a_sha256_of_the_applications_own_is_asked),
 	    cmocka_unit_test(the_adapter_says_what_it_is),
 	};
 
