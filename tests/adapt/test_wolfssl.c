@@ -7,6 +7,7 @@
 #include "pinfast-wolfssl.h"
 #include "wolf_world.h"
 
+#include <wolfssl/wolfcrypt/sha256.h>
 #include <wolfssl/wolfio.h>
 
 /* It is under rootB, with nobody between. */
@@ -462,6 +463,41 @@ a_verdict_is_of_its_own_handshake(void **state)
 	pinfast_free(policy);
 }
 
+static int hash_fails;
+
+static int
+own_hash(void *arg, const void *data, size_t len, uint8_t *out)
+{
+	(void)arg;
+	return hash_fails ? -1 : wc_Sha256Hash(data, (word32)len, out);
+}
+
+/* Also of a key whose pin is known from connections before. */
+static void
+a_sha256_of_the_applications_own_is_asked(void **state)
+{
+	struct pinfast *policy = world_policy(NULL, PINFAST_ROLE_LEAF, RIGHT);
+	struct pair p;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		hash_fails = 0;
+		if (i > 0)
+			assert_int_equal(pinfast_use_sha256(policy, own_hash,
+			                     NULL),
+			    0);
+		hash_fails = i > 1;
+		begin(&p, policy, 1);
+		meet(&p, peer_new(RIGHT, 0, 1));
+		shake(&p);
+		assert_int_equal(pinfast_wolfssl_result(p.c).reason,
+		    i < 2 ? PINFAST_REASON_PIN_MATCHED
+		          : PINFAST_REASON_HASH_FAILED);
+		end(&p);
+	}
+	pinfast_free(policy);
+}
+
 int
 main(void)
 {
@@ -475,6 +511,7 @@ main(void)
 	    cmocka_unit_test(the_tag_of_what_broke_off_is_no_evidence),
 	    cmocka_unit_test(a_shared_key_is_no_session),
 	    cmocka_unit_test(a_client_with_a_shared_key_resumes_nothing),
+	    cmocka_unit_test(a_sha256_of_the_applications_own_is_asked),
 	    cmocka_unit_test(a_verdict_is_of_its_own_handshake),
 	};
 
