@@ -123,6 +123,17 @@ push(gnutls_transport_ptr_t ptr, const void *data, size_t len)
 	return (ssize_t)len;
 }
 
+/* The line is busy. */
+static inline ssize_t
+push_later(gnutls_transport_ptr_t ptr, const void *data, size_t len)
+{
+	struct end *end = ptr;
+
+	(void)data, (void)len;
+	gnutls_transport_set_errno(end->session, EAGAIN);
+	return -1;
+}
+
 static inline ssize_t
 pull(gnutls_transport_ptr_t ptr, void *data, size_t size)
 {

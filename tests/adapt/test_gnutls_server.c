@@ -244,6 +244,80 @@ a_server_takes_early_data_with_bound_tickets_alone(void **state)
 	}
 }
 
+/* The client's last message is read while the line is busy. */
+static void
+end_slowly(struct two *t, shake_fn first, shake_fn then)
+{
+	gnutls_transport_set_push_function(t->s, push_later);
+	(void)first(t->s);
+	gnutls_transport_set_push_function(t->s, push);
+	shake_with(t, gnutls_handshake, then);
+	chat_two(t);
+}
+
+/* A client that comes back, to a server whose tickets are its own. */
+static void
+whoever_ends_a_handshake_its_client_is_judged(void **state)
+{
+	(void)state;
+	for (int right = 0; right < 2; right++)
+		for (int tls = TLS12; tls <= TLS13; tls++) {
+			struct session session = {.len = 0};
+			struct stage st = mutual_stage(&client, &stranger, tls);
+			struct two t =
+			    mutual(&st, "partner", ITS_OWN, &session);
+
+			part_two(&t);
+			t = two_of(st.client, st.server, tls, 0);
+			assert_int_equal(pinfast_gnutls_attach_server(t.s,
+			                     st.policy,
+			                     right ? "partner" : "guest", NULL),
+			    0);
+			gnutls_session_ticket_enable_server(t.s, &st.key);
+			assert_int_equal(gnutls_session_set_data(t.c,
+			                     session.plain.data,
+			                     session.plain.size),
+			    0);
+			(void)gnutls_handshake(t.c);
+			(void)pinned(t.s);
+			(void)gnutls_handshake(t.c);
+			end_slowly(&t, pinned, gnutls_handshake);
+			expect_server("ended without us", &t, right,
+			    right ? PINFAST_REASON_PIN_MATCHED
+			          : PINFAST_REASON_PIN_MISMATCH);
+			assert_true(gnutls_session_is_resumed(t.s));
+			gnutls_free(session.plain.data);
+			part_two(&t);
+			end_stage(&st);
+		}
+}
+
+/* Another handshake on the same connection. */
+static void
+whoever_ends_a_second_handshake_nobody_is_locked_out(void **state)
+{
+	(void)state;
+	for (int with_us = 0; with_us < 2; with_us++) {
+		struct session none = {.len = 0};
+		struct stage st = mutual_stage(&client, &stranger, TLS12);
+		struct two t = mutual(&st, "partner", OURS, &none);
+		char byte;
+
+		expect_server("first", &t, 1, PINFAST_REASON_PIN_MATCHED);
+		t.app = 0;
+		(void)gnutls_handshake(t.c);
+		assert_int_equal(gnutls_record_recv(t.s, &byte, 1),
+		    GNUTLS_E_REHANDSHAKE);
+		(void)gnutls_handshake(t.s);
+		(void)gnutls_handshake(t.c);
+		end_slowly(&t, with_us ? pinned : gnutls_handshake, pinned);
+		expect_server("second", &t, 1, PINFAST_REASON_PIN_MATCHED);
+		gnutls_free(none.plain.data);
+		part_two(&t);
+		end_stage(&st);
+	}
+}
+
 int
 main(void)
 {
@@ -255,6 +329,9 @@ main(void)
 	    cmocka_unit_test(a_withdrawn_client_does_not_come_back),
 	    cmocka_unit_test(
 	        a_server_takes_early_data_with_bound_tickets_alone),
+	    cmocka_unit_test(whoever_ends_a_handshake_its_client_is_judged),
+	    cmocka_unit_test(
+	        whoever_ends_a_second_handshake_nobody_is_locked_out),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -111,16 +111,6 @@ a_session_without_a_tag_is_judged_anew(void **state)
 	}
 }
 
-static ssize_t
-push_later(gnutls_transport_ptr_t ptr, const void *data, size_t len)
-{
-	struct end *end = ptr;
-
-	(void)data, (void)len;
-	gnutls_transport_set_errno(end->session, EAGAIN);
-	return -1;
-}
-
 /* The server's last message has been read, and ours must wait for the line:
  * whichever function goes on then. */
 static void

@@ -20,20 +20,22 @@
 /* For programs that find adapters at run time. */
 PINFAST_API const struct pf_adapter *pinfast_adapter_gnutls(void);
 
+#define PF_GTLS_RANDOMS 64
+
 /* What one session carries. */
 struct pf_gtls {
 	struct pf_attached a;
 	struct pinfast_gnutls_next next;
 	struct pinfast_gnutls_cache cache; /* servers */
-	uint8_t id[32];   /* what their sessions are bound to */
-	int wrapped;      /* pinfast_gnutls_handshake() looks after the end */
-	int at_its_end;   /* settled, and it was told to try again */
-	int over;         /* the handshake is complete */
-	int again;        /* it is not the first one of this session */
-	int blocked;      /* no bytes any more */
-	int hello;        /* a ClientHello went out, and we have seen it */
-	unsigned offers;  /* pf_gtls_offers() of it */
-	int bound;        /* a server's tickets are its own */
+	uint8_t id[32];  /* what their sessions are bound to */
+	int wrapped;     /* pinfast_gnutls_handshake() looks after the end */
+	int over;        /* the handshake is complete */
+	int again;       /* it is not the first one of this session */
+	int blocked;     /* no bytes any more */
+	int hello;       /* a ClientHello went out, and we have seen it */
+	unsigned offers; /* pf_gtls_offers() of it */
+	int bound;       /* a server's tickets are its own */
+	uint8_t settled[PF_GTLS_RANDOMS]; /* the handshake of the verdict */
 	uint8_t *offered; /* the session that passed by its tag */
 	size_t offered_len;
 };

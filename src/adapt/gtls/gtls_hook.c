@@ -46,23 +46,6 @@ version(gnutls_session_t session)
 	           : PF_GTLS_TLS13;
 }
 
-struct pinfast_verdict
-pf_gtls_end(gnutls_session_t session, struct pf_gtls *st)
-{
-	int resumed = gnutls_session_is_resumed(session) != 0;
-
-	if (st->a.complete)
-		return pf_attached_end(&st->a, resumed);
-	/* Which session was offered only our hook has seen. */
-	if (!st->hello || (st->offers & version(session)) == 0)
-		st->a.by_tag = 0;
-	/* One whose tag nobody has judged is verified as it stands. */
-	if (resumed && !st->a.by_tag && !st->a.by_peer && st->a.conn != NULL)
-		judge(session, st);
-	pf_gtls_forget(st);
-	return pf_attached_end(&st->a, resumed);
-}
-
 /* A handshake begins; the first one began when it was attached. */
 static enum pinfast_error
 begin(struct pf_gtls *st)
@@ -73,6 +56,52 @@ begin(struct pf_gtls *st)
 	st->hello = 0;
 	st->over = 0;
 	return pf_attached_ready(&st->a);
+}
+
+/* Each handshake has its own (RFC 8446, 4.1.2; RFC 5246, 7.4.1.2), of both
+ * ends. */
+static void
+read_randoms(gnutls_session_t session, uint8_t out[PF_GTLS_RANDOMS])
+{
+	gnutls_datum_t client = {NULL, 0}, server = {NULL, 0};
+
+	memset(out, 0, PF_GTLS_RANDOMS);
+	gnutls_session_get_random(session, &client, &server);
+	if (client.size == PF_GTLS_RANDOMS / 2)
+		memcpy(out, client.data, client.size);
+	if (server.size == PF_GTLS_RANDOMS / 2)
+		memcpy(out + client.size, server.data, server.size);
+}
+
+/* Is the last handshake the one that was settled? */
+static int
+is_settled(gnutls_session_t session, const struct pf_gtls *st)
+{
+	uint8_t random[PF_GTLS_RANDOMS];
+
+	read_randoms(session, random);
+	return memcmp(random, st->settled, sizeof random) == 0;
+}
+
+struct pinfast_verdict
+pf_gtls_end(gnutls_session_t session, struct pf_gtls *st)
+{
+	int resumed = gnutls_session_is_resumed(session) != 0;
+
+	if (st->a.complete && is_settled(session, st))
+		return pf_attached_end(&st->a, resumed);
+	/* Nobody told us of this one, whoever has our functions. */
+	if (st->a.complete && begin(st) != PINFAST_OK)
+		return pf_not_judged();
+	read_randoms(session, st->settled);
+	/* Which session was offered only our hook has seen. */
+	if (!st->hello || (st->offers & version(session)) == 0)
+		st->a.by_tag = 0;
+	/* One whose tag nobody has judged is verified as it stands. */
+	if (resumed && !st->a.by_tag && !st->a.by_peer && st->a.conn != NULL)
+		judge(session, st);
+	pf_gtls_forget(st);
+	return pf_attached_end(&st->a, resumed);
 }
 
 /* A hello comes first: what was shown before it belongs to a handshake that
@@ -151,12 +180,13 @@ on_hello(gnutls_session_t session, struct pf_gtls *st,
 /*
  * The peer's last message.  Nobody may look after the end, also when
  * pinfast_gnutls_handshake() was called so far: what can be said now is said.
- * Only the certificates of a session of TLS 1.3 GnuTLS does not show yet.
+ * Only the certificates of a session of TLS 1.3 GnuTLS does not show a client
+ * yet.
  */
 static int
 may_wait(gnutls_session_t session, const struct pf_gtls *st)
 {
-	return st->wrapped && !st->a.by_peer &&
+	return st->wrapped && !st->a.server && !st->a.by_peer &&
 	       version(session) == PF_GTLS_TLS13;
 }
 
@@ -248,13 +278,6 @@ pf_gtls_hook(gnutls_session_t session, unsigned type, unsigned when,
 
 /* ---------------------------------------------------------------- handshake */
 
-/* Has the handshake that is settled still something to send? */
-static int
-is_at_its_end(gnutls_session_t session, struct pf_gtls *st)
-{
-	return st->at_its_end || (!st->again && !pf_gtls_over(session, st));
-}
-
 int
 pinfast_gnutls_handshake(gnutls_session_t session)
 {
@@ -268,15 +291,9 @@ pinfast_gnutls_handshake(gnutls_session_t session)
 		pf_gtls_block(session, st);
 		return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
 	}
-	/* Before TLS 1.3 this is another one, whoever has our functions. */
-	if (st->a.complete && version(session) == PF_GTLS_TLS12 &&
-	    !is_at_its_end(session, st) && begin(st) != PINFAST_OK)
-		return GNUTLS_E_MEMORY_ERROR;
 	st->wrapped = 1;
 	error = gnutls_handshake(session);
 	st->wrapped = 0;
-	st->at_its_end =
-	    error != 0 && st->a.complete && !gnutls_error_is_fatal(error);
 	if (error != 0)
 		return st->blocked ? GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR
 		                   : error;
