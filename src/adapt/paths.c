@@ -266,6 +266,8 @@ remember(const struct pf_paths *p, const struct pf_link *link,
 {
 	struct pf_facts facts;
 
+	if (p->seen == NULL)
+		return;
 	memset(&facts, 0, sizeof facts);
 	facts.walked = link->walked;
 	facts.not_after = link_until(link);
@@ -280,8 +282,7 @@ learned(void *arg, size_t index, const uint8_t pin[PINFAST_PIN_LEN])
 {
 	const struct pf_paths *p = arg;
 
-	if (p->seen != NULL)
-		remember(p, p->path[index], pin);
+	remember(p, p->path[index], pin);
 }
 
 /* Anybody can show what nobody verified: it is kept for this time only. */

@@ -278,14 +278,16 @@ is_about_leaf(int32_t reason)
 	       reason == PINFAST_REASON_PARSER_DISAGREEMENT;
 }
 
-/* Is the leaf's pin known, and one that is asked for?  Such a leaf is not
- * refused for itself; the whole question is asked once it is verified. */
+/* Is the leaf's pin known, and one that is asked for?  By the one entry there
+ * is, such a leaf is not refused for itself; the whole question is asked once
+ * it is verified. */
 static int
 is_wanted(struct pinfast_conn *conn, const struct pinfast_path *path)
 {
 	uint8_t pin[PINFAST_PIN_LEN];
 
-	return path->known != NULL && path->known(path->arg, 0, pin) &&
+	return conn->name_count == 1 && (conn->port != 0 || conn->server) &&
+	       path->known != NULL && path->known(path->arg, 0, pin) &&
 	       pf_conn_wants(conn, pin) > 0;
 }
 

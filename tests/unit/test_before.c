@@ -45,6 +45,7 @@ make_policy(struct pinfast_builder **out)
 	entry(b, "leaf.test", PINFAST_ROLE_LEAF, LEAF);
 	entry(b, "cert.test", PINFAST_ROLE_LEAF, INTER);
 	pinfast_builder_pin(b, PINFAST_ROLE_CERT, certs[LEAF].cert_pin);
+	entry(b, "inter.test", PINFAST_ROLE_LEAF, INTER);
 	entry(b, "ca.test", PINFAST_ROLE_LEAF, LEAF);
 	world_pin(b, PINFAST_ROLE_CA, ROOT);
 	entry(b, "any.test", PINFAST_ROLE_ANY, LEAF);
@@ -95,6 +96,7 @@ static const struct row {
     {"other.test", NULL, OTHER, 0, 0},
     {"a..test", NULL, OTHER, 0, 0},
     {"leaf.test", "cert.test", OTHER, 1, PINFAST_REASON_PIN_MISMATCH},
+    {"leaf.test", "inter.test", LEAF, 1, PINFAST_REASON_PIN_MISMATCH},
     {"leaf.test", "other.test", OTHER, 0, 0},
     {"leaf.test", "ca.test", OTHER, 0, 0},
 };
