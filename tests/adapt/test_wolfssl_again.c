@@ -138,6 +138,39 @@ a_ticket_for_one_label_is_none_for_another(void **state)
 	}
 }
 
+/* A server that learns which name it is asked for takes another WOLFSSL_CTX:
+ * then the anchors of that one count. */
+static void
+a_server_may_move_to_another_context(void **state)
+{
+	(void)state;
+	for (int tls = TLS12; tls <= TLS13; tls++)
+		for (int right = 0; right < 2; right++) {
+			struct mutual m = mutual_of(tls);
+			WOLFSSL_CTX *other =
+			    server_ctx(LEAF, INT_A, NOBODY, tls);
+			struct duo *d = duo_of(m.client, m.server);
+
+			trust(other, right ? ROOT_A : ROOT_B);
+			assert_int_equal(pinfast_wolfssl_init(other, m.policy,
+			                     NULL, NULL),
+			    0);
+			assert_int_equal(pinfast_wolfssl_attach_server(d->s.ssl,
+			                     "partner", NULL),
+			    0);
+			assert_non_null(wolfSSL_set_SSL_CTX(d->s.ssl, other));
+			pump(d);
+			talk(d);
+			assert_int_equal(d->app, right ? 16 : 0);
+			assert_int_equal(pinfast_wolfssl_result(d->s.ssl)
+			                         .decision == PINFAST_ALLOW,
+			    right);
+			close_duo(d);
+			drop_ctx(other);
+			end_mutual(&m);
+		}
+}
+
 /* It would still be welcome, but the policy does not ask what it did. */
 static void
 a_ticket_for_other_terms_is_none(void **state)
@@ -530,6 +563,7 @@ main(void)
 	    cmocka_unit_test(a_link_that_is_known_is_asked_for_its_dates),
 	    cmocka_unit_test(a_ticket_for_one_label_is_none_for_another),
 	    cmocka_unit_test(a_ticket_for_other_terms_is_none),
+	    cmocka_unit_test(a_server_may_move_to_another_context),
 	    cmocka_unit_test(a_certificate_after_the_handshake_is_refused),
 	    cmocka_unit_test(a_client_does_not_pass_for_the_one_before),
 	    cmocka_unit_test(a_client_that_broke_off_helps_no_other),

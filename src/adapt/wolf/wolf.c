@@ -57,6 +57,14 @@ state_of(WOLFSSL_CTX *ctx)
 	return ctx_index < 0 ? NULL : wolfSSL_CTX_get_ex_data(ctx, ctx_index);
 }
 
+struct pf_wolf_ctx *
+pf_wolf_ctx_of(const struct pf_wolf *st)
+{
+	struct pf_wolf_ctx *ctx = state_of(wolfSSL_get_SSL_CTX(st->ssl));
+
+	return ctx != NULL ? ctx : st->ctx;
+}
+
 /* ------------------------------------------------------------------- states */
 
 /* wolfSSL does not say when it frees a connection: they are kept in lists, and
@@ -197,7 +205,7 @@ pf_wolf_begin(struct pf_wolf *st)
 	st->has_hello = 0;
 	learn_names(st);
 	pf_wolf_unshow(st);
-	pf_wolf_anchors_follow(st->ctx);
+	pf_wolf_anchors_follow(pf_wolf_ctx_of(st));
 	pf_wolf_anchors_own(st);
 	return PINFAST_OK;
 }
@@ -453,7 +461,7 @@ pinfast_wolfssl_attach_server(WOLFSSL *ssl, const char *label,
 		return pf_attached_doom(&st->a, diag, error,
 		    "the session id context could not be set");
 	st->saw_error = 0;
-	pf_wolf_anchors_follow(st->ctx);
+	pf_wolf_anchors_follow(pf_wolf_ctx_of(st));
 	pf_wolf_anchors_own(st);
 	return PINFAST_OK;
 }

@@ -121,6 +121,10 @@ struct pf_wolf *pf_wolf_of(WOLFSSL *ssl);
  * server, or a WOLFSSL_CTX that was never initialised. */
 struct pf_wolf *pf_wolf_make(WOLFSSL *ssl);
 
+/* The one whose anchors count: a server may have moved to another WOLFSSL_CTX
+ * (wolfSSL_set_SSL_CTX()) since it was attached. */
+struct pf_wolf_ctx *pf_wolf_ctx_of(const struct pf_wolf *st);
+
 /* Begins a handshake: a new connection object with its names and anchors. */
 PINFAST_CHECK enum pinfast_error pf_wolf_begin(struct pf_wolf *st);
 

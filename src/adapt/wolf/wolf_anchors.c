@@ -249,7 +249,7 @@ pf_wolf_anchors_own(struct pf_wolf *st)
 	else if (count == 0)
 		/* The WOLFSSL_CTX keeps its own. */
 		wolfSSL_set0_verify_cert_store(st->ssl,
-		    wolfSSL_CTX_get_cert_store(st->ctx->ctx));
+		    wolfSSL_CTX_get_cert_store(pf_wolf_ctx_of(st)->ctx));
 	st->had_anchors = count > 0;
 	st->bad_anchors = count < 0;
 	wolfSSL_X509_STORE_free(to.store);

@@ -97,7 +97,7 @@ find_anchors(struct hook *h)
 		h->paths.anchors = &h->st->own;
 		return;
 	}
-	h->anchors = pf_wolf_anchors_get(h->st->ctx, manager_of(h));
+	h->anchors = pf_wolf_anchors_get(pf_wolf_ctx_of(h->st), manager_of(h));
 	if (h->anchors != NULL)
 		h->paths.anchors = &h->anchors->pool;
 }
@@ -213,8 +213,8 @@ on_issuer(struct hook *h, int ok, int agreed)
 		h->st->saw_error = 1;
 	if (agreed || h->st->bypassed) {
 		if (walked)
-			pf_wolf_anchors_expect(h->st->ctx, manager_of(h),
-			    &link);
+			pf_wolf_anchors_expect(pf_wolf_ctx_of(h->st),
+			    manager_of(h), &link);
 		return 1;
 	}
 	if (h->st->verify == NULL && walked && pf_issuers_none(&link.walked))
@@ -308,7 +308,7 @@ pf_wolf_verify(int ok, WOLFSSL_X509_STORE_CTX *store)
 	if ((h.st->a.complete && pf_wolf_begin(h.st) != PINFAST_OK) ||
 	    pf_wolf_now(h.st) != PINFAST_OK)
 		return 0;
-	pf_wolf_anchors_for(h.st->ctx);
+	pf_wolf_anchors_for(pf_wolf_ctx_of(h.st));
 	go = hook(&h, ok && store->error == 0);
 	if (!go || store->error_depth == 0)
 		pf_wolf_anchors_for(NULL);
