@@ -47,10 +47,9 @@ struct options {
 	struct pf_reach reach;
 };
 
-/* The option at *i, if it takes a file; NULL: it does not. */
-static const char **
-file_option(int argc, char *argv[], int *i, struct options *o,
-    const char **value)
+/* The option at *i, if it takes a file; 0: it does not. */
+static int
+take_file(int argc, char *argv[], int *i, struct options *o)
 {
 	const struct {
 		const char *name;
@@ -59,11 +58,14 @@ file_option(int argc, char *argv[], int *i, struct options *o,
 	    {"--junit", &o->junit}, {"--prometheus", &o->prometheus}};
 
 	for (size_t k = 0; k < sizeof files / sizeof *files; k++) {
-		*value = pf_option(argc, argv, i, files[k].name);
-		if (*value != NULL)
-			return files[k].file;
+		const char *value = pf_option(argc, argv, i, files[k].name);
+
+		if (value != NULL) {
+			*files[k].file = value;
+			return 1;
+		}
 	}
-	return NULL;
+	return 0;
 }
 
 /* The policy, then hosts. */
@@ -91,11 +93,11 @@ static int
 read_option(int argc, char *argv[], int *i, void *arg)
 {
 	struct options *o = arg;
-	const char *value, **file = file_option(argc, argv, i, o, &value);
+	const char *value;
 
-	if (file != NULL) {
-		*file = value;
-	} else if (strcmp(argv[*i], "--json") == 0) {
+	if (take_file(argc, argv, i, o))
+		return -1;
+	if (strcmp(argv[*i], "--json") == 0) {
 		o->json = 1;
 	} else if (strcmp(argv[*i], "--quiet") == 0) {
 		o->quiet = 1;
