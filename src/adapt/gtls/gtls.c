@@ -42,16 +42,18 @@ pf_gtls_of(gnutls_session_t session)
 static struct pf_gtls *
 make(gnutls_session_t session)
 {
-	struct pf_gtls *st = pf_gtls_of(session);
+	struct pf_gtls *st = NULL;
 	int error;
 
-	if (st != NULL)
-		return st;
 	error = gnutls_session_ext_register(session, "pinfast", EXTENSION,
 	    GNUTLS_EXT_TLS, NULL, NULL, free_state, NULL, NULL, 0);
-	/* It is there when memory ran out behind this point before. */
 	if (error != 0 && error != GNUTLS_E_ALREADY_REGISTERED)
 		return NULL;
+	/* There is none when memory ran out behind this point before. */
+	if (error != 0)
+		st = pf_gtls_of(session);
+	if (st != NULL)
+		return st;
 	st = calloc(1, sizeof *st);
 	if (st != NULL)
 		gnutls_ext_set_data(session, EXTENSION, st);

@@ -244,8 +244,10 @@ int
 pf_gtls_hook_alone(gnutls_session_t session, unsigned type, unsigned when,
     unsigned incoming, const gnutls_datum_t *message)
 {
-	if (type != GNUTLS_HANDSHAKE_CLIENT_HELLO &&
-	    !is_last(type, when, incoming))
+	int is_hello = type == GNUTLS_HANDSHAKE_CLIENT_HELLO &&
+	               (incoming || when == GNUTLS_HOOK_PRE);
+
+	if (!is_hello && !is_last(type, when, incoming))
 		return 0;
 	return pf_gtls_hook(session, type, when, incoming, message);
 }

@@ -97,16 +97,21 @@ judge(struct pf_gtls_work *w, int verified)
 static void
 judge_certificates(struct pf_gtls_work *w)
 {
-	int own;
+	unsigned needs = pinfast_conn_needs(w->j->conn);
+	int own = 0;
 
-	if (pinfast_conn_needs(w->j->conn) == PINFAST_NEED_LEAF_ONLY) {
+	if (needs == PINFAST_NEED_LEAF_ONLY) {
 		/* To a policy that is loaded right now, and wants it, nothing
 		 * has verified. */
 		w->j->verdict =
 		    pf_paths_failed(&w->p, PINFAST_REASON_PKIX_FAILED);
 		return;
 	}
-	own = pf_gtls_own_anchors(w);
+	/* Anchors that it was judged under before may count no more. */
+	if ((needs & PINFAST_NEED_TRUST) ||
+	    pinfast_conn_verdict(w->j->conn).reason !=
+	        PINFAST_REASON_NOT_JUDGED)
+		own = pf_gtls_own_anchors(w);
 	if (pf_paths_before(&w->p))
 		w->j->verdict = pinfast_conn_verdict(w->j->conn);
 	else
