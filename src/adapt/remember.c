@@ -75,7 +75,8 @@ pf_seen_get(struct pf_seen *seen, struct pinfast_bytes bytes,
 {
 	unsigned set = set_of(bytes), way;
 
-	pthread_mutex_lock(&seen->lock);
+	if (pthread_mutex_trylock(&seen->lock) != 0)
+		return 0;
 	way = find(seen, bytes, other);
 	if (way < PF_SEEN_WAYS) {
 		*facts = seen->slot[set][way].facts;
@@ -142,8 +143,9 @@ pf_seen_put(struct pf_seen *seen, struct pinfast_bytes bytes,
 	kept.data = copy;
 	kept.len = bytes.len;
 	move_all(&moved.walked, bytes.data, copy);
-	pthread_mutex_lock(&seen->lock);
-	copy = keep(seen, kept, other, &moved);
-	pthread_mutex_unlock(&seen->lock);
+	if (pthread_mutex_trylock(&seen->lock) == 0) {
+		copy = keep(seen, kept, other, &moved);
+		pthread_mutex_unlock(&seen->lock);
+	}
 	free(copy);
 }

@@ -26,7 +26,8 @@ struct pf_facts {
 	uint8_t pin[PINFAST_PIN_LEN];
 };
 
-/* Any number of threads use one. */
+/* Any number of threads use one.  Nobody waits for another: who comes meanwhile
+ * knows nothing, also in a child that was forked in between. */
 struct pf_seen {
 	pthread_mutex_t lock;
 	unsigned next; /* the way that is overwritten next */

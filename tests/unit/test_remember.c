@@ -98,6 +98,24 @@ what_is_large_is_not_kept(void **state)
 	free(much);
 }
 
+/* As in a child of fork(), whose parent's other thread held the lock. */
+static void
+nobody_waits(void **state)
+{
+	struct pf_seen seen;
+
+	(void)state;
+	pf_seen_init(&seen);
+	pf_seen_put(&seen, bytes_of("x"), bytes_of(""), &one);
+	assert_int_equal(pthread_mutex_lock(&seen.lock), 0);
+	assert_int_equal(get(&seen, "x", ""), 0);
+	pf_seen_put(&seen, bytes_of("y"), bytes_of(""), &two);
+	assert_int_equal(pthread_mutex_unlock(&seen.lock), 0);
+	assert_int_equal(get(&seen, "x", ""), 1);
+	assert_int_equal(get(&seen, "y", ""), 0);
+	pf_seen_fini(&seen);
+}
+
 /* Twice, first with what has no pin: what is known stays, and the pin comes
  * to it. */
 static void
@@ -359,6 +377,7 @@ main(void)
 	    cmocka_unit_test(only_the_very_bytes_are_found),
 	    cmocka_unit_test(the_oldest_one_is_forgotten),
 	    cmocka_unit_test(what_is_large_is_not_kept),
+	    cmocka_unit_test(nobody_waits),
 	    cmocka_unit_test(a_pin_is_added),
 	    cmocka_unit_test(every_slice_is_one_of_the_bytes_asked_about),
 	    cmocka_unit_test(a_certificate_is_looked_into_once),
