@@ -286,7 +286,7 @@ is_wanted(struct pinfast_conn *conn, const struct pinfast_path *path)
 {
 	uint8_t pin[PINFAST_PIN_LEN];
 
-	return conn->name_count == 1 && (conn->port != 0 || conn->server) &&
+	return conn->name_count == 1 && conn->port != 0 &&
 	       path->known != NULL && path->known(path->arg, 0, pin) &&
 	       pf_conn_wants(conn, pin) > 0;
 }

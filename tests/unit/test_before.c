@@ -46,6 +46,10 @@ make_policy(struct pinfast_builder **out)
 	entry(b, "cert.test", PINFAST_ROLE_LEAF, INTER);
 	pinfast_builder_pin(b, PINFAST_ROLE_CERT, certs[LEAF].cert_pin);
 	entry(b, "inter.test", PINFAST_ROLE_LEAF, INTER);
+	pinfast_builder_entry(b, "ports.test", 443, PINFAST_SCOPE_EXACT);
+	world_pin(b, PINFAST_ROLE_LEAF, LEAF);
+	pinfast_builder_entry(b, "ports.test", 8443, PINFAST_SCOPE_EXACT);
+	world_pin(b, PINFAST_ROLE_LEAF, INTER);
 	entry(b, "ca.test", PINFAST_ROLE_LEAF, LEAF);
 	world_pin(b, PINFAST_ROLE_CA, ROOT);
 	entry(b, "any.test", PINFAST_ROLE_ANY, LEAF);
@@ -77,6 +81,7 @@ static const struct row {
 } rows[] = {
     {"leaf.test", NULL, OTHER, 1, PINFAST_REASON_PIN_MISMATCH},
     {"leaf.test", NULL, LEAF, 0, 0},
+    {"ports.test", NULL, OTHER, 1, PINFAST_REASON_PIN_MISMATCH},
     {"cert.test", NULL, OTHER, 1, PINFAST_REASON_PIN_MISMATCH},
     {"cert.test", NULL, LEAF, 0, 0},
     {"cert.test", NULL, INTER, 0, 0},
@@ -102,10 +107,10 @@ static const struct row {
 };
 
 static struct pinfast_conn *
-conn_of(struct pinfast *policy, const struct row *row)
+conn_of(struct pinfast *policy, const struct row *row, uint16_t port)
 {
 	struct pinfast_conn *conn =
-	    world_conn(policy, row->second == NULL ? row->host : NULL, 443);
+	    world_conn(policy, row->second == NULL ? row->host : NULL, port);
 
 	if (row->second != NULL) {
 		assert_int_equal(pinfast_conn_add_name(conn, row->host), 0);
@@ -124,7 +129,7 @@ only_a_certain_refusal_is_told_early(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct pinfast_cert shown[3];
 		struct pinfast_path path = path_of(shown);
-		struct pinfast_conn *conn = conn_of(policy, &rows[i]);
+		struct pinfast_conn *conn = conn_of(policy, &rows[i], 443);
 
 		memcpy(shown, path3, sizeof shown);
 		shown[0] = certs[rows[i].shown].item;
@@ -184,10 +189,12 @@ a_known_leaf_is_refused_as_any(void **state)
 	struct pinfast *policy = make_policy(&b);
 
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+	for (size_t n = 0; n < 2 * sizeof rows / sizeof rows[0]; n++) {
+		size_t i = n / 2;
 		struct pinfast_cert shown[3];
 		struct pinfast_path path = path_of(shown);
-		struct pinfast_conn *conn = conn_of(policy, &rows[i]);
+		struct pinfast_conn *conn =
+		    conn_of(policy, &rows[i], n % 2 == 0 ? 443 : 0);
 
 		memcpy(shown, path3, sizeof shown);
 		shown[0] = certs[rows[i].shown].item;
@@ -199,6 +206,31 @@ a_known_leaf_is_refused_as_any(void **state)
 			expect(pinfast_conn_verdict(conn), 0,
 			    rows[i].refused ? rows[i].reason
 			                    : PINFAST_REASON_NOT_JUDGED);
+		pinfast_conn_free(conn);
+	}
+	pinfast_free(policy);
+	pinfast_builder_free(b);
+}
+
+/* Without a port every one's entry speaks, also of a leaf that is known. */
+static void
+what_another_port_wants_is_refused_early(void **state)
+{
+	static const struct row row = {
+	    "ports.test", NULL, LEAF, 1, PINFAST_REASON_PIN_MISMATCH};
+	struct pinfast_builder *b;
+	struct pinfast *policy = make_policy(&b);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct pinfast_cert shown[3];
+		struct pinfast_path path = path_of(shown);
+		struct pinfast_conn *conn = conn_of(policy, &row, 0);
+
+		memcpy(shown, path3, sizeof shown);
+		path.known = i == 0 ? NULL : known;
+		assert_int_equal(pinfast_judge_before(conn, &path), 1);
+		expect(pinfast_conn_verdict(conn), 0, row.reason);
 		pinfast_conn_free(conn);
 	}
 	pinfast_free(policy);
@@ -345,6 +377,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(only_a_certain_refusal_is_told_early),
 	    cmocka_unit_test(a_known_leaf_is_refused_as_any),
+	    cmocka_unit_test(what_another_port_wants_is_refused_early),
 	    cmocka_unit_test(the_right_leaf_is_judged_as_ever),
 	    cmocka_unit_test(a_refusal_says_that_nothing_was_verified),
 	    cmocka_unit_test(
