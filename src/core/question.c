@@ -97,6 +97,9 @@ judge_row(struct asking *a, const struct pf_found *row, uint16_t name)
 	    rule.own.count[PINFAST_ROLE_ANY] > 0 ||
 	    rule.own.count[PINFAST_ROLE_CA] > 0)
 		a->out->beyond_leaf = 1;
+	if ((rule.flags & PF_TERM_PKIX_NONE) &&
+	    !(rule.flags & PF_TERM_IGNORE_DATES))
+		a->out->dated = 1;
 	put_pkix(a, rule.trust);
 	pf_judge_rule(&a->ask, &rule, &outcome);
 	if (rule.expires > a->ask.now)
@@ -212,8 +215,8 @@ pf_conn_judge(struct pinfast *policy, const struct pf_question *question,
 }
 
 /* A deny may have been for want of evidence that has come since.  Dates of
- * certificates are looked at only where nobody verifies.  Before the end an
- * event is to come, which says more than the verdict. */
+ * certificates are no boundary of the policy's.  Before the end an event is to
+ * come, which says more than the verdict. */
 int
 pf_conn_stands(const struct pinfast_conn *conn, int64_t now)
 {
@@ -222,8 +225,7 @@ pf_conn_stands(const struct pinfast_conn *conn, int64_t now)
 	unsigned side;
 	int stands;
 
-	if (!conn->settled || j->verdict.decision != PINFAST_ALLOW ||
-	    conn->shown.pkix != PINFAST_PKIX_OK)
+	if (!conn->settled || j->verdict.decision != PINFAST_ALLOW || j->dated)
 		return 0;
 	/* A policy has allowed, and none is ever taken away but by another. */
 	store = pf_live_enter(conn->policy, &side);

@@ -467,6 +467,34 @@ a_leaf_alone_is_asked_again_for_its_dates(void **state)
 	world_done(conn, policy, b);
 }
 
+/* Nor where it was verified, and the policy has come to ask for its dates. */
+static void
+a_verified_leaf_is_asked_for_its_dates_as_well(void **state)
+{
+	struct pinfast_builder *b = world_builder(), *later = world_builder();
+	struct pinfast *policy;
+	struct pinfast_conn *conn;
+
+	(void)state;
+	pinfast_builder_entry(b, "a.test", 0, PINFAST_SCOPE_EXACT);
+	world_pin(b, PINFAST_ROLE_LEAF, LEAF);
+	policy = world_serve(b);
+	conn = world_conn(policy, "a.test", 443);
+	expect(pinfast_judge_path(conn, path3, 3), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_conn_settle(conn), 1, PINFAST_REASON_PIN_MATCHED);
+	pinfast_builder_entry(later, "a.test", 0, PINFAST_SCOPE_EXACT);
+	pinfast_builder_entry_set(later, PINFAST_ENTRY_PKIX_NONE, 1);
+	world_pin(later, PINFAST_ROLE_LEAF, LEAF);
+	assert_int_equal(pinfast_load(policy, world_open(later), NULL), 0);
+	expect(pinfast_conn_recheck(conn, NULL, 0, NOW + 1, 1), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_conn_recheck(conn, NULL, 0, NOW * 200, 1), 0,
+	    PINFAST_REASON_CERTIFICATE_DATES);
+	world_done(conn, policy, b);
+	pinfast_builder_free(later);
+}
+
 static void
 keep_warning(void *arg, const struct pinfast_event *event)
 {
@@ -519,6 +547,7 @@ main(void)
 	    cmocka_unit_test(
 	        what_was_allowed_is_asked_again_when_it_may_change),
 	    cmocka_unit_test(a_leaf_alone_is_asked_again_for_its_dates),
+	    cmocka_unit_test(a_verified_leaf_is_asked_for_its_dates_as_well),
 	    cmocka_unit_test(an_event_warns_as_of_the_last_question),
 	};
 
