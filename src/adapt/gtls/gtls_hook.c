@@ -68,9 +68,10 @@ read_randoms(gnutls_session_t session, uint8_t out[PF_GTLS_RANDOMS])
 	memset(out, 0, PF_GTLS_RANDOMS);
 	gnutls_session_get_random(session, &client, &server);
 	if (client.size == PF_GTLS_RANDOMS / 2)
-		memcpy(out, client.data, client.size);
+		memcpy(out, client.data, PF_GTLS_RANDOMS / 2);
 	if (server.size == PF_GTLS_RANDOMS / 2)
-		memcpy(out + client.size, server.data, server.size);
+		memcpy(out + PF_GTLS_RANDOMS / 2, server.data,
+		    PF_GTLS_RANDOMS / 2);
 }
 
 /* Is the last handshake the one that was settled? */
