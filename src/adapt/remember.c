@@ -78,7 +78,7 @@ pf_seen_get(struct pf_seen *seen, struct pinfast_bytes bytes,
 	if (pthread_mutex_trylock(&seen->lock) != 0)
 		return 0;
 	way = find(seen, bytes, other);
-	if (way < PF_SEEN_WAYS) {
+	if (way < PF_SEEN_WAYS && facts != NULL) {
 		*facts = seen->slot[set][way].facts;
 		move_all(&facts->walked, seen->slot[set][way].bytes,
 		    bytes.data);
@@ -127,7 +127,7 @@ void
 pf_seen_put(struct pf_seen *seen, struct pinfast_bytes bytes,
     struct pinfast_bytes other, const struct pf_facts *facts)
 {
-	struct pf_facts moved = *facts;
+	struct pf_facts moved = {.not_after = 0};
 	struct pinfast_bytes kept;
 	uint8_t *copy;
 
@@ -142,6 +142,8 @@ pf_seen_put(struct pf_seen *seen, struct pinfast_bytes bytes,
 		memcpy(copy + bytes.len, other.data, other.len);
 	kept.data = copy;
 	kept.len = bytes.len;
+	if (facts != NULL)
+		moved = *facts;
 	move_all(&moved.walked, bytes.data, copy);
 	if (pthread_mutex_trylock(&seen->lock) == 0) {
 		copy = keep(seen, kept, other, &moved);

@@ -49,13 +49,14 @@ void pf_seen_fini(struct pf_seen *seen);
 
 /*
  * What was put in for these bytes, and these others (len 0: there are none).
- * 1: facts have been written, slices of bytes; 0: nothing is known
+ * 1: facts, unless they are NULL, have been written, slices of bytes; 0:
+ * nothing is known
  */
 int pf_seen_get(struct pf_seen *seen, struct pinfast_bytes bytes,
     struct pinfast_bytes other, struct pf_facts *facts);
 
-/* Keeps a copy, when there is memory.  What is known of the same bytes stays,
- * but for a pin that it had not. */
+/* Keeps a copy, when there is memory; facts NULL: that there is one says all.
+ * What is known of the same bytes stays, but for a pin that it had not. */
 void pf_seen_put(struct pf_seen *seen, struct pinfast_bytes bytes,
     struct pinfast_bytes other, const struct pf_facts *facts);
 

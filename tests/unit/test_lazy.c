@@ -447,6 +447,18 @@ policy_of_two(struct pinfast_builder **b)
 	return world_serve(*b);
 }
 
+/* One of pin.test, which asks for the leaf alone. */
+static struct pinfast_conn *
+settled_conn(struct pinfast *policy, const struct pinfast_path *path)
+{
+	struct pinfast_conn *conn = world_conn(policy, "pin.test", 0);
+
+	expect(pinfast_judge_path_lazy(conn, path), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_conn_settle(conn), 1, PINFAST_REASON_PIN_MATCHED);
+	return conn;
+}
+
 static void
 a_kept_connection_answers_what_nobody_asked_before(void **state)
 {
@@ -454,12 +466,9 @@ a_kept_connection_answers_what_nobody_asked_before(void **state)
 	struct pinfast *policy = policy_of_two(&b);
 	struct source s = source_of(path3);
 	struct pinfast_path path = path_of(&s);
-	struct pinfast_conn *conn = world_conn(policy, "pin.test", 0);
+	struct pinfast_conn *conn = settled_conn(policy, &path);
 
 	(void)state;
-	expect(pinfast_judge_path_lazy(conn, &path), 1,
-	    PINFAST_REASON_PIN_MATCHED);
-	expect(pinfast_conn_settle(conn), 1, PINFAST_REASON_PIN_MATCHED);
 	expect(pinfast_conn_recheck(conn, "two.test", 0, NOW, 1), 0,
 	    PINFAST_REASON_TAG_INCOMPLETE);
 	assert_int_equal(pinfast_conn_complete(conn, &path), PINFAST_OK);
@@ -480,12 +489,9 @@ a_deny_for_want_of_a_key_ends_when_the_key_is_there(void **state)
 	struct pinfast *policy = policy_of_two(&b);
 	struct source s = source_of(path3);
 	struct pinfast_path path = path_of(&s);
-	struct pinfast_conn *conn = world_conn(policy, "pin.test", 0);
+	struct pinfast_conn *conn = settled_conn(policy, &path);
 
 	(void)state;
-	expect(pinfast_judge_path_lazy(conn, &path), 1,
-	    PINFAST_REASON_PIN_MATCHED);
-	expect(pinfast_conn_settle(conn), 1, PINFAST_REASON_PIN_MATCHED);
 	pinfast_builder_entry(later, "pin.test", 0, PINFAST_SCOPE_EXACT);
 	world_pin(later, PINFAST_ROLE_CA, ROOT);
 	assert_int_equal(pinfast_load(policy, world_open(later), NULL), 0);

@@ -47,6 +47,20 @@ only_the_very_bytes_are_found(void **state)
 }
 
 static void
+a_bare_fact_is_known_or_not(void **state)
+{
+	struct pf_seen seen;
+
+	(void)state;
+	pf_seen_init(&seen);
+	pf_seen_put(&seen, bytes_of("abc"), bytes_of("d"), NULL);
+	assert_true(pf_seen_get(&seen, bytes_of("abc"), bytes_of("d"), NULL));
+	assert_false(pf_seen_get(&seen, bytes_of("abc"), bytes_of(""), NULL));
+	assert_false(pf_seen_get(&seen, bytes_of("abc"), bytes_of("e"), NULL));
+	pf_seen_fini(&seen);
+}
+
+static void
 the_oldest_one_is_forgotten(void **state)
 {
 	static const char names[][3] = {"1.", "2.", "3.", "4.", "5."};
@@ -375,6 +389,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(only_the_very_bytes_are_found),
+	    cmocka_unit_test(a_bare_fact_is_known_or_not),
 	    cmocka_unit_test(the_oldest_one_is_forgotten),
 	    cmocka_unit_test(what_is_large_is_not_kept),
 	    cmocka_unit_test(nobody_waits),

@@ -177,17 +177,15 @@ covers(struct pf_gtls_work *w)
 {
 	struct pinfast_bytes host = {
 	    (const uint8_t *)w->j->host, strlen(w->j->host)};
-	struct pf_link *leaf = &w->links[0];
-	struct pf_facts none;
+	const struct pf_link *leaf = &w->links[0];
 
 	/* Who covers whom stands in the certificate's bytes. */
-	if (w->p.seen != NULL && pf_seen_get(w->p.seen, leaf->der, host, &none))
+	if (w->p.seen != NULL && pf_seen_get(w->p.seen, leaf->der, host, NULL))
 		return 1;
 	if (!leaf->is_walked || !pf_cert_covers(&leaf->walked, w->j->host))
 		return 0;
-	memset(&none, 0, sizeof none);
 	if (w->p.seen != NULL)
-		pf_seen_put(w->p.seen, leaf->der, host, &none);
+		pf_seen_put(w->p.seen, leaf->der, host, NULL);
 	return 1;
 }
 

@@ -48,16 +48,14 @@ static int
 is_issued_today(const struct pf_link *child, const struct pf_link *issuer)
 {
 	static struct pf_seen issued = PF_SEEN_EMPTY;
-	struct pf_facts none;
 
 	if (!is_valid_now(child))
 		return 0;
-	if (pf_seen_get(&issued, child->der, issuer->der, &none))
+	if (pf_seen_get(&issued, child->der, issuer->der, NULL))
 		return 1;
 	if (!is_issued(child, issuer))
 		return 0;
-	memset(&none, 0, sizeof none);
-	pf_seen_put(&issued, child->der, issuer->der, &none);
+	pf_seen_put(&issued, child->der, issuer->der, NULL);
 	return 1;
 }
 
