@@ -35,6 +35,7 @@ is_prepared(void)
 	int ready;
 
 	pthread_mutex_lock(&lock);
+	pf_wolf_known_prepare();
 	if (ssl_index < 0)
 		ssl_index = take_index(take_ssl);
 	if (ctx_index < 0)
@@ -238,6 +239,7 @@ on_connect(WOLFSSL *ssl)
 		pf_wolf_hello(st, 0);
 		return;
 	}
+	pf_wolf_known_begin(ssl);
 	if (st != NULL)
 		pf_wolf_hello(st, 1);
 	if (st != NULL && has_begun(st) && !st->a.doomed)

@@ -2,11 +2,12 @@
  * What the files of the wolfSSL adapter share.  wolf.c attaches and answers,
  * wolf_settle.c ends handshakes and blocks connections, wolf_verify.c is
  * called in the middle of a handshake, wolf_path.c checks paths, which wolfSSL
- * does not name, wolf_anchors.c knows what they may end in, wolf_session.c and
- * wolf_serve.c keep tags, for clients and servers, wolf_adapter.c is for who
- * finds adapters at run time.  Hides where states lie, since wolfSSL does not
- * say when a connection is gone.  Refuses to be compiled with a wolfSSL that
- * does not tell enough; a server that nobody attached serves nobody.
+ * does not name, wolf_anchors.c knows what they may end in, wolf_known.c what
+ * wolfSSL need not compute again, wolf_session.c and wolf_serve.c keep tags,
+ * for clients and servers, wolf_adapter.c is for who finds adapters at run
+ * time.  Hides where states lie, since wolfSSL does not say when a connection
+ * is gone.  Refuses to be compiled with a wolfSSL that does not tell enough; a
+ * server that nobody attached serves nobody.
  */
 #ifndef PF_WOLF_H
 #define PF_WOLF_H
@@ -206,6 +207,17 @@ void pf_wolf_unshow(struct pf_wolf *st);
 
 /* Hashes what nobody asked about in that path. */
 PINFAST_CHECK enum pinfast_error pf_wolf_complete(struct pf_wolf *st);
+
+/*
+ * From _begin() to _end() wolfSSL does not compute again, for this client,
+ * which signatures of certificates are good: what it has found out once is true
+ * for ever of the same key, the same hash and the same signature.  Nothing
+ * happens when the application has brought a device of its own.  _prepare(): of
+ * a process.
+ */
+void pf_wolf_known_prepare(void);
+void pf_wolf_known_begin(WOLFSSL *ssl);
+void pf_wolf_known_end(WOLFSSL *ssl);
 
 /* ----------------------------------------------------------------- sessions */
 

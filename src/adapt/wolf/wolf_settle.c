@@ -173,6 +173,7 @@ pf_wolf_done(WOLFSSL *ssl, void *arg)
 	struct pinfast_verdict verdict = pf_not_judged();
 
 	(void)arg;
+	pf_wolf_known_end(ssl);
 	if (st != NULL && !st->a.doomed)
 		verdict = pf_wolf_end(st);
 	if (st == NULL || verdict.decision != PINFAST_ALLOW) {

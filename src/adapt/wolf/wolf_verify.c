@@ -310,7 +310,9 @@ pf_wolf_verify(int ok, WOLFSSL_X509_STORE_CTX *store)
 		return 0;
 	pf_wolf_anchors_for(pf_wolf_ctx_of(h.st));
 	go = hook(&h, ok && store->error == 0);
-	if (!go || store->error_depth == 0)
+	if (!go || store->error_depth == 0) {
 		pf_wolf_anchors_for(NULL);
+		pf_wolf_known_end(h.ssl);
+	}
 	return go;
 }

@@ -3,10 +3,13 @@
  * counted.
  *
  *   client-LIB plain|pinfast|known full|resumed COUNT PORT CA PIN [KNOWN]
+ *   client-LIB plain|pinfast first 1 PORT CA PIN
  *   client-LIB plain|pinfast memory COUNT PORT CA PIN
  *                 prints bytes of heap for each connection that is open
  *
- * The first connections fetch and cache, and do not count.
+ * The first connections fetch and cache, and do not count, unless the first one
+ * is asked for.  PAD=BYTES moves the heap: what comparing strings costs depends
+ * on where they lie.
  */
 #define _GNU_SOURCE
 #include "client.h"
@@ -91,14 +94,14 @@ client_step(void *conn, int resume)
 }
 
 static void
-one_by_one(int count, int port, int resume)
+one_by_one(int first, int count, int port, int resume)
 {
-	for (int i = 0; i < FIRST + count; i++) {
+	for (int i = 0; i < first + count; i++) {
 		int fd = dial(port);
 		void *conn = lib_open(fd);
 		int resumes = resume && i > 0;
 
-		if (i < FIRST)
+		if (i < first)
 			lib_shake(conn, resumes);
 		else
 			client_step(conn, resumes);
@@ -126,7 +129,7 @@ all_at_once(int count, int port)
 	void **conns = calloc((size_t)count, sizeof *conns);
 	size_t before;
 
-	one_by_one(0, port, 0);
+	one_by_one(FIRST, 0, port, 0);
 	before = used();
 	for (int i = 0; i < count; i++) {
 		conns[i] = lib_open(dial(port));
@@ -140,6 +143,8 @@ int
 main(int argc, char *argv[])
 {
 	struct setup setup = {0};
+	const char *pad = getenv("PAD");
+	void *volatile padding = malloc(pad != NULL ? (size_t)atoi(pad) : 1);
 	int count, port;
 
 	if (argc < 7)
@@ -155,7 +160,10 @@ main(int argc, char *argv[])
 	lib_begin(&setup);
 	if (strcmp(argv[2], "memory") == 0)
 		all_at_once(count, port);
+	else if (strcmp(argv[2], "first") == 0)
+		one_by_one(0, 1, port, 0);
 	else
-		one_by_one(count, port, strcmp(argv[2], "resumed") == 0);
+		one_by_one(FIRST, count, port, strcmp(argv[2], "resumed") == 0);
+	free(padding);
 	return 0;
 }
