@@ -29,10 +29,12 @@
  * callback, the CA callback (wolfSSL_CTX_SetCACb()), on each of its WOLFSSL
  * the handshake-done callback, on servers the ticket callback.  A verify
  * callback that was there before is called; wolfSSL does not tell which the
- * others are, so name them in struct pinfast_wolfssl_next.  While a client
- * verifies certificates its WOLFSSL also has a device (wolfSSL_SetDevId()) of
- * pinfast's, which remembers for the process which signatures were good; not
- * when the application has given it one.
+ * others are, so name them in struct pinfast_wolfssl_next.
+ *
+ * From the ClientHello until its leaf is verified a client's WOLFSSL has a
+ * device of pinfast's (wolfSSL_SetDevId(), where wolfSSL has WOLF_CRYPTO_CB),
+ * which remembers for the process which signatures were good; not when the
+ * application has given it one.
  *
  * Needs a wolfSSL with OPENSSL_EXTRA, HAVE_EX_DATA, SESSION_CERTS,
  * KEEP_PEER_CERT, WOLFSSL_ALWAYS_VERIFY_CB, WOLFSSL_VERIFY_CB_ALL_CERTS,

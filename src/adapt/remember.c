@@ -127,7 +127,7 @@ void
 pf_seen_put(struct pf_seen *seen, struct pinfast_bytes bytes,
     struct pinfast_bytes other, const struct pf_facts *facts)
 {
-	struct pf_facts moved = {.not_after = 0};
+	struct pf_facts moved;
 	struct pinfast_bytes kept;
 	uint8_t *copy;
 
@@ -144,6 +144,8 @@ pf_seen_put(struct pf_seen *seen, struct pinfast_bytes bytes,
 	kept.len = bytes.len;
 	if (facts != NULL)
 		moved = *facts;
+	else
+		memset(&moved, 0, sizeof moved);
 	move_all(&moved.walked, bytes.data, copy);
 	if (pthread_mutex_trylock(&seen->lock) == 0) {
 		copy = keep(seen, kept, other, &moved);

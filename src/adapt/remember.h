@@ -55,8 +55,9 @@ void pf_seen_fini(struct pf_seen *seen);
 int pf_seen_get(struct pf_seen *seen, struct pinfast_bytes bytes,
     struct pinfast_bytes other, struct pf_facts *facts);
 
-/* Keeps a copy, when there is memory; facts NULL: that there is one says all.
- * What is known of the same bytes stays, but for a pin that it had not. */
+/* Keeps a copy, when there is memory; of facts that are NULL only that these
+ * bytes are known.  What is known of the same bytes stays, but for a pin that
+ * it had not. */
 void pf_seen_put(struct pf_seen *seen, struct pinfast_bytes bytes,
     struct pinfast_bytes other, const struct pf_facts *facts);
 

@@ -10,9 +10,22 @@
 #include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/rsa.h>
 
-static unsigned computed; /* signatures of ECDSA */
+static unsigned computed; /* signatures of ECDSA, behind any device */
+static unsigned opened;   /* signatures of RSA, by the adapter */
 
-/* Behind any device. */
+__attribute__((visibility("default"))) int
+wc_RsaFunction(const uint8_t *in, word32 in_len, uint8_t *out, word32 *len,
+    int type, RsaKey *key, WC_RNG *random)
+{
+	static int (*real)(const uint8_t *, word32, uint8_t *, word32 *, int,
+	    RsaKey *, WC_RNG *);
+	void *found = dlsym(RTLD_NEXT, "wc_RsaFunction");
+
+	memcpy(&real, &found, sizeof real);
+	opened++;
+	return real(in, in_len, out, len, type, key, random);
+}
+
 __attribute__((visibility("default"))) int
 wc_ecc_verify_hash_ex(mp_int *r, mp_int *s, const uint8_t *hash, word32 len,
     int *good, ecc_key *key)
@@ -28,7 +41,8 @@ wc_ecc_verify_hash_ex(mp_int *r, mp_int *s, const uint8_t *hash, word32 len,
 
 /* ------------------------------------------------------------- connections */
 
-static int device; /* of the connection, when its handshake began */
+static int device;     /* of the connection, when its handshake began */
+static int device_now; /* and when it last went on */
 
 static void
 see_device(const WOLFSSL *ssl, int type, int value)
@@ -37,8 +51,11 @@ see_device(const WOLFSSL *ssl, int type, int value)
 
 	(void)value;
 	memcpy(&writable, &ssl, sizeof writable);
-	if (type == SSL_ST_CONNECT && device == 0)
-		device = wolfSSL_CTX_GetDevId(NULL, writable);
+	if (type != SSL_ST_CONNECT)
+		return;
+	device_now = wolfSSL_CTX_GetDevId(NULL, writable);
+	if (device == 0)
+		device = device_now;
 }
 
 static int said; /* what wolfSSL said of the leaf */
@@ -80,9 +97,9 @@ end_scene(struct scene *s)
 	pinfast_free(s->policy);
 }
 
-/* One connection, its device at the begin and at the end. */
+/* One connection; device_after: that of its end, 0: any. */
 static void
-connect_once(struct scene *s, int32_t reason, int expected)
+connect_once(struct scene *s, int32_t reason, int device_after)
 {
 	struct duo *d = pinned_duo(s->client, s->server);
 
@@ -92,13 +109,13 @@ connect_once(struct scene *s, int32_t reason, int expected)
 	talk(d);
 	expect_end("once", d, &d->c, reason == PINFAST_REASON_PIN_MATCHED,
 	    reason);
-	if (expected != 0)
+	if (device_after != 0)
 		assert_int_equal(wolfSSL_CTX_GetDevId(NULL, d->c.ssl),
-		    expected);
+		    device_after);
 	close_duo(d);
 }
 
-/* This test is the first one. */
+/* Runs first: what is remembered is the process's. */
 static void
 what_was_computed_is_not_computed_again(void **state)
 {
@@ -110,6 +127,9 @@ what_was_computed_is_not_computed_again(void **state)
 	assert_int_equal(computed, 2 + 2 + 1);
 	connect_once(&s, PINFAST_REASON_PIN_MATCHED, INVALID_DEVID);
 	assert_int_equal(computed, 1);
+	/* Its key exchange was still to come. */
+	assert_int_not_equal(device, device_now);
+	assert_int_equal(device_now, INVALID_DEVID);
 	end_scene(&s);
 	s = scene_of(TLS13);
 	connect_once(&s, PINFAST_REASON_PIN_MATCHED, INVALID_DEVID);
@@ -166,7 +186,21 @@ a_device_of_the_applications_own_stays(void **state)
 	    0);
 	for (int tls = TLS12; tls <= TLS13; tls++) {
 		struct scene s = scene_of(tls);
+		struct duo *d;
 
+		/* Of one connection. */
+		d = pinned_duo(s.client, s.server);
+		assert_int_equal(wolfSSL_SetDevId(d->c.ssl, APPLICATIONS),
+		    WOLFSSL_SUCCESS);
+		asked = 0;
+		pump(d);
+		talk(d);
+		expect_end("one", d, &d->c, 1, PINFAST_REASON_PIN_MATCHED);
+		assert_int_equal(wolfSSL_CTX_GetDevId(NULL, d->c.ssl),
+		    APPLICATIONS);
+		assert_true(asked > 0);
+		close_duo(d);
+		/* Of all. */
 		assert_int_equal(wolfSSL_CTX_SetDevId(s.client, APPLICATIONS),
 		    WOLFSSL_SUCCESS);
 		asked = 0;
@@ -179,7 +213,8 @@ a_device_of_the_applications_own_stays(void **state)
 	wc_CryptoCb_UnRegisterDevice(APPLICATIONS);
 }
 
-/* The leaf of a good chain, with one bit of its bytes from the end another. */
+/* The leaf of a good chain with one bit flipped, counted in bytes from the end.
+ */
 static void
 show_forged(WOLFSSL_CTX *server, size_t from_end)
 {
@@ -212,7 +247,7 @@ from_end_of_leaf(const char *needle)
 	return leaf.len - 1 - (size_t)(at - leaf.data);
 }
 
-/* It was good before, and may come often. */
+/* A good leaf first, then three times the forged one. */
 static void
 forge(int tls, size_t from_end)
 {
@@ -292,11 +327,15 @@ ecdsa_is_known_by_all_of_it(void **state)
 {
 	int ours = our_device();
 	struct signature good, second, bad;
-	ecc_key key, other;
+	ecc_key key, other, elsewhere;
+	uint8_t point[128];
+	word32 len = sizeof point;
+	int is_good = 0;
 
 	(void)state;
 	make_ecc(&key, &good);
 	make_ecc(&other, &second);
+	assert_int_equal(wc_ecc_init(&elsewhere), 0);
 	for (int again = 0; again < 2; again++) {
 		assert_int_equal(verify_ecdsa(&key, ours, &good, hashes[0]), 1);
 		assert_int_equal(verify_ecdsa(&key, ours, &good, hashes[1]), 0);
@@ -307,6 +346,21 @@ ecdsa_is_known_by_all_of_it(void **state)
 		assert_int_equal(verify_ecdsa(&key, ours, &second, hashes[0]),
 		    0);
 	}
+	/* The same point, if it were on another curve. */
+	assert_int_equal(wc_ecc_export_x963(&key, point, &len), 0);
+	assert_int_equal(wc_ecc_import_x963_ex(point, len, &elsewhere,
+	                     ECC_SECP256K1),
+	    0);
+	assert_int_not_equal(verify_ecdsa(&elsewhere, ours, &good, hashes[0]),
+	    1);
+	/* The same bytes, but the last one of the hash is the signature's. */
+	bad.len = good.len + 1;
+	bad.bytes[0] = hashes[0][31];
+	memcpy(bad.bytes + 1, good.bytes, good.len);
+	key.devId = ours;
+	if (wc_ecc_verify_hash(bad.bytes, bad.len, hashes[0], 31, &is_good,
+	        &key) == 0)
+		assert_int_not_equal(is_good, 1);
 	for (word32 i = 0; i < good.len; i++) {
 		bad = good;
 		bad.bytes[i] ^= 1;
@@ -321,6 +375,7 @@ ecdsa_is_known_by_all_of_it(void **state)
 	assert_int_equal(computed, 0);
 	wc_ecc_free(&key);
 	wc_ecc_free(&other);
+	wc_ecc_free(&elsewhere);
 }
 
 /* Others are asked about so often that there is no room for all. */
@@ -333,11 +388,10 @@ what_nobody_asks_about_is_forgotten(void **state)
 
 	(void)state;
 	make_ecc(&key, &once);
-	often = once;
+	often.len = sizeof often.bytes;
 	assert_int_equal(wc_ecc_sign_hash(hashes[0], 32, often.bytes,
-	                     &(word32){sizeof often.bytes}, &rng, &key),
+	                     &often.len, &rng, &key),
 	    0);
-	often.len = 2U + often.bytes[1];
 	assert_int_equal(verify_ecdsa(&key, ours, &once, hashes[0]), 1);
 	for (int i = 0; i < 100; i++) {
 		more.len = sizeof more.bytes;
@@ -393,13 +447,15 @@ rsa_is_known_by_all_of_it(void **state)
 	(void)state;
 	make_rsa(&key, &good, hashes[0]);
 	make_rsa(&other, &second, hashes[1]);
-	for (int again = 0; again < 3; again++) {
+	for (unsigned again = 0; again < 3; again++) {
+		opened = 0;
 		assert_int_equal(open_rsa(&key, ours, &good, &out), 32);
 		assert_memory_equal(out.bytes, hashes[0], 32);
 		assert_int_equal(open_rsa(&other, ours, &second, &out), 32);
 		assert_memory_equal(out.bytes, hashes[1], 32);
 		assert_int_equal(open_rsa(&other, ours, &good, &out), -1);
 		assert_int_equal(open_rsa(&key, ours, &second, &out), -1);
+		assert_int_equal(opened, again == 0 ? 4 : 0);
 	}
 	for (word32 i = 0; i < good.len; i += 16) {
 		bad = good;
@@ -412,6 +468,62 @@ rsa_is_known_by_all_of_it(void **state)
 	}
 	wc_FreeRsaKey(&key);
 	wc_FreeRsaKey(&other);
+}
+
+/* To the power of e_len octets e, modulo 256^len - 1. */
+struct power {
+	uint8_t e;
+	word32 e_len, len;
+};
+
+static int
+raise(const struct power *p, int id, uint8_t *in, uint8_t *out)
+{
+	word32 len = p->len;
+	uint8_t n[512], power[512];
+	RsaKey key;
+	int ret;
+
+	memset(n, 0xff, len);
+	memset(power, p->e, p->e_len);
+	assert_int_equal(wc_InitRsaKey_ex(&key, NULL, id), 0);
+	assert_int_equal(wc_RsaPublicKeyDecodeRaw(n, len, power, p->e_len,
+	                     &key),
+	    0);
+	memset(out, 0, len);
+	ret =
+	    wc_RsaDirect(in, p->len, out, &len, &key, RSA_PUBLIC_DECRYPT, &rng);
+	wc_FreeRsaKey(&key);
+	return ret;
+}
+
+/* Each twice, and then what differs in the last octet only. */
+static void
+rsa_is_what_wolfssl_computes(void **state)
+{
+	static const struct power rows[] = {
+	    {3, 1, 128},
+	    {5, 1, 128},
+	    {5, 2, 128},
+	    {3, 1, 512},
+	    /* More than is remembered. */
+	    {3, 100, 512},
+	};
+	int ours = our_device();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		for (uint8_t last = 2; last < 6; last++) {
+			uint8_t in[512] = {1}, out[512], truth[512];
+			int len = (int)rows[i].len;
+
+			in[len - 1] = last / 2;
+			assert_int_equal(raise(&rows[i], ours, in, out), len);
+			assert_int_equal(raise(&rows[i], INVALID_DEVID, in,
+			                     truth),
+			    len);
+			assert_memory_equal(out, truth, (size_t)len);
+		}
 }
 
 static int
@@ -439,6 +551,7 @@ main(void)
 	    cmocka_unit_test(ecdsa_is_known_by_all_of_it),
 	    cmocka_unit_test(what_nobody_asks_about_is_forgotten),
 	    cmocka_unit_test(rsa_is_known_by_all_of_it),
+	    cmocka_unit_test(rsa_is_what_wolfssl_computes),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

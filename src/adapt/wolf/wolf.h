@@ -211,9 +211,10 @@ PINFAST_CHECK enum pinfast_error pf_wolf_complete(struct pf_wolf *st);
 /*
  * From _begin() to _end() wolfSSL does not compute again, for this client,
  * which signatures of certificates are good: what it has found out once is true
- * for ever of the same key, the same hash and the same signature.  Nothing
- * happens when the application has brought a device of its own.  _prepare(): of
- * a process.
+ * for ever of the same key, the same hash and the same signature.  Keys that
+ * wolfSSL makes meanwhile ask as well, also later.  Nothing happens when the
+ * application has brought a device of its own.  _prepare() tells wolfSSL that
+ * there is something to ask, under wolf.c's lock.
  */
 void pf_wolf_known_prepare(void);
 void pf_wolf_known_begin(WOLFSSL *ssl);

@@ -1,5 +1,6 @@
 #include "adapt/wolf/wolf.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,39 +11,40 @@
 #include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/rsa.h>
 
-#define DEVICE 0x70696e66 /* "pinf" */
-#define KNOWN 32
-#define QUESTION_MAX 2048 /* key and signature of RSA with 4,096 bits */
+#define DEVICE 0x70696e66 /* "pinf": a number that others do not take */
+#define ENTRIES 64        /* each handshake's own signature takes one, too */
+#define QUESTION_MAX 1100 /* bytes: modulus, exponent and signature (4,096) */
 
-/* What is computed, of what: all that the answer depends on. */
+/* All that an answer depends on. */
 struct question {
+	int is_whole; /* 0: it did not fit, and is not asked */
 	size_t len;
 	uint8_t bytes[QUESTION_MAX];
 };
 
-enum operation { OP_ECDSA_VERIFY = 1, OP_RSA_PUBLIC };
-
-/* A question, and behind it the answer. */
-struct known {
-	uint8_t *bytes; /* NULL: free */
-	size_t question, answer;
-	unsigned long asked; /* when it was last */
+/* Unlike what remember.h keeps it has an answer, and stays for as long as it is
+ * used: that of a handshake's own signature never is. */
+struct entry {
+	uint8_t *bytes; /* question, then answer; NULL: free */
+	size_t question_len, answer_len;
+	unsigned long last_used;
 };
 
 /* Nobody waits: who comes meanwhile knows nothing, as in a child of fork(). */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct known known[KNOWN];
-static unsigned long asked;
+static struct entry entries[ENTRIES];
+static unsigned long uses;
 
 /* Under the lock.  NULL: it is not known. */
-static struct known *
+static struct entry *
 find(const struct question *q)
 {
-	for (size_t i = 0; i < KNOWN; i++)
-		if (known[i].bytes != NULL && known[i].question == q->len &&
-		    memcmp(known[i].bytes, q->bytes, q->len) == 0) {
-			known[i].asked = ++asked;
-			return &known[i];
+	for (size_t i = 0; i < ENTRIES; i++)
+		if (entries[i].bytes != NULL &&
+		    entries[i].question_len == q->len &&
+		    memcmp(entries[i].bytes, q->bytes, q->len) == 0) {
+			entries[i].last_used = ++uses;
+			return &entries[i];
 		}
 	return NULL;
 }
@@ -52,34 +54,34 @@ find(const struct question *q)
 static int
 recall(const struct question *q, uint8_t *answer, word32 *len)
 {
-	const struct known *k;
+	const struct entry *e;
 	int found;
 
-	if (q->len == 0 || pthread_mutex_trylock(&lock) != 0)
+	if (!q->is_whole || pthread_mutex_trylock(&lock) != 0)
 		return 0;
-	k = find(q);
-	found = k != NULL && k->answer <= *len;
+	e = find(q);
+	found = e != NULL && e->answer_len <= *len;
 	if (found) {
-		if (k->answer > 0)
-			memcpy(answer, k->bytes + k->question, k->answer);
-		*len = (word32)k->answer;
+		if (e->answer_len > 0)
+			memcpy(answer, e->bytes + e->question_len,
+			    e->answer_len);
+		*len = (word32)e->answer_len;
 	}
 	pthread_mutex_unlock(&lock);
 	return found;
 }
 
-/* Under the lock: a free place, or that of what nobody has asked for longest.
- */
-static struct known *
+/* Under the lock: a free one, or that which was not used for longest. */
+static struct entry *
 oldest(void)
 {
-	struct known *old = &known[0];
+	struct entry *old = &entries[0];
 
-	for (size_t i = 0; i < KNOWN; i++) {
-		if (known[i].bytes == NULL)
-			return &known[i];
-		if (known[i].asked < old->asked)
-			old = &known[i];
+	for (size_t i = 0; i < ENTRIES; i++) {
+		if (entries[i].bytes == NULL)
+			return &entries[i];
+		if (entries[i].last_used < old->last_used)
+			old = &entries[i];
 	}
 	return old;
 }
@@ -87,8 +89,8 @@ oldest(void)
 static void
 remember(const struct question *q, const uint8_t *answer, size_t len)
 {
-	uint8_t *bytes = q->len > 0 ? malloc(q->len + len) : NULL;
-	struct known *k;
+	uint8_t *bytes = q->is_whole ? malloc(q->len + len) : NULL;
+	struct entry *e;
 
 	if (bytes == NULL)
 		return;
@@ -97,12 +99,12 @@ remember(const struct question *q, const uint8_t *answer, size_t len)
 		memcpy(bytes + q->len, answer, len);
 	if (pthread_mutex_trylock(&lock) == 0) {
 		if (find(q) == NULL) {
-			k = oldest();
-			free(k->bytes);
-			k->bytes = bytes;
-			k->question = q->len;
-			k->answer = len;
-			k->asked = ++asked;
+			e = oldest();
+			free(e->bytes);
+			e->bytes = bytes;
+			e->question_len = q->len;
+			e->answer_len = len;
+			e->last_used = ++uses;
 			bytes = NULL;
 		}
 		pthread_mutex_unlock(&lock);
@@ -110,16 +112,16 @@ remember(const struct question *q, const uint8_t *answer, size_t len)
 	free(bytes);
 }
 
-/* ---------------------------------------------------------------- questions */
+/* --------------------------------------------------------------- questions */
 
-/* Each part with its length in front; what is too long is not asked at all. */
+/* Each part with its length in front: no two questions look alike. */
 static void
 add(struct question *q, const uint8_t *bytes, word32 len)
 {
 	size_t room = sizeof q->bytes - q->len;
 
-	if (q->len == 0 || room < sizeof len || len > room - sizeof len) {
-		q->len = 0;
+	if (room < sizeof len || len > room - sizeof len) {
+		q->is_whole = 0;
 		return;
 	}
 	memcpy(q->bytes + q->len, &len, sizeof len);
@@ -127,13 +129,6 @@ add(struct question *q, const uint8_t *bytes, word32 len)
 	if (len > 0)
 		memcpy(q->bytes + q->len, bytes, len);
 	q->len += len;
-}
-
-static void
-begin(struct question *q, enum operation op)
-{
-	q->bytes[0] = (uint8_t)op;
-	q->len = 1;
 }
 
 /* A curve, a point, a hash and a signature. */
@@ -145,25 +140,28 @@ ask_ecdsa(struct question *q, const wc_CryptoInfo *info)
 	word32 len = sizeof point;
 	int curve = wc_ecc_get_curve_id(key->idx);
 
-	begin(q, OP_ECDSA_VERIFY);
+	q->len = 0;
+	q->is_whole = curve >= 0 && wc_ecc_export_x963(key, point, &len) == 0;
+	if (!q->is_whole)
+		return;
 	add(q, (const uint8_t *)&curve, sizeof curve);
-	if (wc_ecc_export_x963(key, point, &len) != 0 || curve < 0)
-		q->len = 0;
 	add(q, point, len);
 	add(q, info->pk.eccverify.hash, info->pk.eccverify.hashlen);
 	add(q, info->pk.eccverify.sig, info->pk.eccverify.siglen);
 }
 
-/* An exponent, a modulus and a signature. */
+/* An exponent, a modulus and a signature: one part less than above. */
 static void
 ask_rsa(struct question *q, const wc_CryptoInfo *info)
 {
 	uint8_t e[QUESTION_MAX / 2], n[QUESTION_MAX / 2];
 	word32 e_len = sizeof e, n_len = sizeof n;
 
-	begin(q, OP_RSA_PUBLIC);
-	if (wc_RsaFlattenPublicKey(info->pk.rsa.key, e, &e_len, n, &n_len) != 0)
-		q->len = 0;
+	q->len = 0;
+	q->is_whole =
+	    wc_RsaFlattenPublicKey(info->pk.rsa.key, e, &e_len, n, &n_len) == 0;
+	if (!q->is_whole)
+		return;
 	add(q, e, e_len);
 	add(q, n, n_len);
 	add(q, info->pk.rsa.in, info->pk.rsa.inLen);
@@ -196,7 +194,8 @@ verify_ecdsa(const wc_CryptoInfo *info)
 	return ret;
 }
 
-/* What comes out is compared by wolfSSL, good or not. */
+/* What comes out is compared by wolfSSL, so that it may be of a bad signature
+ * as well: who forges many makes others be forgotten, which costs time. */
 static int
 apply_rsa(const wc_CryptoInfo *info)
 {
@@ -205,7 +204,7 @@ apply_rsa(const wc_CryptoInfo *info)
 	struct question q;
 	int ret;
 
-	/* It may be written over what was asked. */
+	/* Now: out may be where in is. */
 	ask_rsa(&q, info);
 	if (recall(&q, info->pk.rsa.out, len))
 		return 0;
@@ -236,7 +235,8 @@ on_operation(int device, wc_CryptoInfo *info, void *arg)
 void
 pf_wolf_known_prepare(void)
 {
-	/* Without room for it everything is computed. */
+	/* Each time: wolfSSL_Init() after the last wolfSSL_Cleanup() forgets
+	 * it.  Without room for it everything is computed. */
 	(void)wc_CryptoCb_RegisterDevice(DEVICE, on_operation, NULL);
 }
 

@@ -144,7 +144,9 @@ main(int argc, char *argv[])
 {
 	struct setup setup = {0};
 	const char *pad = getenv("PAD");
-	void *volatile padding = malloc(pad != NULL ? (size_t)atoi(pad) : 1);
+	/* Volatile: else the compiler leaves it out. */
+	void *volatile padding =
+	    malloc(pad != NULL ? strtoul(pad, NULL, 10) : 1);
 	int count, port;
 
 	if (argc < 7)
