@@ -31,7 +31,7 @@ struct pf_judgement {
 	uint8_t wanted_certs;  /* bit i: wanted[i] is of a whole certificate */
 	uint8_t beyond_leaf;   /* some rule asks about more than the leaf,
 	                        * or tries another set out on the path */
-	uint8_t dated;         /* some rule has looked at the leaf's dates */
+	uint8_t dated;         /* some rule asks for the leaf's dates */
 };
 
 struct pinfast_conn {

@@ -495,6 +495,43 @@ a_verified_leaf_is_asked_for_its_dates_as_well(void **state)
 	pinfast_builder_free(later);
 }
 
+/* By the rule, not by how the evidence came about. */
+static void
+an_allow_stands_where_no_dates_count(void **state)
+{
+	static const struct {
+		const char *name;
+		int none, ignore, stands;
+	} rows[] = {
+	    {"verified", 0, 0, 1},
+	    {"not verified", 1, 0, 0},
+	    {"not verified, of any date", 1, 1, 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct pinfast_builder *b = world_builder();
+		struct pinfast *policy;
+		struct pinfast_conn *conn;
+
+		pinfast_builder_entry(b, "a.test", 0, PINFAST_SCOPE_EXACT);
+		pinfast_builder_entry_set(b, PINFAST_ENTRY_PKIX_NONE,
+		    rows[i].none);
+		pinfast_builder_entry_set(b, PINFAST_ENTRY_IGNORE_DATES,
+		    rows[i].ignore);
+		world_pin(b, PINFAST_ROLE_LEAF, LEAF);
+		policy = world_serve(b);
+		conn = world_conn(policy, "a.test", 443);
+		expect(pinfast_judge_path(conn, path3, 3), 1,
+		    PINFAST_REASON_PIN_MATCHED);
+		expect(pinfast_conn_settle(conn), 1,
+		    PINFAST_REASON_PIN_MATCHED);
+		if (pf_conn_stands(conn, NOW + 1) != rows[i].stands)
+			fail_msg("%s", rows[i].name);
+		world_done(conn, policy, b);
+	}
+}
+
 static void
 keep_warning(void *arg, const struct pinfast_event *event)
 {
@@ -548,6 +585,7 @@ main(void)
 	        what_was_allowed_is_asked_again_when_it_may_change),
 	    cmocka_unit_test(a_leaf_alone_is_asked_again_for_its_dates),
 	    cmocka_unit_test(a_verified_leaf_is_asked_for_its_dates_as_well),
+	    cmocka_unit_test(an_allow_stands_where_no_dates_count),
 	    cmocka_unit_test(an_event_warns_as_of_the_last_question),
 	};
 
