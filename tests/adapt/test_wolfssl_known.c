@@ -1,30 +1,14 @@
-/* What wolfSSL does not compute again: the same as it would, and only of the
- * very same key, hash and signature. */
+/* What wolfSSL does not compute again: only what was good, of the very same
+ * key, hash and signature (ECDSA). */
 #define _GNU_SOURCE
-#include "wolf_pair.h"
+#include "wolf_begun.h"
 
 #include <dlfcn.h>
 
-#include <wolfssl/error-ssl.h>
 #include <wolfssl/wolfcrypt/cryptocb.h>
 #include <wolfssl/wolfcrypt/ecc.h>
-#include <wolfssl/wolfcrypt/rsa.h>
 
 static unsigned computed; /* signatures of ECDSA, behind any device */
-static unsigned opened;   /* signatures of RSA, by the adapter */
-
-__attribute__((visibility("default"))) int
-wc_RsaFunction(const uint8_t *in, word32 in_len, uint8_t *out, word32 *len,
-    int type, RsaKey *key, WC_RNG *random)
-{
-	static int (*real)(const uint8_t *, word32, uint8_t *, word32 *, int,
-	    RsaKey *, WC_RNG *);
-	void *found = dlsym(RTLD_NEXT, "wc_RsaFunction");
-
-	memcpy(&real, &found, sizeof real);
-	opened++;
-	return real(in, in_len, out, len, type, key, random);
-}
 
 __attribute__((visibility("default"))) int
 wc_ecc_verify_hash_ex(mp_int *r, mp_int *s, const uint8_t *hash, word32 len,
@@ -37,64 +21,6 @@ wc_ecc_verify_hash_ex(mp_int *r, mp_int *s, const uint8_t *hash, word32 len,
 	memcpy(&real, &found, sizeof real);
 	computed++;
 	return real(r, s, hash, len, good, key);
-}
-
-/* ------------------------------------------------------------- connections */
-
-static int device;     /* of the connection, when its handshake began */
-static int device_now; /* and when it last went on */
-
-static void
-see_device(const WOLFSSL *ssl, int type, int value)
-{
-	WOLFSSL *writable;
-
-	(void)value;
-	memcpy(&writable, &ssl, sizeof writable);
-	if (type != SSL_ST_CONNECT)
-		return;
-	device_now = wolfSSL_CTX_GetDevId(NULL, writable);
-	if (device == 0)
-		device = device_now;
-}
-
-static int said; /* what wolfSSL said of the leaf */
-
-static int
-hear(int ok, WOLFSSL_X509_STORE_CTX *store)
-{
-	if (store->error_depth == 0)
-		said = store->error;
-	return ok;
-}
-
-/* A pinned client, its server, and whoever is shown. */
-struct scene {
-	struct pinfast *policy;
-	WOLFSSL_CTX *client, *server;
-};
-
-static struct scene
-scene_of(int tls)
-{
-	static const struct pinfast_wolfssl_next next = {.info = see_device};
-	struct scene s = {
-	    .policy = world_policy(NULL, PINFAST_ROLE_ANY, ROOT_A),
-	    .client = client_ctx(tls),
-	    .server = server_ctx(LEAF, INT_A, NOBODY, tls)};
-
-	wolfSSL_CTX_set_verify(s.client, WOLFSSL_VERIFY_PEER, hear);
-	assert_int_equal(pinfast_wolfssl_init(s.client, s.policy, &next, NULL),
-	    0);
-	return s;
-}
-
-static void
-end_scene(struct scene *s)
-{
-	drop_ctx(s->client);
-	drop_ctx(s->server);
-	pinfast_free(s->policy);
 }
 
 /* One connection; device_after: that of its end, 0: any. */
@@ -180,10 +106,16 @@ on_operation(int id, wc_CryptoInfo *info, void *arg)
 static void
 a_device_of_the_applications_own_stays(void **state)
 {
+	uint8_t hash[WC_SHA256_DIGEST_SIZE];
+
 	(void)state;
 	assert_int_equal(wc_CryptoCb_RegisterDevice(APPLICATIONS, on_operation,
 	                     NULL),
 	    0);
+	/* It comes later, and is the first all the same, whom wolfSSL asks. */
+	asked = 0;
+	assert_int_equal(wc_Sha256Hash(hashes[0], 32, hash), 0);
+	assert_true(asked > 0);
 	for (int tls = TLS12; tls <= TLS13; tls++) {
 		struct scene s = scene_of(tls);
 		struct duo *d;
@@ -276,27 +208,6 @@ what_is_forged_is_found_each_time(void **state)
 
 /* --------------------------------------------------------------- operations */
 
-/* The device that connections have while certificates are verified. */
-static int
-our_device(void)
-{
-	struct scene s = scene_of(TLS13);
-
-	connect_once(&s, PINFAST_REASON_PIN_MATCHED, INVALID_DEVID);
-	end_scene(&s);
-	assert_int_not_equal(device, 0);
-	assert_int_not_equal(device, INVALID_DEVID);
-	return device;
-}
-
-struct signature {
-	uint8_t bytes[512];
-	word32 len;
-};
-
-static WC_RNG rng;
-static uint8_t hashes[2][32] = {{1}, {2}};
-
 static void
 make_ecc(ecc_key *key, struct signature *good)
 {
@@ -325,7 +236,8 @@ verify_ecdsa(ecc_key *key, int id, const struct signature *s,
 static void
 ecdsa_is_known_by_all_of_it(void **state)
 {
-	int ours = our_device();
+	struct begun b = begin();
+	int ours = device;
 	struct signature good, second, bad;
 	ecc_key key, other, elsewhere;
 	uint8_t point[128];
@@ -373,16 +285,49 @@ ecdsa_is_known_by_all_of_it(void **state)
 	computed = 0;
 	assert_int_equal(verify_ecdsa(&key, ours, &good, hashes[0]), 1);
 	assert_int_equal(computed, 0);
+	end(&b);
+	/* What handshakes sign themselves is no certificate. */
+	computed = 0;
+	assert_int_equal(verify_ecdsa(&key, ours, &good, hashes[0]), 1);
+	assert_int_equal(computed, 1);
 	wc_ecc_free(&key);
 	wc_ecc_free(&other);
 	wc_ecc_free(&elsewhere);
+}
+
+/* Who brings a curve chooses its generator, and so which key is whose. */
+static void
+a_curve_without_a_name_is_not_known(void **state)
+{
+	struct begun b = begin();
+	struct signature good;
+	ecc_set_type unnamed;
+	ecc_key key;
+
+	(void)state;
+	make_ecc(&key, &good);
+	unnamed = *key.dp;
+	key.dp = &unnamed;
+	for (int idx = ECC_CUSTOM_IDX; idx <= 0; idx++) {
+		key.idx = idx;
+		for (int again = 0; again < 3; again++) {
+			computed = 0;
+			assert_int_equal(verify_ecdsa(&key, device, &good,
+			                     hashes[0]),
+			    1);
+			assert_int_equal(computed, 1);
+		}
+	}
+	end(&b);
+	wc_ecc_free(&key);
 }
 
 /* Others are asked about so often that there is no room for all. */
 static void
 what_nobody_asks_about_is_forgotten(void **state)
 {
-	int ours = our_device();
+	struct begun b = begin();
+	int ours = device;
 	struct signature often, once, more;
 	ecc_key key;
 
@@ -406,138 +351,8 @@ what_nobody_asks_about_is_forgotten(void **state)
 	}
 	assert_int_equal(verify_ecdsa(&key, ours, &once, hashes[0]), 1);
 	assert_int_equal(computed, 1);
+	end(&b);
 	wc_ecc_free(&key);
-}
-
-/* What comes out of a signature; -1: nothing does. */
-static int
-open_rsa(RsaKey *key, int id, const struct signature *s, struct signature *out)
-{
-	int len;
-
-	key->devId = id;
-	memset(out, 0, sizeof *out);
-	len = wc_RsaSSL_Verify(s->bytes, s->len, out->bytes, sizeof out->bytes,
-	    key);
-	assert_int_equal(key->devId, id);
-	out->len = len < 0 ? 0 : (word32)len;
-	return len < 0 ? -1 : len;
-}
-
-static void
-make_rsa(RsaKey *key, struct signature *good, const uint8_t *hash)
-{
-	int len;
-
-	assert_int_equal(wc_InitRsaKey(key, NULL), 0);
-	assert_int_equal(wc_MakeRsaKey(key, 2048, WC_RSA_EXPONENT, &rng), 0);
-	len = wc_RsaSSL_Sign(hash, 32, good->bytes, sizeof good->bytes, key,
-	    &rng);
-	assert_int_equal(len, 256);
-	good->len = 256;
-}
-
-static void
-rsa_is_known_by_all_of_it(void **state)
-{
-	int ours = our_device();
-	struct signature good, second, bad, out, truth;
-	RsaKey key, other;
-
-	(void)state;
-	make_rsa(&key, &good, hashes[0]);
-	make_rsa(&other, &second, hashes[1]);
-	for (unsigned again = 0; again < 3; again++) {
-		opened = 0;
-		assert_int_equal(open_rsa(&key, ours, &good, &out), 32);
-		assert_memory_equal(out.bytes, hashes[0], 32);
-		assert_int_equal(open_rsa(&other, ours, &second, &out), 32);
-		assert_memory_equal(out.bytes, hashes[1], 32);
-		assert_int_equal(open_rsa(&other, ours, &good, &out), -1);
-		assert_int_equal(open_rsa(&key, ours, &second, &out), -1);
-		assert_int_equal(opened, again == 0 ? 4 : 0);
-	}
-	for (word32 i = 0; i < good.len; i += 16) {
-		bad = good;
-		bad.bytes[i] ^= 1;
-		for (int again = 0; again < 2; again++)
-			assert_int_equal(open_rsa(&key, ours, &bad, &out), -1);
-		assert_int_equal(open_rsa(&key, INVALID_DEVID, &bad, &truth),
-		    -1);
-		assert_memory_equal(&out, &truth, sizeof out);
-	}
-	wc_FreeRsaKey(&key);
-	wc_FreeRsaKey(&other);
-}
-
-/* To the power of e_len octets e, modulo 256^len - 1. */
-struct power {
-	uint8_t e;
-	word32 e_len, len;
-};
-
-static int
-raise(const struct power *p, int id, uint8_t *in, uint8_t *out)
-{
-	word32 len = p->len;
-	uint8_t n[512], power[512];
-	RsaKey key;
-	int ret;
-
-	memset(n, 0xff, len);
-	memset(power, p->e, p->e_len);
-	assert_int_equal(wc_InitRsaKey_ex(&key, NULL, id), 0);
-	assert_int_equal(wc_RsaPublicKeyDecodeRaw(n, len, power, p->e_len,
-	                     &key),
-	    0);
-	memset(out, 0, len);
-	ret =
-	    wc_RsaDirect(in, p->len, out, &len, &key, RSA_PUBLIC_DECRYPT, &rng);
-	wc_FreeRsaKey(&key);
-	return ret;
-}
-
-/* Each twice, and then what differs in the last octet only. */
-static void
-rsa_is_what_wolfssl_computes(void **state)
-{
-	static const struct power rows[] = {
-	    {3, 1, 128},
-	    {5, 1, 128},
-	    {5, 2, 128},
-	    {3, 1, 512},
-	    /* More than is remembered. */
-	    {3, 100, 512},
-	};
-	int ours = our_device();
-
-	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		for (uint8_t last = 2; last < 6; last++) {
-			uint8_t in[512] = {1}, out[512], truth[512];
-			int len = (int)rows[i].len;
-
-			in[len - 1] = last / 2;
-			assert_int_equal(raise(&rows[i], ours, in, out), len);
-			assert_int_equal(raise(&rows[i], INVALID_DEVID, in,
-			                     truth),
-			    len);
-			assert_memory_equal(out, truth, (size_t)len);
-		}
-}
-
-static int
-make_all(void **state)
-{
-	(void)!make_wolf(state);
-	return wc_InitRng(&rng);
-}
-
-static int
-free_all(void **state)
-{
-	wc_FreeRng(&rng);
-	return free_wolf(state);
 }
 
 int
@@ -549,9 +364,8 @@ main(void)
 	    cmocka_unit_test(a_device_of_the_applications_own_stays),
 	    cmocka_unit_test(what_is_forged_is_found_each_time),
 	    cmocka_unit_test(ecdsa_is_known_by_all_of_it),
+	    cmocka_unit_test(a_curve_without_a_name_is_not_known),
 	    cmocka_unit_test(what_nobody_asks_about_is_forgotten),
-	    cmocka_unit_test(rsa_is_known_by_all_of_it),
-	    cmocka_unit_test(rsa_is_what_wolfssl_computes),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

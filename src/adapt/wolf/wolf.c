@@ -228,18 +228,20 @@ static void
 on_connect(WOLFSSL *ssl)
 {
 	struct pf_wolf *st;
+	int first;
 
 	if (wolfSSL_is_init_finished(ssl) || wolfSSL_is_server(ssl) == 1)
 		return;
 	st = pf_wolf_make(ssl);
+	first = st == NULL || pf_wolf_is_before(ssl, st);
+	pf_wolf_known_begin(ssl, first);
 	/* The application's would let everything through. */
 	wolfSSL_SetHsDoneCb(ssl, pf_wolf_done, NULL);
 	pf_wolf_anchors_for(NULL);
-	if (st != NULL && !pf_wolf_is_before(ssl, st)) {
+	if (!first) {
 		pf_wolf_hello(st, 0);
 		return;
 	}
-	pf_wolf_known_begin(ssl);
 	if (st != NULL)
 		pf_wolf_hello(st, 1);
 	if (st != NULL && has_begun(st) && !st->a.doomed)

@@ -211,13 +211,14 @@ PINFAST_CHECK enum pinfast_error pf_wolf_complete(struct pf_wolf *st);
 /*
  * From _begin() to _end() wolfSSL does not compute again, for this client,
  * which signatures of certificates are good: what it has found out once is true
- * for ever of the same key, the same hash and the same signature.  Keys that
- * wolfSSL makes meanwhile ask as well, also later.  Nothing happens when the
- * application has brought a device of its own.  _prepare() tells wolfSSL that
- * there is something to ask, under wolf.c's lock.
+ * for ever of the same key, the same hash and the same signature.  Each time
+ * that a handshake goes on it has begun in this thread; first: with its
+ * ClientHello.  Nothing happens when the application has brought a device of
+ * its own.  _prepare() tells wolfSSL that there is something to ask, under
+ * wolf.c's lock.
  */
 void pf_wolf_known_prepare(void);
-void pf_wolf_known_begin(WOLFSSL *ssl);
+void pf_wolf_known_begin(WOLFSSL *ssl, int first);
 void pf_wolf_known_end(WOLFSSL *ssl);
 
 /* ----------------------------------------------------------------- sessions */

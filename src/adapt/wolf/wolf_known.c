@@ -12,7 +12,7 @@
 #include <wolfssl/wolfcrypt/rsa.h>
 
 #define DEVICE 0x70696e66 /* "pinf": a number that others do not take */
-#define ENTRIES 64        /* each handshake's own signature takes one, too */
+#define ENTRIES 32
 #define QUESTION_MAX 1100 /* bytes: modulus, exponent and signature (4,096) */
 
 /* All that an answer depends on. */
@@ -22,8 +22,7 @@ struct question {
 	uint8_t bytes[QUESTION_MAX];
 };
 
-/* Unlike what remember.h keeps it has an answer, and stays for as long as it is
- * used: that of a handshake's own signature never is. */
+/* Unlike what remember.h keeps it has an answer, and stays while it is used. */
 struct entry {
 	uint8_t *bytes; /* question, then answer; NULL: free */
 	size_t question_len, answer_len;
@@ -34,6 +33,10 @@ struct entry {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct entry entries[ENTRIES];
 static unsigned long uses;
+
+/* This thread is in a client's handshake, before the leaf was verified.  Else
+ * nothing is known: of what is signed there once, for that handshake. */
+static _Thread_local int verifying;
 
 /* Under the lock.  NULL: it is not known. */
 static struct entry *
@@ -138,13 +141,15 @@ ask_ecdsa(struct question *q, const wc_CryptoInfo *info)
 	ecc_key *key = info->pk.eccverify.key;
 	uint8_t point[1 + 2 * MAX_ECC_BYTES];
 	word32 len = sizeof point;
-	int curve = wc_ecc_get_curve_id(key->idx);
+	const ecc_set_type *named = wc_ecc_get_curve_params(key->idx);
 
 	q->len = 0;
-	q->is_whole = curve >= 0 && wc_ecc_export_x963(key, point, &len) == 0;
+	/* Of a curve that a key brings with it a name says nothing. */
+	q->is_whole = named != NULL && key->dp == named &&
+	              wc_ecc_export_x963(key, point, &len) == 0;
 	if (!q->is_whole)
 		return;
-	add(q, (const uint8_t *)&curve, sizeof curve);
+	add(q, (const uint8_t *)&named->id, sizeof named->id);
 	add(q, point, len);
 	add(q, info->pk.eccverify.hash, info->pk.eccverify.hashlen);
 	add(q, info->pk.eccverify.sig, info->pk.eccverify.siglen);
@@ -222,7 +227,7 @@ static int
 on_operation(int device, wc_CryptoInfo *info, void *arg)
 {
 	(void)device, (void)arg;
-	if (info->algo_type != WC_ALGO_TYPE_PK)
+	if (!verifying || info->algo_type != WC_ALGO_TYPE_PK)
 		return CRYPTOCB_UNAVAILABLE;
 	if (info->pk.type == WC_PK_TYPE_ECDSA_VERIFY)
 		return verify_ecdsa(info);
@@ -232,25 +237,37 @@ on_operation(int device, wc_CryptoInfo *info, void *arg)
 	return CRYPTOCB_UNAVAILABLE;
 }
 
+/* wolfSSL asks the first device of all also about hashes that have none: that
+ * place is left to the application. */
 void
 pf_wolf_known_prepare(void)
 {
-	/* Each time: wolfSSL_Init() after the last wolfSSL_Cleanup() forgets
-	 * it.  Without room for it everything is computed. */
+	static int prepared;
+
+	/* Once: wolfSSL reads its table without a lock.  Where there is no room
+	 * everything is computed. */
+	if (prepared)
+		return;
+	prepared = 1;
+	if (wc_CryptoCb_RegisterDevice(DEVICE + 1, on_operation, NULL) != 0)
+		return;
 	(void)wc_CryptoCb_RegisterDevice(DEVICE, on_operation, NULL);
+	wc_CryptoCb_UnRegisterDevice(DEVICE + 1);
 }
 
 void
-pf_wolf_known_begin(WOLFSSL *ssl)
+pf_wolf_known_begin(WOLFSSL *ssl, int first)
 {
-	if (wolfSSL_CTX_GetDevId(wolfSSL_get_SSL_CTX(ssl), ssl) ==
-	    INVALID_DEVID)
+	if (first && wolfSSL_CTX_GetDevId(wolfSSL_get_SSL_CTX(ssl), ssl) ==
+	                 INVALID_DEVID)
 		wolfSSL_SetDevId(ssl, DEVICE);
+	verifying = wolfSSL_CTX_GetDevId(NULL, ssl) == DEVICE;
 }
 
 void
 pf_wolf_known_end(WOLFSSL *ssl)
 {
+	verifying = 0;
 	if (wolfSSL_CTX_GetDevId(NULL, ssl) == DEVICE)
 		wolfSSL_SetDevId(ssl, INVALID_DEVID);
 }
@@ -263,9 +280,9 @@ pf_wolf_known_prepare(void)
 }
 
 void
-pf_wolf_known_begin(WOLFSSL *ssl)
+pf_wolf_known_begin(WOLFSSL *ssl, int first)
 {
-	(void)ssl;
+	(void)ssl, (void)first;
 }
 
 void
