@@ -84,17 +84,16 @@ main(int argc, char *argv[])
 		return 2;
 	}
 	wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_PEER, NULL);
-	if ((argc > 4
-	            ? wolfSSL_CTX_load_verify_locations(ctx, argv[4], NULL)
-	            : wolfSSL_CTX_load_system_CA_certs(ctx)) != WOLFSSL_SUCCESS)
-		fprintf(stderr, "no trust anchors\n");
-
 	if (pinfast_new(NULL, &policy) != PINFAST_OK ||
 	    pinfast_load_file(policy, argv[1], &diag) != PINFAST_OK ||
 	    pinfast_wolfssl_init(ctx, policy, NULL, &diag) != PINFAST_OK) {
 		fprintf(stderr, "%s: %s\n", argv[1], diag.text);
 		return 3;
 	}
+	if ((argc > 4
+	            ? wolfSSL_CTX_load_verify_locations(ctx, argv[4], NULL)
+	            : wolfSSL_CTX_load_system_CA_certs(ctx)) != WOLFSSL_SUCCESS)
+		fprintf(stderr, "no trust anchors\n");
 	ssl = wolfSSL_new(ctx);
 	fd = dial(argc > 5 ? argv[5] : argv[2], argv[3]);
 	if (ssl == NULL || fd < 0 ||

@@ -64,8 +64,9 @@ make_ctx(char *argv[], struct pinfast *policy, struct pinfast_diag *diag)
 	    wolfSSL_CTX_use_certificate_chain_file(ctx, argv[3]) != 1 ||
 	    wolfSSL_CTX_use_PrivateKey_file(ctx, argv[4],
 	        WOLFSSL_FILETYPE_PEM) != 1 ||
-	    wolfSSL_CTX_load_verify_locations(ctx, argv[5], NULL) != 1 ||
-	    pinfast_wolfssl_init(ctx, policy, NULL, diag) != PINFAST_OK) {
+	    pinfast_wolfssl_init(ctx, policy, NULL, diag) != PINFAST_OK ||
+	    wolfSSL_CTX_load_verify_locations(ctx, argv[5], NULL) != 1) {
+		pinfast_wolfssl_fini(ctx);
 		wolfSSL_CTX_free(ctx);
 		return NULL;
 	}

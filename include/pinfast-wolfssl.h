@@ -72,8 +72,8 @@ struct pinfast_wolfssl_next {
 /*
  * Pins every connection that is made from ctx.  Before the first
  * wolfSSL_new(); once per WOLFSSL_CTX.  Trust anchors may be loaded before or
- * after it.  Those that are taken out again (wolfSSL_CTX_UnloadCAs()) count no
- * more.
+ * after it, those of Ed25519 and Ed448 after it: wolfSSL does not list them.
+ * Those that are taken out again (wolfSSL_CTX_UnloadCAs()) count no more.
  *
  * policy  must live until pinfast_wolfssl_fini()
  * next    may be NULL

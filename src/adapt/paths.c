@@ -8,8 +8,8 @@
 
 /* -------------------------------------------------------------------- links */
 
-static int
-same(struct pinfast_bytes a, struct pinfast_bytes b)
+int
+pf_bytes_same(struct pinfast_bytes a, struct pinfast_bytes b)
 {
 	return a.len == b.len && pf_same(a.data, b.data, a.len);
 }
@@ -172,7 +172,7 @@ named(const struct pf_pool *pool, size_t at, struct pinfast_bytes subject)
 	while (at != 0) {
 		const struct pf_link *link = &pool->links[at - 1];
 
-		if (same(link->walked.subject, subject))
+		if (pf_bytes_same(link->walked.subject, subject))
 			return link;
 		at = link->next;
 	}
@@ -200,7 +200,7 @@ pf_pool_find(const struct pf_pool *pool, const struct pf_link *like)
 
 	if (like->is_walked)
 		link = first_named(pool, like->walked.subject);
-	while (link != NULL && !same(link->der, like->der))
+	while (link != NULL && !pf_bytes_same(link->der, like->der))
 		link = next_named(pool, link);
 	return link;
 }
@@ -394,7 +394,7 @@ static int
 in_path(const struct walk *w, const struct pf_link *link)
 {
 	for (size_t i = 0; i < w->depth; i++)
-		if (same(w->path[i]->der, link->der))
+		if (pf_bytes_same(w->path[i]->der, link->der))
 			return 1;
 	return 0;
 }
@@ -497,7 +497,7 @@ step(struct walk *w)
 		build(w);
 	/* An anchor that somebody issued may stand in the middle as well. */
 	if (w->end == END_NONE &&
-	    same(issuer->walked.subject, issuer->walked.issuer))
+	    pf_bytes_same(issuer->walked.subject, issuer->walked.issuer))
 		w->depth--;
 }
 

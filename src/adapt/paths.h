@@ -22,6 +22,9 @@
 #include "core/spki.h"
 #include "pinfast.h"
 
+/* Are they the same bytes? */
+int pf_bytes_same(struct pinfast_bytes a, struct pinfast_bytes b);
+
 /* One certificate.  object is the library's own form of it, or NULL. */
 struct pf_link {
 	struct pinfast_bytes der;

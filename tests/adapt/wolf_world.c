@@ -2,7 +2,8 @@
 
 #include "pair.h"
 
-static struct id twin_b, old_root, old_leaf, short_leaf;
+static struct id twin_b, old_root, old_leaf, short_leaf, ed_root, ed_leaf,
+    int_xs;
 
 static struct id *const people[] = {
     [ROOT_A] = &rootA,
@@ -20,6 +21,9 @@ static struct id *const people[] = {
     [OLD_ROOT] = &old_root,
     [OLD_LEAF] = &old_leaf,
     [SHORT] = &short_leaf,
+    [ED_ROOT] = &ed_root,
+    [ED_LEAF] = &ed_leaf,
+    [INT_XS] = &int_xs,
 };
 
 static struct {
@@ -59,6 +63,13 @@ make_world(void **state)
 	certify(&old_root, "Old root", NULL, NULL, -1);
 	certify(&old_leaf, "old leaf", &old_root, "DNS:pin.test", 30);
 	certify(&short_leaf, "short", &intA, "DNS:pin.test", 23);
+	ed_root.key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	ed_leaf.key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	int_xs.key = intXA.key;
+	EVP_PKEY_up_ref(int_xs.key);
+	certify(&ed_root, "Ed root", NULL, NULL, 30);
+	certify(&ed_leaf, "ed leaf", &ed_root, "DNS:pin.test", 30);
+	certify(&int_xs, "Int X", NULL, NULL, 30);
 	for (size_t i = 0; i < NOBODY; i++) {
 		der[i].cert_len = i2d_X509(people[i]->cert, &der[i].cert);
 		der[i].key_len = i2d_PrivateKey(people[i]->key, &der[i].key);
@@ -78,6 +89,9 @@ free_world(void **state)
 	identity_free(&old_root);
 	identity_free(&old_leaf);
 	identity_free(&short_leaf);
+	identity_free(&ed_root);
+	identity_free(&ed_leaf);
+	identity_free(&int_xs);
 	return free_everybody(state);
 }
 

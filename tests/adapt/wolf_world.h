@@ -34,6 +34,9 @@ enum who {
 	OLD_ROOT, /* its dates are over */
 	OLD_LEAF, /* below it, and good */
 	SHORT,    /* for pin.test, a week shorter than all others */
+	ED_ROOT,  /* of Ed25519, as its leaf is, for pin.test */
+	ED_LEAF,
+	INT_XS, /* the key and the name of intXA, signed by itself */
 	NOBODY
 };
 

@@ -19,6 +19,7 @@ identity_certify(struct id *id, const char *name, const struct id *issuer,
 {
 	X509V3_CTX ctx;
 	X509_EXTENSION *ext;
+	EVP_PKEY *key;
 	static long serial = 1;
 
 	id->cert = X509_new();
@@ -40,8 +41,10 @@ identity_certify(struct id *id, const char *name, const struct id *issuer,
 	assert_non_null(ext);
 	X509_add_ext(id->cert, ext, -1);
 	X509_EXTENSION_free(ext);
-	assert_true(X509_sign(id->cert, issuer ? issuer->key : id->key,
-	                EVP_sha256()) > 0);
+	key = issuer ? issuer->key : id->key;
+	assert_true(X509_sign(id->cert, key,
+	                EVP_PKEY_is_a(key, "ED25519") ? NULL : EVP_sha256()) >
+	            0);
 }
 
 static inline void

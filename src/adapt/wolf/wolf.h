@@ -61,6 +61,7 @@ PINFAST_API const struct pf_adapter *pinfast_adapter_wolfssl(void);
 struct pf_wolf_anchors {
 	_Atomic unsigned refs;
 	unsigned as_of; /* what had been loaded when they were read */
+	int is_sure;    /* none is missing */
 	struct pf_pool pool;
 };
 
@@ -80,6 +81,7 @@ struct pf_wolf_ctx {
 	WOLFSSL_CERT_MANAGER *manager; /* whose table is watched */
 	struct pf_wolf_anchors *anchors;
 	struct pf_pool chain; /* what is in that table because peers sent it */
+	struct pf_pool given; /* loaded somewhere since all could be listed */
 	int lost;             /* something that should be in chain is not */
 	struct pf_wolf_ctx *following;
 	struct pf_wolf *lists[PF_WOLF_LISTS]; /* its connections */
@@ -174,8 +176,8 @@ void pf_wolf_anchors_follow(struct pf_wolf_ctx *ctx);
 void pf_wolf_anchors_for(const struct pf_wolf_ctx *ctx);
 
 /* wolfSSL will put what a peer has sent into its table: it is no anchor, if it
- * has not been one before. */
-void pf_wolf_anchors_expect(struct pf_wolf_ctx *ctx,
+ * has not been one before.  0: out of memory; it must not be put there. */
+PINFAST_CHECK int pf_wolf_anchors_expect(struct pf_wolf_ctx *ctx,
     const WOLFSSL_CERT_MANAGER *manager, const struct pf_link *link);
 
 /* What a path may end in, for pf_wolf_anchors_drop().  NULL: nothing, out of

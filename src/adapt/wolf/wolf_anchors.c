@@ -3,6 +3,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include <wolfssl/wolfcrypt/error-crypt.h>
+
+#include "base/bytes.h"
+
 /*
  * wolfSSL keeps in one table what the application has loaded and what peers
  * have sent, and tells which is which only while it puts them there, without
@@ -20,6 +24,7 @@ void
 pf_wolf_anchors_watch(struct pf_wolf_ctx *ctx)
 {
 	pf_pool_init(&ctx->chain);
+	pf_pool_init(&ctx->given);
 	pthread_mutex_lock(&lock);
 	ctx->following = all;
 	all = ctx;
@@ -41,20 +46,7 @@ pf_wolf_anchors_forget(struct pf_wolf_ctx *ctx)
 	pthread_mutex_unlock(&lock);
 	pf_wolf_anchors_drop(ctx->anchors);
 	pf_pool_fini(&ctx->chain, NULL);
-}
-
-void
-pf_wolf_anchors_follow(struct pf_wolf_ctx *ctx)
-{
-	WOLFSSL_CERT_MANAGER *manager = wolfSSL_CTX_GetCertManager(ctx->ctx);
-
-	pthread_mutex_lock(&lock);
-	if (ctx->manager != manager) {
-		ctx->manager = manager;
-		wolfSSL_CTX_SetCACb(ctx->ctx, pf_wolf_anchors_seen);
-		loaded++;
-	}
-	pthread_mutex_unlock(&lock);
+	pf_pool_fini(&ctx->given, NULL);
 }
 
 void
@@ -63,19 +55,15 @@ pf_wolf_anchors_for(const struct pf_wolf_ctx *ctx)
 	working = ctx;
 }
 
-/* Under the lock. */
-static void
-note(struct pf_wolf_ctx *ctx, struct pinfast_bytes der)
+/* 0: out of memory.  What is no structure-exact certificate is left out. */
+static int
+add_once(struct pf_pool *pool, struct pinfast_bytes der)
 {
 	struct pf_link link;
 
-	if (pf_link_set(&link, der, NULL) == PINFAST_OK &&
-	    pf_pool_find(&ctx->chain, &link) != NULL)
-		return;
-	/* What could not be noted must not be taken for an anchor.  What is no
-	 * structure-exact certificate never is. */
-	if (pf_pool_add_copy(&ctx->chain, der, NULL) == PINFAST_ENOMEM)
-		ctx->lost = 1;
+	return pf_link_set(&link, der, NULL) != PINFAST_OK ||
+	       pf_pool_find(pool, &link) != NULL ||
+	       pf_pool_add_copy(pool, der, NULL) != PINFAST_ENOMEM;
 }
 
 void
@@ -88,13 +76,16 @@ pf_wolf_anchors_seen(unsigned char *der, int len, int type)
 	pthread_mutex_lock(&lock);
 	if (type == WOLFSSL_USER_CA) {
 		loaded++;
+		/* What could not be kept is no anchor where it is needed. */
+		for (struct pf_wolf_ctx *c = all; c != NULL; c = c->following)
+			(void)add_once(&c->given, bytes);
 	} else {
 		for (struct pf_wolf_ctx *c = all; c != NULL; c = c->following)
 			known |= c == working;
 		/* Somebody's, when our own callback was not asked. */
 		for (struct pf_wolf_ctx *c = all; c != NULL; c = c->following)
 			if (c == working || !known)
-				note(c, bytes);
+				c->lost |= !add_once(&c->chain, bytes);
 	}
 	next = further;
 	pthread_mutex_unlock(&lock);
@@ -126,6 +117,79 @@ fill(struct pf_wolf_anchors *anchors, struct pf_wolf_ctx *ctx,
 	return 1;
 }
 
+/* Has a peer sent a certificate of the same name and key? */
+static int
+was_sent(const struct pf_pool *chain, const struct pf_cert *cert)
+{
+	for (size_t i = 0; i < chain->count; i++) {
+		const struct pf_cert *sent = &chain->links[i].walked;
+
+		if (pf_bytes_same(sent->subject, cert->subject) &&
+		    pf_bytes_same(sent->key.spki, cert->key.spki))
+			return 1;
+	}
+	return 0;
+}
+
+/* Is it in wolfSSL's table?  What signed itself wolfSSL verifies only under a
+ * CA of the same name and key.  -1: perhaps; memory may have failed. */
+static int
+is_loaded(const struct pf_wolf_ctx *ctx, const struct pf_link *link)
+{
+	int answer;
+
+	if (!pf_bytes_same(link->walked.subject, link->walked.issuer) ||
+	    was_sent(&ctx->chain, &link->walked))
+		return 0;
+	answer = wolfSSL_CertManagerVerifyBuffer(ctx->manager, link->der.data,
+	    (long)link->der.len, WOLFSSL_FILETYPE_ASN1);
+	if (answer == WOLFSSL_SUCCESS)
+		return 1;
+	return answer == ASN_NO_SIGNER_E || answer == ASN_SELF_SIGNED_E ? 0
+	                                                                : -1;
+}
+
+/* Of a key of Ed25519 or Ed448 (RFC 8410) wolfSSL makes no X509. */
+static int
+is_unlisted(const struct pf_link *link)
+{
+	static const uint8_t oids[2][3] = {
+	    {0x2b, 0x65, 0x70}, {0x2b, 0x65, 0x71}};
+	struct pinfast_bytes oid = link->walked.key.oid;
+
+	return oid.len == 3 &&
+	       (pf_same(oid.data, oids[0], 3) || pf_same(oid.data, oids[1], 3));
+}
+
+/*
+ * wolfSSL lists nothing at all when it can make no X509 of one of them.  Then
+ * each that is known to have been loaded somewhere is asked for.  Where nothing
+ * tells why there is no list it is asked for again each time.
+ */
+static int
+fill_known(struct pf_wolf_anchors *anchors, struct pf_wolf_ctx *ctx)
+{
+	const struct pf_pool *before =
+	    ctx->anchors != NULL ? &ctx->anchors->pool : NULL;
+	int doubts = 0;
+
+	for (size_t i = 0; before != NULL && i < before->count; i++)
+		if (!add_once(&ctx->given, before->links[i].der))
+			return 0;
+	for (size_t i = 0; i < ctx->given.count; i++) {
+		const struct pf_link *link = &ctx->given.links[i];
+		int answer = is_loaded(ctx, link);
+
+		if (answer > 0 && pf_pool_add_copy(&anchors->pool, link->der,
+		                      NULL) != PINFAST_OK)
+			return 0;
+		anchors->is_sure |= answer > 0 && is_unlisted(link);
+		doubts |= answer < 0;
+	}
+	anchors->is_sure &= !doubts;
+	return 1;
+}
+
 /* Under the lock. */
 static struct pf_wolf_anchors *
 read_anchors(struct pf_wolf_ctx *ctx, unsigned as_of)
@@ -139,9 +203,14 @@ read_anchors(struct pf_wolf_ctx *ctx, unsigned as_of)
 	anchors->refs = 1;
 	anchors->as_of = as_of;
 	pf_pool_init(&anchors->pool);
-	/* NULL: out of memory, or there is none; both end in a deny. */
+	/* NULL: out of memory, there is none, or not all can be listed. */
 	certs = wolfSSL_CertManagerGetCerts(ctx->manager);
-	filled = certs != NULL && fill(anchors, ctx, certs);
+	filled = certs != NULL ? fill(anchors, ctx, certs)
+	                       : fill_known(anchors, ctx);
+	if (filled && certs != NULL) {
+		anchors->is_sure = 1;
+		pf_pool_fini(&ctx->given, NULL);
+	}
 	wolfSSL_sk_X509_pop_free(certs, NULL);
 	if (filled)
 		return anchors;
@@ -150,33 +219,66 @@ read_anchors(struct pf_wolf_ctx *ctx, unsigned as_of)
 }
 
 /* Under the lock. */
+static int
+is_current(const struct pf_wolf_ctx *ctx)
+{
+	return ctx->anchors != NULL && ctx->anchors->as_of == loaded;
+}
+
+/* Under the lock.  What was read before stays, as what may be loaded. */
 static void
 refresh(struct pf_wolf_ctx *ctx)
 {
 	struct pf_wolf_anchors *fresh;
 
-	if (ctx->anchors != NULL && ctx->anchors->as_of == loaded)
+	if (is_current(ctx) && ctx->anchors->is_sure)
 		return;
 	fresh = read_anchors(ctx, loaded);
+	if (fresh == NULL)
+		return;
 	pf_wolf_anchors_drop(ctx->anchors);
 	ctx->anchors = fresh;
 }
 
+void
+pf_wolf_anchors_follow(struct pf_wolf_ctx *ctx)
+{
+	WOLFSSL_CERT_MANAGER *manager = wolfSSL_CTX_GetCertManager(ctx->ctx);
+
+	pthread_mutex_lock(&lock);
+	if (ctx->manager != manager) {
+		ctx->manager = manager;
+		wolfSSL_CTX_SetCACb(ctx->ctx, pf_wolf_anchors_seen);
+		loaded++;
+		/* While all of them can be listed, perhaps. */
+		refresh(ctx);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
 /* wolfSSL tells only when the certificate is there already: in between another
  * thread could take it for an anchor. */
-void
+int
 pf_wolf_anchors_expect(struct pf_wolf_ctx *ctx,
     const WOLFSSL_CERT_MANAGER *manager, const struct pf_link *link)
 {
+	int known;
+
 	if (manager == NULL || manager != ctx->manager)
-		return;
+		return 1;
 	pthread_mutex_lock(&lock);
 	refresh(ctx);
-	if (pf_pool_find(&ctx->chain, link) == NULL &&
-	    (ctx->anchors == NULL ||
-	        pf_pool_find(&ctx->anchors->pool, link) == NULL))
-		note(ctx, link->der);
+	/* Else it may be one that could not be read just now. */
+	if (!is_current(ctx))
+		known = 0;
+	else if (pf_pool_find(&ctx->anchors->pool, link) != NULL)
+		known = 1;
+	else
+		known = (ctx->anchors->is_sure ||
+		            pf_pool_find(&ctx->given, link) == NULL) &&
+		        add_once(&ctx->chain, link->der);
 	pthread_mutex_unlock(&lock);
+	return known;
 }
 
 struct pf_wolf_anchors *
@@ -188,7 +290,7 @@ pf_wolf_anchors_get(struct pf_wolf_ctx *ctx,
 	pthread_mutex_lock(&lock);
 	refresh(ctx);
 	/* Of a store that we do not watch nobody knows what is an anchor. */
-	if (ctx->anchors != NULL && !ctx->lost && manager == ctx->manager) {
+	if (is_current(ctx) && !ctx->lost && manager == ctx->manager) {
 		out = ctx->anchors;
 		out->refs++;
 	}
@@ -216,17 +318,10 @@ static int
 add_own(void *arg, struct pinfast_bytes der)
 {
 	struct adding *to = arg;
-	WOLFSSL_X509 *cert;
-	int added;
 
-	if (pf_pool_add_copy(&to->st->own, der, NULL) != PINFAST_OK)
-		return 1;
-	cert = wolfSSL_X509_load_certificate_buffer(der.data, (int)der.len,
-	    WOLFSSL_FILETYPE_ASN1);
-	added = cert != NULL &&
-	        wolfSSL_X509_STORE_add_cert(to->store, cert) == WOLFSSL_SUCCESS;
-	wolfSSL_X509_free(cert);
-	return !added;
+	return pf_pool_add_copy(&to->st->own, der, NULL) != PINFAST_OK ||
+	       wolfSSL_CertManagerLoadCABuffer(to->store->cm, der.data,
+	           (long)der.len, WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS;
 }
 
 void

@@ -211,12 +211,9 @@ on_issuer(struct hook *h, int ok, int agreed)
 		h->st->bypassed |= !agreed;
 	else if (!ok && agreed)
 		h->st->saw_error = 1;
-	if (agreed || h->st->bypassed) {
-		if (walked)
-			pf_wolf_anchors_expect(pf_wolf_ctx_of(h->st),
-			    manager_of(h), &link);
-		return 1;
-	}
+	if (agreed || h->st->bypassed)
+		return !walked || pf_wolf_anchors_expect(pf_wolf_ctx_of(h->st),
+		                      manager_of(h), &link);
 	if (h->st->verify == NULL && walked && pf_issuers_none(&link.walked))
 		return 1;
 	h->st->a.by_peer = 1;

@@ -1,0 +1,177 @@
+/* The wolfSSL adapter and anchors of which wolfSSL can make no X509: then it
+ * lists none at all. */
+#include "wolf_pair.h"
+
+struct row {
+	const char *name;
+	enum who pinned, shown, sent, further;
+	int allow;
+	int32_t reason;
+};
+
+static void
+connect_row(WOLFSSL_CTX *client, struct pinfast *policy, int tls,
+    const struct row *row)
+{
+	static int64_t serial = 1;
+	WOLFSSL_CTX *server =
+	    server_ctx(row->shown, row->sent, row->further, tls);
+	struct duo *d;
+
+	world_change(policy, ++serial, PINFAST_ROLE_ANY, row->pinned);
+	d = pinned_duo(client, server);
+	pump(d);
+	talk(d);
+	expect_end(row->name, d, &d->c, row->allow, row->reason);
+	close_duo(d);
+	drop_ctx(server);
+}
+
+static WOLFSSL_CTX *
+bare_ctx(int tls)
+{
+	WOLFSSL_CTX *ctx =
+	    wolfSSL_CTX_new(tls == TLS13 ? wolfTLSv1_3_client_method()
+	                                 : wolfTLSv1_2_client_method());
+
+	assert_non_null(ctx);
+	wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_PEER, NULL);
+	return ctx;
+}
+
+static const struct row good[] = {
+    {"an anchor as ever", ROOT_A, LEAF, INT_A, NOBODY, 1,
+        PINFAST_REASON_PIN_MATCHED},
+    {"the one that hides all", ED_ROOT, ED_LEAF, NOBODY, NOBODY, 1,
+        PINFAST_REASON_PIN_MATCHED},
+    {"its leaf", ED_LEAF, ED_LEAF, NOBODY, NOBODY, 1,
+        PINFAST_REASON_PIN_MATCHED},
+    {"another key", ROOT_A, ED_LEAF, NOBODY, NOBODY, 0,
+        PINFAST_REASON_PIN_MISMATCH},
+};
+
+/* Where it comes among the others, before pinfast or after it. */
+static void
+an_anchor_that_cannot_be_listed_hides_no_other(void **state)
+{
+	(void)state;
+	for (int when = 0; when < 4; when++) {
+		int tls = when & 1 ? TLS13 : TLS12;
+		struct pinfast *policy =
+		    world_policy(NULL, PINFAST_ROLE_ANY, ROOT_A);
+		WOLFSSL_CTX *client = bare_ctx(tls);
+
+		if (when & 2)
+			trust(client, ROOT_A);
+		assert_int_equal(pinfast_wolfssl_init(client, policy, NULL,
+		                     NULL),
+		    0);
+		trust(client, ED_ROOT);
+		if (!(when & 2))
+			trust(client, ROOT_A);
+		for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+			connect_row(client, policy, tls, &good[i]);
+		/* And one that comes when others have been used. */
+		trust(client, TWIN_B);
+		for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+			connect_row(client, policy, tls, &good[i]);
+		drop_ctx(client);
+		pinfast_free(policy);
+	}
+}
+
+static void
+an_anchor_that_was_taken_out_counts_no_more(void **state)
+{
+	static const struct row gone = {"taken out", ROOT_A, LEAF, INT_A,
+	    NOBODY, 0, PINFAST_REASON_PKIX_FAILED};
+	struct pinfast *policy = world_policy(NULL, PINFAST_ROLE_ANY, ROOT_A);
+	WOLFSSL_CTX *client = bare_ctx(TLS13);
+
+	(void)state;
+	assert_int_equal(pinfast_wolfssl_init(client, policy, NULL, NULL), 0);
+	trust(client, ED_ROOT);
+	trust(client, ROOT_A);
+	connect_row(client, policy, TLS13, &good[0]);
+	assert_int_equal(wolfSSL_CTX_UnloadCAs(client), WOLFSSL_SUCCESS);
+	trust(client, ED_ROOT);
+	connect_row(client, policy, TLS13, &gone);
+	connect_row(client, policy, TLS13, &good[1]);
+	drop_ctx(client);
+	pinfast_free(policy);
+}
+
+/* What is loaded wolfSSL tells, not where: it may be somebody else's. */
+static void
+an_anchor_of_another_context_is_none_here(void **state)
+{
+	static const struct row rows[] = {
+	    {"over here", ROOT_A, LEAF_X, INT_XA, INT_XB, 1,
+	        PINFAST_REASON_PIN_MATCHED},
+	    {"over there", ROOT_B, LEAF_X, INT_XA, INT_XB, 0,
+	        PINFAST_REASON_PIN_MISMATCH},
+	    /* wolfSSL knows the issuer from before, by name and key. */
+	    {"the leaf alone", ROOT_A, LEAF_X, NOBODY, NOBODY, 0,
+	        PINFAST_REASON_PKIX_FAILED},
+	    {"its key", LEAF_X, LEAF_X, NOBODY, NOBODY, 0,
+	        PINFAST_REASON_PKIX_FAILED},
+	};
+
+	(void)state;
+	for (int tls = TLS12; tls <= TLS13; tls++) {
+		struct pinfast *policy =
+		    world_policy(NULL, PINFAST_ROLE_ANY, ROOT_A);
+		WOLFSSL_CTX *client = bare_ctx(tls), *other = bare_ctx(tls);
+
+		assert_int_equal(pinfast_wolfssl_init(client, policy, NULL,
+		                     NULL),
+		    0);
+		assert_int_equal(pinfast_wolfssl_init(other, policy, NULL,
+		                     NULL),
+		    0);
+		trust(client, ED_ROOT);
+		trust(client, ROOT_A);
+		trust(other, ROOT_B);
+		for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+			connect_row(client, policy, tls, &rows[i]);
+			trust(other, INT_XS);
+		}
+		drop_ctx(client);
+		drop_ctx(other);
+		pinfast_free(policy);
+	}
+}
+
+static void
+an_entry_may_have_such_an_anchor(void **state)
+{
+	(void)state;
+	for (int tls = TLS12; tls <= TLS13; tls++) {
+		struct pinfast *policy = world_anchored(NULL, ED_ROOT, ED_ROOT);
+		WOLFSSL_CTX *client = pinned_ctx(policy, tls);
+		WOLFSSL_CTX *server = server_ctx(ED_LEAF, NOBODY, NOBODY, tls);
+		struct duo *d = pinned_duo(client, server);
+
+		pump(d);
+		talk(d);
+		expect_end("its own", d, &d->c, 1, PINFAST_REASON_PIN_MATCHED);
+		close_duo(d);
+		drop_ctx(client);
+		drop_ctx(server);
+		pinfast_free(policy);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(an_anchor_that_cannot_be_listed_hides_no_other),
+	    cmocka_unit_test(an_anchor_that_was_taken_out_counts_no_more),
+	    cmocka_unit_test(an_anchor_of_another_context_is_none_here),
+	    cmocka_unit_test(an_entry_may_have_such_an_anchor),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, make_wolf, free_wolf);
+}
