@@ -142,24 +142,45 @@ an_anchor_of_another_context_is_none_here(void **state)
 	}
 }
 
+/* Whatever anchors the entry has, in this order. */
 static void
-an_entry_may_have_such_an_anchor(void **state)
+connect_own(enum who one, enum who two, const struct row *row)
 {
-	(void)state;
 	for (int tls = TLS12; tls <= TLS13; tls++) {
-		struct pinfast *policy = world_anchored(NULL, ED_ROOT, ED_ROOT);
+		struct pinfast *policy =
+		    world_two_anchors(row->pinned, one, two);
 		WOLFSSL_CTX *client = pinned_ctx(policy, tls);
-		WOLFSSL_CTX *server = server_ctx(ED_LEAF, NOBODY, NOBODY, tls);
+		WOLFSSL_CTX *server =
+		    server_ctx(row->shown, row->sent, NOBODY, tls);
 		struct duo *d = pinned_duo(client, server);
 
 		pump(d);
 		talk(d);
-		expect_end("its own", d, &d->c, 1, PINFAST_REASON_PIN_MATCHED);
+		expect_end(row->name, d, &d->c, row->allow, row->reason);
 		close_duo(d);
 		drop_ctx(client);
 		drop_ctx(server);
 		pinfast_free(policy);
 	}
+}
+
+static void
+an_entry_may_have_such_an_anchor(void **state)
+{
+	(void)state;
+	connect_own(ED_ROOT, ROOT_A, &good[0]);
+	connect_own(ROOT_A, ED_ROOT, &good[1]);
+}
+
+static void
+an_anchor_of_an_entry_may_have_ended(void **state)
+{
+	static const struct row ended = {"ended", OLD_ROOT, OLD_LEAF, NOBODY,
+	    NOBODY, 0, PINFAST_REASON_PKIX_FAILED};
+
+	(void)state;
+	connect_own(OLD_ROOT, ROOT_A, &good[0]);
+	connect_own(ROOT_A, OLD_ROOT, &ended);
 }
 
 int
@@ -170,6 +191,7 @@ main(void)
 	    cmocka_unit_test(an_anchor_that_was_taken_out_counts_no_more),
 	    cmocka_unit_test(an_anchor_of_another_context_is_none_here),
 	    cmocka_unit_test(an_entry_may_have_such_an_anchor),
+	    cmocka_unit_test(an_anchor_of_an_entry_may_have_ended),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -148,6 +148,16 @@ world_anchored(const struct pinfast_alloc *alloc, enum who pinned,
 	return served(alloc, b);
 }
 
+struct pinfast *
+world_two_anchors(enum who pinned, enum who one, enum who two)
+{
+	struct pinfast_builder *b = entry_for(1, PINFAST_ROLE_ANY, pinned);
+
+	pinfast_builder_anchor(b, cert_of(one));
+	pinfast_builder_anchor(b, cert_of(two));
+	return policy_made(b);
+}
+
 void
 world_change(struct pinfast *policy, int64_t serial, enum pinfast_role role,
     enum who pinned)

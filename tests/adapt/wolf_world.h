@@ -55,6 +55,9 @@ struct pinfast *world_policy(const struct pinfast_alloc *alloc,
 struct pinfast *world_anchored(const struct pinfast_alloc *alloc,
     enum who pinned, enum who anchor);
 
+/* With two. */
+struct pinfast *world_two_anchors(enum who pinned, enum who one, enum who two);
+
 /* In place of what is in service. */
 void world_change(struct pinfast *policy, int64_t serial,
     enum pinfast_role role, enum who pinned);

@@ -314,14 +314,19 @@ struct adding {
 	WOLFSSL_X509_STORE *store;
 };
 
+/* One whose dates are over, or are still to come, spoils no other. */
 static int
 add_own(void *arg, struct pinfast_bytes der)
 {
 	struct adding *to = arg;
+	int answer;
 
-	return pf_pool_add_copy(&to->st->own, der, NULL) != PINFAST_OK ||
-	       wolfSSL_CertManagerLoadCABuffer(to->store->cm, der.data,
-	           (long)der.len, WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS;
+	if (pf_pool_add_copy(&to->st->own, der, NULL) != PINFAST_OK)
+		return 1;
+	answer = wolfSSL_CertManagerLoadCABuffer(to->store->cm, der.data,
+	    (long)der.len, WOLFSSL_FILETYPE_ASN1);
+	return answer != WOLFSSL_SUCCESS && answer != ASN_AFTER_DATE_E &&
+	       answer != ASN_BEFORE_DATE_E;
 }
 
 void
