@@ -142,6 +142,142 @@ an_anchor_of_another_context_is_none_here(void **state)
 	}
 }
 
+/* Of the same name and key, below another anchor. */
+static void
+a_peer_takes_no_anchor_away(void **state)
+{
+	static const struct row rows[] = {
+	    {"the leaf alone", LEAF_X, LEAF_X, NOBODY, NOBODY, 1,
+	        PINFAST_REASON_PIN_MATCHED},
+	    {"its issuer's twin sent", ROOT_A, LEAF_X, INT_XA, NOBODY, 1,
+	        PINFAST_REASON_PIN_MATCHED},
+	};
+
+	(void)state;
+	for (int hidden = 0; hidden < 2; hidden++) {
+		struct pinfast *policy =
+		    world_policy(NULL, PINFAST_ROLE_ANY, ROOT_A);
+		WOLFSSL_CTX *client = bare_ctx(TLS13);
+
+		assert_int_equal(pinfast_wolfssl_init(client, policy, NULL,
+		                     NULL),
+		    0);
+		if (hidden)
+			trust(client, ED_ROOT);
+		trust(client, INT_XS);
+		trust(client, ROOT_A);
+		connect_row(client, policy, TLS13, &rows[0]);
+		connect_row(client, policy, TLS13, &rows[1]);
+		trust(client, TWIN_B);
+		connect_row(client, policy, TLS13, &rows[0]);
+		drop_ctx(client);
+		pinfast_free(policy);
+	}
+}
+
+static int
+say_yes(int ok, WOLFSSL_X509_STORE_CTX *store)
+{
+	(void)ok, (void)store;
+	return 1;
+}
+
+/* Nor is it asked: it may load anchors itself. */
+static void
+a_managers_callback_makes_no_anchors(void **state)
+{
+	static const struct row row = {"over there", ROOT_B, LEAF_X, INT_XA,
+	    INT_XB, 0, PINFAST_REASON_PIN_MISMATCH};
+	struct pinfast *policy = world_policy(NULL, PINFAST_ROLE_ANY, ROOT_A);
+	WOLFSSL_CTX *client = bare_ctx(TLS13), *other = bare_ctx(TLS13);
+
+	(void)state;
+	assert_int_equal(pinfast_wolfssl_init(client, policy, NULL, NULL), 0);
+	assert_int_equal(pinfast_wolfssl_init(other, policy, NULL, NULL), 0);
+	wolfSSL_CertManagerSetVerify(wolfSSL_CTX_GetCertManager(client),
+	    say_yes);
+	trust(client, ED_ROOT);
+	trust(client, ROOT_A);
+	trust(other, ROOT_B);
+	connect_row(client, policy, TLS13, &row);
+	drop_ctx(client);
+	drop_ctx(other);
+	pinfast_free(policy);
+}
+
+static void
+use_store_of(WOLFSSL_CTX *ctx, enum who who)
+{
+	WOLFSSL_X509_STORE *store = wolfSSL_X509_STORE_new();
+	struct pinfast_bytes der = cert_of(who);
+
+	assert_non_null(store);
+	assert_int_equal(wolfSSL_CertManagerLoadCABuffer(store->cm, der.data,
+	                     (long)der.len, WOLFSSL_FILETYPE_ASN1),
+	    WOLFSSL_SUCCESS);
+	wolfSSL_CTX_set_cert_store(ctx, store);
+}
+
+/* The second one may lie where that of before did. */
+static void
+the_store_of_today_counts(void **state)
+{
+	static const struct row rows[] = {
+	    {"before", ROOT_A, LEAF_X, INT_XA, NOBODY, 1,
+	        PINFAST_REASON_PIN_MATCHED},
+	    {"today", ROOT_B, LEAF_X, INT_XB, NOBODY, 1,
+	        PINFAST_REASON_PIN_MATCHED},
+	    {"no more", ROOT_A, LEAF_X, INT_XB, INT_XA, 0,
+	        PINFAST_REASON_PIN_MISMATCH},
+	};
+	struct pinfast *policy = world_policy(NULL, PINFAST_ROLE_ANY, ROOT_A);
+	WOLFSSL_CTX *client = bare_ctx(TLS13);
+
+	(void)state;
+	assert_int_equal(pinfast_wolfssl_init(client, policy, NULL, NULL), 0);
+	trust(client, ROOT_A);
+	connect_row(client, policy, TLS13, &rows[0]);
+	use_store_of(client, ROOT_A);
+	use_store_of(client, ROOT_B);
+	connect_row(client, policy, TLS13, &rows[1]);
+	connect_row(client, policy, TLS13, &rows[2]);
+	drop_ctx(client);
+	pinfast_free(policy);
+}
+
+/* What a peer sends to one of them is no anchor of the other. */
+static void
+two_contexts_may_share_a_store(void **state)
+{
+	static const struct row rows[] = {
+	    {"the list", ROOT_A, LEAF_X, INT_XA, NOBODY, 1,
+	        PINFAST_REASON_PIN_MATCHED},
+	    {"the leaf alone", LEAF_X, LEAF_X, NOBODY, NOBODY, 0,
+	        PINFAST_REASON_PKIX_FAILED},
+	};
+	struct pinfast *policy = world_policy(NULL, PINFAST_ROLE_ANY, ROOT_A);
+	WOLFSSL_CTX *one = bare_ctx(TLS13), *two = bare_ctx(TLS13);
+	WOLFSSL_CTX *third = bare_ctx(TLS13);
+	WOLFSSL_X509_STORE *store;
+
+	(void)state;
+	use_store_of(one, ROOT_A);
+	store = wolfSSL_CTX_get_cert_store(one);
+	assert_int_equal(wolfSSL_X509_STORE_up_ref(store), WOLFSSL_SUCCESS);
+	wolfSSL_CTX_set_cert_store(two, store);
+	assert_int_equal(pinfast_wolfssl_init(one, policy, NULL, NULL), 0);
+	assert_int_equal(pinfast_wolfssl_init(two, policy, NULL, NULL), 0);
+	assert_int_equal(pinfast_wolfssl_init(third, policy, NULL, NULL), 0);
+	connect_row(one, policy, TLS13, &rows[0]);
+	trust(third, ROOT_B);
+	connect_row(two, policy, TLS13, &rows[1]);
+	connect_row(one, policy, TLS13, &rows[1]);
+	drop_ctx(one);
+	drop_ctx(two);
+	drop_ctx(third);
+	pinfast_free(policy);
+}
+
 /* Whatever anchors the entry has, in this order. */
 static void
 connect_own(enum who one, enum who two, const struct row *row)
@@ -190,6 +326,10 @@ main(void)
 	    cmocka_unit_test(an_anchor_that_cannot_be_listed_hides_no_other),
 	    cmocka_unit_test(an_anchor_that_was_taken_out_counts_no_more),
 	    cmocka_unit_test(an_anchor_of_another_context_is_none_here),
+	    cmocka_unit_test(a_peer_takes_no_anchor_away),
+	    cmocka_unit_test(a_managers_callback_makes_no_anchors),
+	    cmocka_unit_test(the_store_of_today_counts),
+	    cmocka_unit_test(two_contexts_may_share_a_store),
 	    cmocka_unit_test(an_entry_may_have_such_an_anchor),
 	    cmocka_unit_test(an_anchor_of_an_entry_may_have_ended),
 	};

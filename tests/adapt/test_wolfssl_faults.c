@@ -188,16 +188,18 @@ try_anew(void *arg, long n, int on)
 	return failed;
 }
 
-/* Also when the table cannot be listed. */
+/* Also when the table cannot be listed, and whether the peer sends the anchor
+ * or not. */
 static void
 anchors_that_could_not_be_read_are_read_later(void **state)
 {
 	(void)state;
-	for (int unlisted = 0; unlisted < 2; unlisted++) {
+	for (int way = 0; way < 3; way++) {
 		struct plot plot = {
 		    .policy = world_policy(&failing, PINFAST_ROLE_ANY, ROOT_A),
-		    .server = server_ctx(LEAF, INT_A, ROOT_A, TLS13),
-		    .unlisted = unlisted,
+		    .server = server_ctx(LEAF, INT_A, way < 2 ? ROOT_A : NOBODY,
+		        TLS13),
+		    .unlisted = way > 0,
 		    .allow = 1};
 
 		try_each(try_anew, &plot, 0, 1);

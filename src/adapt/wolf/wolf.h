@@ -62,6 +62,7 @@ struct pf_wolf_anchors {
 	_Atomic unsigned refs;
 	unsigned as_of; /* what had been loaded when they were read */
 	int is_sure;    /* none is missing */
+	int is_list;    /* wolfSSL has listed them */
 	struct pf_pool pool;
 };
 
@@ -78,10 +79,9 @@ struct pf_wolf_ctx {
 	struct pinfast_wolfssl_next next;
 	VerifyCallback verify; /* the application's, before ours */
 	WOLFSSL_CTX *ctx;
-	WOLFSSL_CERT_MANAGER *manager; /* whose table is watched */
+	WOLFSSL_CERT_MANAGER *manager; /* whose table is watched; held */
 	struct pf_wolf_anchors *anchors;
 	struct pf_pool chain; /* what is in that table because peers sent it */
-	struct pf_pool given; /* loaded somewhere since all could be listed */
 	int lost;             /* something that should be in chain is not */
 	struct pf_wolf_ctx *following;
 	struct pf_wolf *lists[PF_WOLF_LISTS]; /* its connections */

@@ -3,9 +3,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include <wolfssl/wolfcrypt/error-crypt.h>
+#include <wolfssl/wolfcrypt/asn.h>
 
 #include "base/bytes.h"
+
+#define GIVEN_MAX 4096
 
 /*
  * wolfSSL keeps in one table what the application has loaded and what peers
@@ -18,13 +20,13 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic unsigned loaded; /* grows when anything was loaded anywhere */
 static struct pf_wolf_ctx *all; /* those that are watched */
 static CallbackCACache further; /* the application's */
+static struct pf_pool given; /* was loaded somewhere, and may not be listed */
 static _Thread_local const struct pf_wolf_ctx *working;
 
 void
 pf_wolf_anchors_watch(struct pf_wolf_ctx *ctx)
 {
 	pf_pool_init(&ctx->chain);
-	pf_pool_init(&ctx->given);
 	pthread_mutex_lock(&lock);
 	ctx->following = all;
 	all = ctx;
@@ -43,10 +45,12 @@ pf_wolf_anchors_forget(struct pf_wolf_ctx *ctx)
 	while (*at != ctx)
 		at = &(*at)->following;
 	*at = ctx->following;
+	if (all == NULL)
+		pf_pool_fini(&given, NULL);
 	pthread_mutex_unlock(&lock);
 	pf_wolf_anchors_drop(ctx->anchors);
 	pf_pool_fini(&ctx->chain, NULL);
-	pf_pool_fini(&ctx->given, NULL);
+	wolfSSL_CertManagerFree(ctx->manager);
 }
 
 void
@@ -66,26 +70,48 @@ add_once(struct pf_pool *pool, struct pinfast_bytes der)
 	       pf_pool_add_copy(pool, der, NULL) != PINFAST_ENOMEM;
 }
 
+/* Under the lock: in every table that this manager is. */
+static int
+note(const WOLFSSL_CERT_MANAGER *manager, struct pinfast_bytes der)
+{
+	int noted = 1;
+
+	for (struct pf_wolf_ctx *c = all; c != NULL; c = c->following)
+		if (manager == NULL || c->manager == manager)
+			noted &= add_once(&c->chain, der);
+	return noted;
+}
+
+/* Under the lock.  What could not be kept is no anchor where it is needed. */
+static void
+give(struct pinfast_bytes der)
+{
+	if (given.count >= GIVEN_MAX)
+		pf_pool_fini(&given, NULL);
+	if (all != NULL)
+		(void)add_once(&given, der);
+}
+
 void
 pf_wolf_anchors_seen(unsigned char *der, int len, int type)
 {
 	struct pinfast_bytes bytes = {der, len > 0 ? (size_t)len : 0};
+	const WOLFSSL_CERT_MANAGER *manager = NULL;
 	CallbackCACache next;
-	int known = 0;
 
 	pthread_mutex_lock(&lock);
 	if (type == WOLFSSL_USER_CA) {
 		loaded++;
-		/* What could not be kept is no anchor where it is needed. */
-		for (struct pf_wolf_ctx *c = all; c != NULL; c = c->following)
-			(void)add_once(&c->given, bytes);
+		give(bytes);
 	} else {
 		for (struct pf_wolf_ctx *c = all; c != NULL; c = c->following)
-			known |= c == working;
+			if (c == working)
+				manager = c->manager;
 		/* Somebody's, when our own callback was not asked. */
-		for (struct pf_wolf_ctx *c = all; c != NULL; c = c->following)
-			if (c == working || !known)
-				c->lost |= !add_once(&c->chain, bytes);
+		if (!note(manager, bytes))
+			for (struct pf_wolf_ctx *c = all; c != NULL;
+			     c = c->following)
+				c->lost = 1;
 	}
 	next = further;
 	pthread_mutex_unlock(&lock);
@@ -117,36 +143,38 @@ fill(struct pf_wolf_anchors *anchors, struct pf_wolf_ctx *ctx,
 	return 1;
 }
 
-/* Has a peer sent a certificate of the same name and key? */
-static int
-was_sent(const struct pf_pool *chain, const struct pf_cert *cert)
-{
-	for (size_t i = 0; i < chain->count; i++) {
-		const struct pf_cert *sent = &chain->links[i].walked;
-
-		if (pf_bytes_same(sent->subject, cert->subject) &&
-		    pf_bytes_same(sent->key.spki, cert->key.spki))
-			return 1;
-	}
-	return 0;
-}
-
-/* Is it in wolfSSL's table?  What signed itself wolfSSL verifies only under a
- * CA of the same name and key.  -1: perhaps; memory may have failed. */
+/*
+ * Is it, to the byte, in wolfSSL's table, where no peer has sent it?  wolfSSL
+ * tells what it would verify a certificate under, and so finds those that are
+ * their own issuers.  -1: perhaps; memory has failed, or the like.
+ */
 static int
 is_loaded(const struct pf_wolf_ctx *ctx, const struct pf_link *link)
 {
-	int answer;
+	struct DecodedCert *cert;
+	const struct DerBuffer *found = NULL;
+	int error, answer;
 
-	if (!pf_bytes_same(link->walked.subject, link->walked.issuer) ||
-	    was_sent(&ctx->chain, &link->walked))
+	if (pf_pool_find(&ctx->chain, link) != NULL ||
+	    !pf_bytes_same(link->walked.subject, link->walked.issuer))
 		return 0;
-	answer = wolfSSL_CertManagerVerifyBuffer(ctx->manager, link->der.data,
-	    (long)link->der.len, WOLFSSL_FILETYPE_ASN1);
-	if (answer == WOLFSSL_SUCCESS)
-		return 1;
-	return answer == ASN_NO_SIGNER_E || answer == ASN_SELF_SIGNED_E ? 0
-	                                                                : -1;
+	cert = malloc(sizeof *cert);
+	if (cert == NULL)
+		return -1;
+	wc_InitDecodedCert(cert, link->der.data, (word32)link->der.len, NULL);
+	error = wc_ParseCert(cert, CERT_TYPE, VERIFY_NAME, ctx->manager);
+	if (cert->ca != NULL)
+		found = cert->ca->derCert;
+	if (found != NULL)
+		answer = found->length == link->der.len &&
+		         pf_same(found->buffer, link->der.data, link->der.len);
+	else
+		answer = error == ASN_NO_SIGNER_E || error == ASN_SELF_SIGNED_E
+		             ? 0
+		             : -1;
+	wc_FreeDecodedCert(cert);
+	free(cert);
+	return answer;
 }
 
 /* Of a key of Ed25519 or Ed448 (RFC 8410) wolfSSL makes no X509. */
@@ -167,17 +195,17 @@ is_unlisted(const struct pf_link *link)
  * tells why there is no list it is asked for again each time.
  */
 static int
-fill_known(struct pf_wolf_anchors *anchors, struct pf_wolf_ctx *ctx)
+fill_known(struct pf_wolf_anchors *anchors, const struct pf_wolf_ctx *ctx)
 {
 	const struct pf_pool *before =
 	    ctx->anchors != NULL ? &ctx->anchors->pool : NULL;
 	int doubts = 0;
 
 	for (size_t i = 0; before != NULL && i < before->count; i++)
-		if (!add_once(&ctx->given, before->links[i].der))
+		if (!add_once(&given, before->links[i].der))
 			return 0;
-	for (size_t i = 0; i < ctx->given.count; i++) {
-		const struct pf_link *link = &ctx->given.links[i];
+	for (size_t i = 0; i < given.count; i++) {
+		const struct pf_link *link = &given.links[i];
 		int answer = is_loaded(ctx, link);
 
 		if (answer > 0 && pf_pool_add_copy(&anchors->pool, link->der,
@@ -207,10 +235,8 @@ read_anchors(struct pf_wolf_ctx *ctx, unsigned as_of)
 	certs = wolfSSL_CertManagerGetCerts(ctx->manager);
 	filled = certs != NULL ? fill(anchors, ctx, certs)
 	                       : fill_known(anchors, ctx);
-	if (filled && certs != NULL) {
-		anchors->is_sure = 1;
-		pf_pool_fini(&ctx->given, NULL);
-	}
+	if (filled && certs != NULL)
+		anchors->is_sure = anchors->is_list = 1;
 	wolfSSL_sk_X509_pop_free(certs, NULL);
 	if (filled)
 		return anchors;
@@ -223,6 +249,16 @@ static int
 is_current(const struct pf_wolf_ctx *ctx)
 {
 	return ctx->anchors != NULL && ctx->anchors->as_of == loaded;
+}
+
+/* Under the lock: does nobody need to know what was loaded? */
+static int
+all_are_listed(void)
+{
+	for (const struct pf_wolf_ctx *c = all; c != NULL; c = c->following)
+		if (!is_current(c) || !c->anchors->is_list)
+			return 0;
+	return 1;
 }
 
 /* Under the lock.  What was read before stays, as what may be loaded. */
@@ -238,6 +274,8 @@ refresh(struct pf_wolf_ctx *ctx)
 		return;
 	pf_wolf_anchors_drop(ctx->anchors);
 	ctx->anchors = fresh;
+	if (all_are_listed())
+		pf_pool_fini(&given, NULL);
 }
 
 void
@@ -246,7 +284,10 @@ pf_wolf_anchors_follow(struct pf_wolf_ctx *ctx)
 	WOLFSSL_CERT_MANAGER *manager = wolfSSL_CTX_GetCertManager(ctx->ctx);
 
 	pthread_mutex_lock(&lock);
-	if (ctx->manager != manager) {
+	/* As long as it is ours no other one has its address. */
+	if (ctx->manager != manager &&
+	    wolfSSL_CertManager_up_ref(manager) == WOLFSSL_SUCCESS) {
+		wolfSSL_CertManagerFree(ctx->manager);
 		ctx->manager = manager;
 		wolfSSL_CTX_SetCACb(ctx->ctx, pf_wolf_anchors_seen);
 		loaded++;
@@ -254,6 +295,26 @@ pf_wolf_anchors_follow(struct pf_wolf_ctx *ctx)
 		refresh(ctx);
 	}
 	pthread_mutex_unlock(&lock);
+}
+
+/* Under the lock. */
+static int
+expect(struct pf_wolf_ctx *ctx, const struct pf_link *link)
+{
+	int answer;
+
+	if (pf_pool_find(&ctx->chain, link) != NULL)
+		return 1;
+	/* What is there already no peer has put there. */
+	answer = is_loaded(ctx, link);
+	if (answer > 0)
+		give(link->der);
+	if (answer != 0)
+		return answer > 0;
+	refresh(ctx);
+	return is_current(ctx) &&
+	       (pf_pool_find(&ctx->anchors->pool, link) != NULL ||
+	           note(ctx->manager, link->der));
 }
 
 /* wolfSSL tells only when the certificate is there already: in between another
@@ -264,19 +325,8 @@ pf_wolf_anchors_expect(struct pf_wolf_ctx *ctx,
 {
 	int known;
 
-	if (manager == NULL || manager != ctx->manager)
-		return 1;
 	pthread_mutex_lock(&lock);
-	refresh(ctx);
-	/* Else it may be one that could not be read just now. */
-	if (!is_current(ctx))
-		known = 0;
-	else if (pf_pool_find(&ctx->anchors->pool, link) != NULL)
-		known = 1;
-	else
-		known = (ctx->anchors->is_sure ||
-		            pf_pool_find(&ctx->given, link) == NULL) &&
-		        add_once(&ctx->chain, link->der);
+	known = manager == NULL || manager != ctx->manager || expect(ctx, link);
 	pthread_mutex_unlock(&lock);
 	return known;
 }
