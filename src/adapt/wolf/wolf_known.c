@@ -181,11 +181,12 @@ verify_ecdsa(const wc_CryptoInfo *info)
 	ecc_key *key = info->pk.eccverify.key;
 	int *good = info->pk.eccverify.res;
 	struct question q;
+	uint8_t nothing[1] = {0};
 	word32 none = 0;
 	int ret;
 
 	ask_ecdsa(&q, info);
-	if (recall(&q, NULL, &none)) {
+	if (recall(&q, nothing, &none)) {
 		*good = 1;
 		return 0;
 	}
@@ -195,7 +196,7 @@ verify_ecdsa(const wc_CryptoInfo *info)
 	    info->pk.eccverify.hashlen, good, key);
 	key->devId = DEVICE;
 	if (ret == 0 && *good == 1)
-		remember(&q, NULL, 0);
+		remember(&q, nothing, none);
 	return ret;
 }
 
