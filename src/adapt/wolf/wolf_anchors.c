@@ -70,14 +70,14 @@ add_once(struct pf_pool *pool, struct pinfast_bytes der)
 	       pf_pool_add_copy(pool, der, NULL) != PINFAST_ENOMEM;
 }
 
-/* Under the lock: in every table that this manager is. */
+/* Under the lock: for all that share the table. */
 static int
 note(const WOLFSSL_CERT_MANAGER *manager, struct pinfast_bytes der)
 {
 	int noted = 1;
 
 	for (struct pf_wolf_ctx *c = all; c != NULL; c = c->following)
-		if (manager == NULL || c->manager == manager)
+		if (c->manager == manager)
 			noted &= add_once(&c->chain, der);
 	return noted;
 }
@@ -108,10 +108,9 @@ pf_wolf_anchors_seen(unsigned char *der, int len, int type)
 			if (c == working)
 				manager = c->manager;
 		/* Somebody's, when our own callback was not asked. */
-		if (!note(manager, bytes))
-			for (struct pf_wolf_ctx *c = all; c != NULL;
-			     c = c->following)
-				c->lost = 1;
+		for (struct pf_wolf_ctx *c = all; c != NULL; c = c->following)
+			if (manager == NULL || c->manager == manager)
+				c->lost |= !add_once(&c->chain, bytes);
 	}
 	next = further;
 	pthread_mutex_unlock(&lock);
@@ -305,16 +304,16 @@ expect(struct pf_wolf_ctx *ctx, const struct pf_link *link)
 
 	if (pf_pool_find(&ctx->chain, link) != NULL)
 		return 1;
+	refresh(ctx);
+	if (is_current(ctx) && pf_pool_find(&ctx->anchors->pool, link) != NULL)
+		return 1;
 	/* What is there already no peer has put there. */
 	answer = is_loaded(ctx, link);
 	if (answer > 0)
 		give(link->der);
 	if (answer != 0)
 		return answer > 0;
-	refresh(ctx);
-	return is_current(ctx) &&
-	       (pf_pool_find(&ctx->anchors->pool, link) != NULL ||
-	           note(ctx->manager, link->der));
+	return is_current(ctx) && note(ctx->manager, link->der);
 }
 
 /* wolfSSL tells only when the certificate is there already: in between another
