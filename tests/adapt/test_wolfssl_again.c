@@ -484,10 +484,7 @@ a_connection_that_broke_off_may_be_attached_again(void **state)
 		assert_int_equal(pinfast_wolfssl_attach(d->c.ssl, "pin.test",
 		                     443, NULL),
 		    0);
-		pump(d);
-		talk(d);
-		expect_end("again", d, &d->c, 1, PINFAST_REASON_PIN_MATCHED);
-		close_duo(d);
+		run_client("again", d, 1, PINFAST_REASON_PIN_MATCHED);
 		drop_ctx(client);
 		drop_ctx(server);
 		pinfast_free(policy);
@@ -510,10 +507,7 @@ a_connection_in_its_handshake_is_not_attached_again(void **state)
 		assert_int_equal(pinfast_wolfssl_attach(d->c.ssl, "two.test",
 		                     443, NULL),
 		    PINFAST_EUSAGE);
-		pump(d);
-		talk(d);
-		expect_end("late", d, &d->c, 0, PINFAST_REASON_PIN_MISMATCH);
-		close_duo(d);
+		run_client("late", d, 0, PINFAST_REASON_PIN_MISMATCH);
 		drop_ctx(client);
 		drop_ctx(server);
 		pinfast_free(policy);

@@ -20,22 +20,17 @@ connect_row(WOLFSSL_CTX *client, struct pinfast *policy, int tls,
 
 	world_change(policy, ++serial, PINFAST_ROLE_ANY, row->pinned);
 	d = pinned_duo(client, server);
-	pump(d);
-	talk(d);
-	expect_end(row->name, d, &d->c, row->allow, row->reason);
-	close_duo(d);
+	run_client(row->name, d, row->allow, row->reason);
 	drop_ctx(server);
 }
 
+/* Trusts nobody yet, and is watched. */
 static WOLFSSL_CTX *
-bare_ctx(int tls)
+watched_ctx(struct pinfast *policy, int tls)
 {
-	WOLFSSL_CTX *ctx =
-	    wolfSSL_CTX_new(tls == TLS13 ? wolfTLSv1_3_client_method()
-	                                 : wolfTLSv1_2_client_method());
+	WOLFSSL_CTX *ctx = bare_ctx(tls);
 
-	assert_non_null(ctx);
-	wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_PEER, NULL);
+	assert_int_equal(pinfast_wolfssl_init(ctx, policy, NULL, NULL), 0);
 	return ctx;
 }
 
@@ -86,10 +81,9 @@ an_anchor_that_was_taken_out_counts_no_more(void **state)
 	static const struct row gone = {"taken out", ROOT_A, LEAF, INT_A,
 	    NOBODY, 0, PINFAST_REASON_PKIX_FAILED};
 	struct pinfast *policy = world_policy(NULL, PINFAST_ROLE_ANY, ROOT_A);
-	WOLFSSL_CTX *client = bare_ctx(TLS13);
+	WOLFSSL_CTX *client = watched_ctx(policy, TLS13);
 
 	(void)state;
-	assert_int_equal(pinfast_wolfssl_init(client, policy, NULL, NULL), 0);
 	trust(client, ED_ROOT);
 	trust(client, ROOT_A);
 	connect_row(client, policy, TLS13, &good[0]);
@@ -121,14 +115,9 @@ an_anchor_of_another_context_is_none_here(void **state)
 	for (int tls = TLS12; tls <= TLS13; tls++) {
 		struct pinfast *policy =
 		    world_policy(NULL, PINFAST_ROLE_ANY, ROOT_A);
-		WOLFSSL_CTX *client = bare_ctx(tls), *other = bare_ctx(tls);
+		WOLFSSL_CTX *client = watched_ctx(policy, tls),
+		            *other = watched_ctx(policy, tls);
 
-		assert_int_equal(pinfast_wolfssl_init(client, policy, NULL,
-		                     NULL),
-		    0);
-		assert_int_equal(pinfast_wolfssl_init(other, policy, NULL,
-		                     NULL),
-		    0);
 		trust(client, ED_ROOT);
 		trust(client, ROOT_A);
 		trust(other, ROOT_B);
@@ -157,11 +146,8 @@ a_peer_takes_no_anchor_away(void **state)
 	for (int hidden = 0; hidden < 2; hidden++) {
 		struct pinfast *policy =
 		    world_policy(NULL, PINFAST_ROLE_ANY, ROOT_A);
-		WOLFSSL_CTX *client = bare_ctx(TLS13);
+		WOLFSSL_CTX *client = watched_ctx(policy, TLS13);
 
-		assert_int_equal(pinfast_wolfssl_init(client, policy, NULL,
-		                     NULL),
-		    0);
 		if (hidden)
 			trust(client, ED_ROOT);
 		trust(client, INT_XS);
@@ -189,11 +175,10 @@ a_managers_callback_makes_no_anchors(void **state)
 	static const struct row row = {"over there", ROOT_B, LEAF_X, INT_XA,
 	    INT_XB, 0, PINFAST_REASON_PIN_MISMATCH};
 	struct pinfast *policy = world_policy(NULL, PINFAST_ROLE_ANY, ROOT_A);
-	WOLFSSL_CTX *client = bare_ctx(TLS13), *other = bare_ctx(TLS13);
+	WOLFSSL_CTX *client = watched_ctx(policy, TLS13),
+	            *other = watched_ctx(policy, TLS13);
 
 	(void)state;
-	assert_int_equal(pinfast_wolfssl_init(client, policy, NULL, NULL), 0);
-	assert_int_equal(pinfast_wolfssl_init(other, policy, NULL, NULL), 0);
 	wolfSSL_CertManagerSetVerify(wolfSSL_CTX_GetCertManager(client),
 	    say_yes);
 	trust(client, ED_ROOT);
@@ -231,10 +216,9 @@ the_store_of_today_counts(void **state)
 	        PINFAST_REASON_PIN_MISMATCH},
 	};
 	struct pinfast *policy = world_policy(NULL, PINFAST_ROLE_ANY, ROOT_A);
-	WOLFSSL_CTX *client = bare_ctx(TLS13);
+	WOLFSSL_CTX *client = watched_ctx(policy, TLS13);
 
 	(void)state;
-	assert_int_equal(pinfast_wolfssl_init(client, policy, NULL, NULL), 0);
 	trust(client, ROOT_A);
 	connect_row(client, policy, TLS13, &rows[0]);
 	use_store_of(client, ROOT_A);
@@ -257,7 +241,7 @@ two_contexts_may_share_a_store(void **state)
 	};
 	struct pinfast *policy = world_policy(NULL, PINFAST_ROLE_ANY, ROOT_A);
 	WOLFSSL_CTX *one = bare_ctx(TLS13), *two = bare_ctx(TLS13);
-	WOLFSSL_CTX *third = bare_ctx(TLS13);
+	WOLFSSL_CTX *third = watched_ctx(policy, TLS13);
 	WOLFSSL_X509_STORE *store;
 
 	(void)state;
@@ -267,7 +251,6 @@ two_contexts_may_share_a_store(void **state)
 	wolfSSL_CTX_set_cert_store(two, store);
 	assert_int_equal(pinfast_wolfssl_init(one, policy, NULL, NULL), 0);
 	assert_int_equal(pinfast_wolfssl_init(two, policy, NULL, NULL), 0);
-	assert_int_equal(pinfast_wolfssl_init(third, policy, NULL, NULL), 0);
 	connect_row(one, policy, TLS13, &rows[0]);
 	trust(third, ROOT_B);
 	connect_row(two, policy, TLS13, &rows[1]);
@@ -290,10 +273,7 @@ connect_own(enum who one, enum who two, const struct row *row)
 		    server_ctx(row->shown, row->sent, NOBODY, tls);
 		struct duo *d = pinned_duo(client, server);
 
-		pump(d);
-		talk(d);
-		expect_end(row->name, d, &d->c, row->allow, row->reason);
-		close_duo(d);
+		run_client(row->name, d, row->allow, row->reason);
 		drop_ctx(client);
 		drop_ctx(server);
 		pinfast_free(policy);

@@ -400,11 +400,8 @@ the_anchors_of_an_entry_replace_the_applications(void **state)
 			    rows[i].sent, NOBODY, tls);
 			struct duo *d = pinned_duo(client, server);
 
-			pump(d);
-			talk(d);
-			expect_end(rows[i].name, d, &d->c, rows[i].allow,
+			run_client(rows[i].name, d, rows[i].allow,
 			    rows[i].reason);
-			close_duo(d);
 			drop_ctx(client);
 			drop_ctx(server);
 			pinfast_free(policy);
@@ -430,10 +427,7 @@ an_anchor_whose_dates_are_over_is_none(void **state)
 		                     NULL),
 		    0);
 		d = pinned_duo(client, server);
-		pump(d);
-		talk(d);
-		expect_end("old", d, &d->c, 0, PINFAST_REASON_PKIX_FAILED);
-		close_duo(d);
+		run_client("old", d, 0, PINFAST_REASON_PKIX_FAILED);
 		drop_ctx(client);
 		drop_ctx(server);
 		pinfast_free(policy);
@@ -454,10 +448,7 @@ connect_once(WOLFSSL_CTX *client, int tls, const struct once *once)
 	WOLFSSL_CTX *server = server_ctx(once->shown, once->sent, NOBODY, tls);
 	struct duo *d = pinned_duo(client, server);
 
-	pump(d);
-	talk(d);
-	expect_end(once->name, d, &d->c, once->allow, once->reason);
-	close_duo(d);
+	run_client(once->name, d, once->allow, once->reason);
 	drop_ctx(server);
 }
 

@@ -87,10 +87,7 @@ begin(void)
 static inline void
 end(struct begun *b)
 {
-	pump(b->d);
-	talk(b->d);
-	expect_end("begun", b->d, &b->d->c, 1, PINFAST_REASON_PIN_MATCHED);
-	close_duo(b->d);
+	run_client("begun", b->d, 1, PINFAST_REASON_PIN_MATCHED);
 	end_scene(&b->s);
 }
 

@@ -42,9 +42,9 @@ trust(WOLFSSL_CTX *ctx, enum who who)
 	    WOLFSSL_SUCCESS);
 }
 
-/* Trusts rootA and rootB. */
+/* Trusts nobody yet. */
 static inline WOLFSSL_CTX *
-client_ctx(int tls)
+bare_ctx(int tls)
 {
 	WOLFSSL_CTX *ctx =
 	    wolfSSL_CTX_new(tls == TLS13 ? wolfTLSv1_3_client_method()
@@ -52,6 +52,15 @@ client_ctx(int tls)
 
 	assert_non_null(ctx);
 	wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_PEER, NULL);
+	return ctx;
+}
+
+/* Trusts rootA and rootB. */
+static inline WOLFSSL_CTX *
+client_ctx(int tls)
+{
+	WOLFSSL_CTX *ctx = bare_ctx(tls);
+
 	wolfSSL_CTX_UseSessionTicket(ctx);
 	trust(ctx, ROOT_A);
 	trust(ctx, ROOT_B);
@@ -270,6 +279,16 @@ expect_end(const char *name, const struct duo *d, const struct end *e,
 		fail_msg("%s: %s, %zu bytes there, %zu back (%d, %d)", name,
 		    pinfast_reason_name(verdict.reason), d->app, d->got,
 		    d->c.error, d->s.error);
+}
+
+/* The whole of a connection, and what its client is told. */
+static inline void
+run_client(const char *name, struct duo *d, int allow, int32_t reason)
+{
+	pump(d);
+	talk(d);
+	expect_end(name, d, &d->c, allow, reason);
+	close_duo(d);
 }
 
 #endif

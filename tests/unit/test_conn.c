@@ -3,6 +3,18 @@
 
 #include "core/conn.h"
 
+/* One to a.test whose path was judged and let through. */
+static struct pinfast_conn *
+allowed_conn(struct pinfast *policy)
+{
+	struct pinfast_conn *conn = world_conn(policy, "a.test", 443);
+
+	expect(pinfast_judge_path(conn, path3, 3), 1,
+	    PINFAST_REASON_PIN_MATCHED);
+	expect(pinfast_conn_settle(conn), 1, PINFAST_REASON_PIN_MATCHED);
+	return conn;
+}
+
 static struct pinfast *
 policy_pinning(struct pinfast_builder **b, const char *host, int which)
 {
@@ -405,10 +417,7 @@ what_was_allowed_is_asked_again_when_it_may_change(void **state)
 	pinfast_builder_entry_set(b, PINFAST_ENTRY_EXPIRES, NOW + 1000);
 	pinfast_builder_entry_set(b, PINFAST_ENTRY_ON_EXPIRY, PINFAST_UNPIN);
 	policy = world_serve(b);
-	conn = world_conn(policy, "a.test", 443);
-	expect(pinfast_judge_path(conn, path3, 3), 1,
-	    PINFAST_REASON_PIN_MATCHED);
-	expect(pinfast_conn_settle(conn), 1, PINFAST_REASON_PIN_MATCHED);
+	conn = allowed_conn(policy);
 	for (int i = 0; i < 2; i++) {
 		expect(pinfast_conn_recheck(conn, NULL, 0, NOW + 999, 1), 1,
 		    PINFAST_REASON_PIN_MATCHED);
@@ -479,10 +488,7 @@ a_verified_leaf_is_asked_for_its_dates_as_well(void **state)
 	pinfast_builder_entry(b, "a.test", 0, PINFAST_SCOPE_EXACT);
 	world_pin(b, PINFAST_ROLE_LEAF, LEAF);
 	policy = world_serve(b);
-	conn = world_conn(policy, "a.test", 443);
-	expect(pinfast_judge_path(conn, path3, 3), 1,
-	    PINFAST_REASON_PIN_MATCHED);
-	expect(pinfast_conn_settle(conn), 1, PINFAST_REASON_PIN_MATCHED);
+	conn = allowed_conn(policy);
 	pinfast_builder_entry(later, "a.test", 0, PINFAST_SCOPE_EXACT);
 	pinfast_builder_entry_set(later, PINFAST_ENTRY_PKIX_NONE, 1);
 	world_pin(later, PINFAST_ROLE_LEAF, LEAF);
@@ -521,11 +527,7 @@ an_allow_stands_where_no_dates_count(void **state)
 		    rows[i].ignore);
 		world_pin(b, PINFAST_ROLE_LEAF, LEAF);
 		policy = world_serve(b);
-		conn = world_conn(policy, "a.test", 443);
-		expect(pinfast_judge_path(conn, path3, 3), 1,
-		    PINFAST_REASON_PIN_MATCHED);
-		expect(pinfast_conn_settle(conn), 1,
-		    PINFAST_REASON_PIN_MATCHED);
+		conn = allowed_conn(policy);
 		if (pf_conn_stands(conn, NOW + 1) != rows[i].stands)
 			fail_msg("%s", rows[i].name);
 		world_done(conn, policy, b);
